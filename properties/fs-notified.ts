@@ -1,0 +1,16 @@
+import type { Property } from '../src/property/property.ts';
+
+/** F1: the filesystem is told before a clean page is written to. */
+export const fsNotified: Property = {
+  id: 'fs-notified',
+  claim: 'No folio of a file becomes dirty unless page_mkwrite or write(2) ran since it was last cleaned.',
+  why: 'Allocation, reservation, reflink breaking and journalling happen in page_mkwrite alone. Known and unsolved for short pins.',
+  sources: ['Documentation/core-api/pin_user_pages.rst', 'LWN 2018 "The trouble with get_user_pages()"', 'kernel-facts F1'],
+  observes: ['dirtied'],
+  implies: [],
+  violated: (o) => (o.covered ? '' : 'unnotified'),
+  sometimes: {
+    goal: 'a folio of a file was dirtied at unpin',
+    reached: () => true,
+  },
+};

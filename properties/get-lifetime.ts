@@ -1,0 +1,20 @@
+import type { Property } from '../src/property/property.ts';
+
+/** G4, G5: the folio of a reference is not freed, and held its page's content when the reference was taken. */
+export const getLifetime: Property = {
+  id: 'get-lifetime',
+  claim: 'A reference keeps its folio from being freed, and shows nothing older than what its page held when it was taken.',
+  why: 'A folio freed under a reference is a use-after-free by DMA.',
+  sources: ['CVE-2019-11487', 'Documentation/core-api/pin_user_pages.rst', 'kernel-facts G4, G5'],
+  observes: ['device-load', 'dio-write', 'freed'],
+  implies: [],
+  violated: (o) => {
+    if (o.kind === 'freed') return 'use-after-free';
+    if (o.kind === 'dio-write') return o.provenance === 'stale' ? 'stale' : '';
+    return !o.exact && o.provenance === 'stale' ? 'stale' : '';
+  },
+  sometimes: {
+    goal: 'a device read through a reference whose mapping was gone',
+    reached: (o) => o.kind === 'device-load' && o.detached,
+  },
+};

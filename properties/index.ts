@@ -1,0 +1,23 @@
+/** The registry of properties, strongest suspicion first: the first that an observation breaks names the finding. */
+import type { Property } from '../src/property/property.ts';
+import { cpuView } from './cpu-view.ts';
+import { durability } from './durability.ts';
+import { fsNotified } from './fs-notified.ts';
+import { fsState } from './fs-state.ts';
+import { getLifetime } from './get-lifetime.ts';
+import { isolation } from './isolation.ts';
+import { noCrash } from './no-crash.ts';
+import { pinCoherence } from './pin-coherence.ts';
+import { stableWriteback } from './stable-writeback.ts';
+
+export const PROPERTIES: readonly Property[] = [
+  isolation,
+  pinCoherence,
+  cpuView,
+  getLifetime,
+  noCrash,
+  fsState,
+  fsNotified,
+  stableWriteback,
+  durability,
+];

@@ -1,0 +1,22 @@
+import type { Property } from '../src/property/property.ts';
+
+/** G3: page and reference stay one, both ways. */
+export const pinCoherence: Property = {
+  id: 'pin-coherence',
+  claim: 'While a page is pinned, and its owner does not replace the mapping, device and process see the same memory.',
+  why: 'RDMA, VFIO and io_uring buffers: the device reads old data, or what it writes never arrives.',
+  sources: ['Documentation/core-api/pin_user_pages.rst', 'tools/testing/selftests/mm/cow.c', 'kernel-facts G3'],
+  observes: ['load', 'file-read', 'device-load'],
+  implies: [],
+  violated: (o) => {
+    if (o.kind === 'device-load') {
+      if (o.exact && o.provenance === 'stale') return 'stale';
+      return o.provenance === 'leak' && !o.privatePage ? 'leak' : '';
+    }
+    return o.provenance === 'stale' && o.storedBy === 'device' ? 'stale' : '';
+  },
+  sometimes: {
+    goal: 'a device read through a PIN what was stored after it was taken',
+    reached: (o) => o.kind === 'device-load' && o.ref === 'PIN' && o.exact && o.storedSinceTake,
+  },
+};

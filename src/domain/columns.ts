@@ -1,0 +1,56 @@
+/**
+ * Flat state: typed columns with the kernel's names over one buffer, so that a snapshot is one copy and stepping
+ * allocates nothing (design section 2).
+ */
+
+/** Largest state we ever lay out, in bytes; a scope that needs more is refused when it is laid out. */
+const BYTES_MAX = 8192;
+
+/** One arena of columns. Declare all columns first, then use `snapshot` and `restore`. */
+export class Columns {
+  readonly #buffer = new ArrayBuffer(BYTES_MAX);
+  #used = 0;
+  #bytes: Uint8Array | undefined;
+
+  /** `length` unsigned bytes. */
+  u8(length: number): Uint8Array {
+    return new Uint8Array(this.#buffer, this.#reserve(length, 1), length);
+  }
+  /** `length` signed 16-bit integers. */
+  i16(length: number): Int16Array {
+    return new Int16Array(this.#buffer, this.#reserve(length * 2, 2), length);
+  }
+  /** `length` 32-bit masks, signed as JavaScript's bit operators give them. */
+  i32(length: number): Int32Array {
+    return new Int32Array(this.#buffer, this.#reserve(length * 4, 4), length);
+  }
+
+  /** Size of a snapshot in bytes. */
+  get size(): number {
+    return this.#used;
+  }
+  /** All columns as one view; valid after the last column was declared. */
+  get bytes(): Uint8Array {
+    this.#bytes ??= new Uint8Array(this.#buffer, 0, this.#used);
+    return this.#bytes;
+  }
+  snapshot(): Uint8Array {
+    return this.bytes.slice();
+  }
+  /** Copies the columns to `target` at byte `offset`. */
+  save(target: Uint8Array, offset: number): void {
+    target.set(this.bytes, offset);
+  }
+  /** Sets all columns from `size` bytes of `source` at byte `offset`. */
+  restore(source: Uint8Array, offset = 0): void {
+    this.bytes.set(offset === 0 && source.length === this.#used ? source : source.subarray(offset, offset + this.#used));
+  }
+
+  #reserve(bytes: number, align: number): number {
+    const start = Math.ceil(this.#used / align) * align;
+    if (start + bytes > BYTES_MAX) throw new RangeError(`state larger than ${BYTES_MAX} bytes`);
+    this.#used = start + bytes;
+    this.#bytes = undefined;
+    return start;
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * The start of a scenario as plain data, and the bounds (scope) within which it runs.
+ */
+import { ANON, PAGE_KINDS, type PageKind, PRIVATE_FILE, type Prot, SHARED_FILE, SHMEM } from './kinds.ts';
+
+/** One page of address space, mapped alike in the first mm; forks inherit it. */
+export interface PageSetup {
+  /** A name such as `A`; unique within the setup. */
+  readonly name: string;
+  readonly kind: PageKind;
+  readonly prot: Prot;
+  /** Which file page is mapped; required for every kind but `anon`. */
+  readonly file?: string;
+}
+
+/** One page of a file. */
+export interface FileSetup {
+  readonly name: string;
+  /** A filesystem profile id (machine/filesystems.ts), or `shmem`. */
+  readonly filesystem: string;
+}
+
+/** Where a scenario starts: one mm, nothing faulted in, nothing cached. */
+export interface Setup {
+  readonly pages: readonly PageSetup[];
+  readonly files: readonly FileSetup[];
+  /** Bounds: live mms and live references at a time. */
+  readonly mms: number;
+  readonly refs: number;
+  /** GUP_PIN_COUNTING_BIAS: 1024 in the kernel, small in exhaustive search so that false positives are reachable. */
+  readonly pinBias: number;
+}
+
+/** A setup in numbers, as the columns are sized by it. */
+export interface Shape {
+  readonly setup: Setup;
+  /** Number of mms, pages per mm, references, file pages. */
+  readonly mms: number;
+  readonly pages: number;
+  readonly refs: number;
+  readonly files: number;
+  /** Page frames, the zero page (pfn 0) included. */
+  readonly folios: number;
+  /** Per page: index in PAGE_KINDS; index of the file page or 255; 1 if mapped writable at first. */
+  readonly kind: Uint8Array;
+  readonly file: Uint8Array;
+  readonly writable: Uint8Array;
+  /** Per file page: index into FILESYSTEM profiles as given by `profileIndex`. */
+  readonly filesystem: readonly string[];
+  /** Most tokens alive at a time. */
+  readonly tokens: number;
+}
+
+export const NO_FILE = 255;
+
+export const MMS_MAX = 4;
+export const PAGES_MAX = 8;
+export const REFS_MAX = 6;
+export const FILES_MAX = 4;
+
+/** Throws RangeError with one clear line if the setup is inconsistent or beyond what the columns can hold. */
+export function shapeOf(setup: Setup, tokens = 64): Shape {
+  const { pages, files, mms, refs, pinBias } = setup;
+  bounded('mms', mms, 1, MMS_MAX);
+  bounded('pages', pages.length, 1, PAGES_MAX);
+  bounded('refs', refs, 0, REFS_MAX);
+  bounded('files', files.length, 0, FILES_MAX);
+  bounded('pinBias', pinBias, 2, 1024);
+  const names = new Map(files.map((f, i) => [f.name, i]));
+  if (names.size !== files.length) throw new RangeError('setup.files: a name is used twice');
+  if (new Set(pages.map((p) => p.name)).size !== pages.length)
+    throw new RangeError('setup.pages: a name is used twice');
+  const kind = new Uint8Array(pages.length);
+  const file = new Uint8Array(pages.length).fill(NO_FILE);
+  const writable = new Uint8Array(pages.length);
+  pages.forEach((page, i) => {
+    kind[i] = PAGE_KINDS.indexOf(page.kind);
+    writable[i] = page.prot === 'rw' ? 1 : 0;
+    if (page.kind === 'anon') {
+      if (page.file !== undefined) throw new RangeError(`setup.pages ${page.name}: an anon page has no file`);
+      return;
+    }
+    const at = page.file === undefined ? undefined : names.get(page.file);
+    if (at === undefined)
+      throw new RangeError(`setup.pages ${page.name}: file ${JSON.stringify(page.file ?? null)} is not in setup.files`);
+    const onShmem = files[at]!.filesystem === 'shmem';
+    if ((page.kind === 'shmem') !== onShmem)
+      throw new RangeError(
+        `setup.pages ${page.name}: a ${page.kind} page cannot map ${files[at]!.name} (filesystem ${files[at]!.filesystem})`,
+      );
+    file[i] = at;
+  });
+  // One bit of a token's `seen` mask per cell, orphan, handle and disk copy.
+  const bits = mms * pages.length + 2 * files.length + 2 * refs;
+  if (bits > 31)
+    throw new RangeError(
+      `setup: mms x pages + 2 x files + 2 x refs is ${bits}, at most 31 (make the scope smaller in one of them)`,
+    );
+  return {
+    setup,
+    mms,
+    pages: pages.length,
+    refs,
+    files: files.length,
+    folios: 1 + mms * pages.length + refs + files.length + 1,
+    kind,
+    file,
+    writable,
+    filesystem: files.map((f) => f.filesystem),
+    tokens,
+  };
+}
+
+function bounded(what: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new RangeError(`setup.${what}: ${value} is not a whole number from ${min} to ${max}`);
+}
+
+export const isPrivate = (kind: number): boolean => kind === ANON || kind === PRIVATE_FILE;
+export const isShared = (kind: number): boolean => kind === SHARED_FILE || kind === SHMEM;

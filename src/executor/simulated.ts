@@ -1,0 +1,513 @@
+/**
+ * The simulated executor: one reference and one machine with a policy over the same scenario, compared step by step.
+ *
+ * A step runs on the machine first; what observers saw is judged by the reference as it stands before the step takes
+ * effect there; then the reference is told, unless the policy refused or blocked the step. This is the one place
+ * where reference and machine meet.
+ */
+import { Columns } from '../domain/columns.ts';
+import {
+  BLOCKED,
+  CALLERS,
+  DONE,
+  NO_EFFECT,
+  PAGE_KINDS,
+  POLICY_ERROR,
+  REF_KINDS,
+  REFUSED,
+  type RefKind,
+  SKIPPED,
+  STORER_CPU,
+  STORER_DEVICE_DIO,
+  STORER_DEVICE_GET,
+  STORER_DEVICE_PIN_LT,
+  STORER_FILE,
+  STORER_INITIAL,
+} from '../domain/kinds.ts';
+import { isPrivate, type Setup, shapeOf, type Shape } from '../domain/setup.ts';
+import {
+  COST_NAMES,
+  type Costs,
+  EV_COPY,
+  EV_DEVICE_LOAD,
+  EV_DIO_WRITE,
+  EV_DIRTIED,
+  EV_DISK,
+  EV_FILE_READ,
+  EV_FREED,
+  EV_LOAD,
+  EV_WRITEBACK_END,
+  EV_WRITEBACK_LOST,
+  Machine,
+} from '../machine/machine.ts';
+import { runToEnd } from '../machine/procedures.ts';
+import type { ExpandedPolicy } from '../machine/tables.ts';
+import { OPS } from '../ops/index.ts';
+import { aOf, OP_KINDS, opOf } from '../ops/op.ts';
+import { PROPERTIES } from '../../properties/index.ts';
+import type {
+  Damage,
+  FindingClass,
+  Observation,
+  ObservationKind,
+  ObservedBy,
+  Property,
+  Provenance,
+  StoredBy,
+} from '../property/property.ts';
+import { CALLER_CONTRACTS } from '../reference/promises.ts';
+import {
+  EXCUSE_DIO_SOURCE,
+  EXCUSES,
+  HANDLE_VOID,
+  LEAK,
+  MATCH,
+  Reference,
+  REF_DETACHED,
+  REF_EXACT,
+  REF_LONGTERM,
+  REF_STORED,
+  REF_WRITE,
+} from '../reference/reference.ts';
+
+const FORK = OP_KINDS.indexOf('fork');
+const GUP = OP_KINDS.indexOf('gup');
+
+/** The step is not one that the program can do now (a candidate of the shrinker, or a hand-written file). */
+export const INVALID = 6;
+
+const DAMAGES: readonly Damage[] = [
+  'leak',
+  'stale',
+  'unnotified',
+  'unstable',
+  'stateless',
+  'bug',
+  'warning',
+  'use-after-free',
+];
+const STORED_BY: readonly (StoredBy | '-')[] = ['-', 'initial', 'cpu', 'device', 'file'];
+const OBSERVED_BY: readonly ObservedBy[] = ['cpu', 'device', 'file', 'disk', 'filesystem'];
+/** Claims of a policy about itself come after the properties in class codes. */
+export const CLAIM_PROPERTIES = ['claim: writable anon pte => exclusive', 'claim: pinned anon => exclusive'] as const;
+
+const REF_OF_STORER: readonly (RefKind | '')[] = ['', '', 'GET', 'PIN', 'PIN', 'DIO', ''];
+
+class MutableObservation implements Observation {
+  kind: ObservationKind = 'load';
+  page: Observation['page'] = 'anon';
+  privatePage = true;
+  observedBy: ObservedBy = 'cpu';
+  provenance: Provenance = 'match';
+  storedBy: StoredBy = 'initial';
+  ref: RefKind | '' = '';
+  write = false;
+  longterm = false;
+  exact = false;
+  excuse = '';
+  changed = false;
+  covered = false;
+  buffers = false;
+  stablePages = false;
+  bug = false;
+  detached = false;
+  storedSinceTake = false;
+  token = 0;
+  expected = -1;
+  a = 0;
+  b = 0;
+  readonly reference: Reference;
+  constructor(reference: Reference) {
+    this.reference = reference;
+  }
+}
+
+/** A broken promise, or a documented exception, met in the last step. */
+export interface Violation {
+  /** Class as one number; `decodeClass` gives the parts. */
+  readonly code: number;
+  readonly documented: boolean;
+  readonly excuse: string;
+  readonly token: number;
+  readonly expected: number;
+  readonly kind: ObservationKind | 'claim';
+  readonly a: number;
+  readonly b: number;
+}
+
+export class World {
+  readonly shape: Shape;
+  readonly columns: Columns = new Columns();
+  readonly reference: Reference;
+  readonly machine: Machine;
+  /** Properties judged; the index is part of a class code. */
+  readonly properties: readonly Property[];
+  /** Per property: its `sometimes` goal was reached. */
+  readonly goals: Uint8Array;
+  /** Of the last step. */
+  violations: Violation[] = [];
+  /** Nothing more can be executed: the kernel stopped, or a folio was freed under a reference. */
+  ended = false;
+  /** Re-derive all counts after each step (on everywhere except in a benchmark that measures it). */
+  checkInvariants = true;
+  /** Notes every observation of the last step, for traces. */
+  onObservation: ((o: Observation) => void) | undefined;
+  /** Slot filled by the last fork or gup, or -1. */
+  slot = -1;
+
+  readonly #observation: MutableObservation;
+  readonly #byKind: ReadonlyMap<ObservationKind, readonly number[]>;
+
+  constructor(setup: Setup, policy: ExpandedPolicy, tokens?: number) {
+    this.shape = shapeOf(setup, tokens);
+    this.reference = new Reference(this.shape, this.columns);
+    this.machine = new Machine(this.shape, policy, this.columns);
+    this.properties = PROPERTIES;
+    this.goals = new Uint8Array(PROPERTIES.length);
+    this.#observation = new MutableObservation(this.reference);
+    const byKind = new Map<ObservationKind, number[]>();
+    PROPERTIES.forEach((p, i) => {
+      for (const kind of p.observes) byKind.set(kind, [...(byKind.get(kind) ?? []), i]);
+    });
+    this.#byKind = byKind;
+    this.reset();
+  }
+
+  /** Back to the start of the scenario. Goals, costs and rule counters go on. */
+  reset(): void {
+    this.columns.bytes.fill(0);
+    this.reference.reset();
+    this.machine.reset();
+    this.ended = false;
+    this.violations = [];
+  }
+
+  /** May the program do this step now, as far as the reference is concerned? */
+  enabled(step: number): boolean {
+    return OPS[opOf(step)]!.enabled(this.reference, step);
+  }
+
+  /**
+   * Executes one step and judges what was observed. Returns its outcome (domain/kinds.ts), or INVALID if the
+   * program cannot do it now.
+   */
+  step(step: number): number {
+    const { reference, machine } = this;
+    const at = opOf(step);
+    const op = OPS[at]!;
+    if (this.violations.length > 0) this.violations = [];
+    this.slot = -1;
+    if (this.ended) return INVALID;
+    if (op.usesRef === true && reference.handleState[aOf(step)] === HANDLE_VOID) {
+      if (op.releases === true) reference.release(aOf(step), false);
+      return SKIPPED;
+    }
+    if (!op.enabled(reference, step)) return INVALID;
+    const slot = at === FORK ? reference.freeMm() : at === GUP ? reference.freeHandle() : -1;
+    this.slot = slot;
+    let token = 0;
+    if (op.stores === true) token = this.#freshToken();
+    machine.events = 0;
+    const outcome = runToEnd(machine, 0, op.start(machine, 0, step, token, slot));
+    if (machine.events > 0) this.#judge();
+    if (outcome === DONE || outcome === NO_EFFECT) op.apply(reference, step, token, slot);
+    else if (outcome === REFUSED) {
+      machine.costs.refused++;
+      op.refused?.(reference, slot);
+    } else if (outcome === BLOCKED) machine.costs.blocked++;
+    else if (outcome === POLICY_ERROR) this.ended = true;
+    if (token !== 0 && outcome !== DONE) reference.tokens[0]!--;
+    if (machine.policy.claims.length > 0) this.#judgeClaims();
+    if (this.checkInvariants && !this.ended) {
+      const wrong = machine.recount();
+      if (wrong !== '') throw new InvariantError(`${wrong} after ${op.kind}`);
+    }
+    return outcome;
+  }
+
+  /** All steps that the program can do now within the alphabet, in a fixed order. Returns the count. */
+  enumerate(alphabet: { readonly ops: readonly boolean[]; readonly gups: readonly number[] }, out: Int32Array): number {
+    let n = 0;
+    for (let at = 0; at < OPS.length; at++)
+      if (alphabet.ops[at] === true) n = OPS[at]!.enumerate(this.reference, alphabet, out, n);
+    return n;
+  }
+
+  // ---- Tokens --------------------------------------------------------------------------------------------------
+
+  #freshToken(): number {
+    const { reference } = this;
+    if (reference.tokens[0]! >= this.shape.tokens) this.compactTokens();
+    const token = reference.tokens[0]!++;
+    reference.seen[token] = 0;
+    reference.storer[token] = STORER_INITIAL;
+    return token;
+  }
+
+  /** Renames the tokens that anything still holds to the lowest numbers, in order. */
+  compactTokens(): void {
+    const { reference, machine, shape } = this;
+    const used = new Uint8Array(shape.tokens);
+    used[0] = 1;
+    const columns = [machine.content, machine.disk, machine.submitted, machine.refSubmitted, reference.current];
+    for (const column of columns) for (const token of column) used[token] = 1;
+    const to = new Uint8Array(shape.tokens);
+    let next = 0;
+    for (let t = 0; t < reference.tokens[0]!; t++) {
+      if (used[t] === 0) continue;
+      to[t] = next;
+      reference.seen[next] = reference.seen[t]!;
+      reference.storer[next] = reference.storer[t]!;
+      next++;
+    }
+    if (next >= shape.tokens) throw new RangeError('more live tokens than the shape has room for');
+    for (const column of columns) for (let i = 0; i < column.length; i++) column[i] = to[column[i]!]!;
+    for (let t = next; t < shape.tokens; t++) {
+      reference.seen[t] = 0;
+      reference.storer[t] = 0;
+    }
+    reference.tokens[0] = next;
+  }
+
+  // ---- Judging -------------------------------------------------------------------------------------------------
+
+  #judge(): void {
+    const { machine, reference } = this;
+    for (let e = 0; e < machine.events; e++) {
+      if (machine.eventKind[e] === EV_COPY) {
+        if (reference.ownersOf(machine.eventToken[e]!) <= 1) machine.costs.needlessCopies++;
+        continue;
+      }
+      this.#observe(e);
+      const o = this.#observation;
+      this.onObservation?.(o);
+      for (const i of this.#byKind.get(o.kind)!) {
+        const property = this.properties[i]!;
+        if (this.goals[i] === 0 && property.sometimes.reached(o)) this.goals[i] = 1;
+        const damage = property.violated(o);
+        if (damage !== '') this.#found(i, damage, o);
+      }
+      if (o.kind === 'freed' || (o.kind === 'writeback-lost' && o.bug)) this.ended = true;
+    }
+  }
+
+  #found(property: number, damage: Damage, o: Observation): void {
+    const code = encodeClass(property, damage, o);
+    this.violations.push({
+      code,
+      documented: o.excuse !== '',
+      excuse: o.excuse,
+      token: o.token,
+      expected: o.expected,
+      kind: o.kind,
+      a: o.a,
+      b: o.b,
+    });
+  }
+
+  #judgeClaims(): void {
+    const claim = this.machine.breachedClaim();
+    if (claim < 0) return;
+    const o = this.#observation;
+    o.page = 'anon';
+    o.ref = '';
+    o.longterm = false;
+    o.observedBy = 'filesystem';
+    this.violations.push({
+      code: encodeClass(this.properties.length + claim, 'stale', { ...o, storedBy: 'initial' }),
+      documented: false,
+      excuse: '',
+      token: 0,
+      expected: -1,
+      kind: 'claim',
+      a: 0,
+      b: 0,
+    });
+  }
+
+  #observe(e: number): void {
+    const { machine, reference: ref } = this;
+    const o = this.#observation;
+    const a = machine.eventA[e]!;
+    const b = machine.eventB[e]!;
+    const token = machine.eventToken[e]!;
+    o.a = a;
+    o.b = b;
+    o.token = token;
+    o.expected = -1;
+    o.ref = '';
+    o.write = false;
+    o.longterm = false;
+    o.exact = false;
+    o.excuse = '';
+    o.changed = false;
+    o.detached = false;
+    o.storedSinceTake = false;
+    o.provenance = 'match';
+    switch (machine.eventKind[e]) {
+      case EV_LOAD: {
+        o.kind = 'load';
+        o.observedBy = 'cpu';
+        this.#page(o, b);
+        o.expected = ref.expectedLoad(a, b);
+        const said = ref.judgeLoad(a, b, token);
+        this.#content(o, said, token, o.expected);
+        if (said !== MATCH) o.excuse = EXCUSES[ref.excuseLoad(a, b, token)]!;
+        return;
+      }
+      case EV_DEVICE_LOAD:
+      case EV_DIO_WRITE: {
+        const dio = machine.eventKind[e] === EV_DIO_WRITE;
+        o.kind = dio ? 'dio-write' : 'device-load';
+        o.observedBy = 'device';
+        o.expected = ref.expectedDevice(a);
+        const said = ref.judgeDevice(a, token);
+        this.#content(o, said, token, o.expected);
+        this.#reference(o, a);
+        if (said !== MATCH) o.excuse = EXCUSES[ref.excuseDevice(a, token)]!;
+        if (!dio) return;
+        o.stablePages = machine.filesystems.length > 0 && machine.filesystems[0]!.stablePages;
+        o.changed = token !== machine.eventOther[e];
+        if (o.changed && said === MATCH) o.excuse = EXCUSES[EXCUSE_DIO_SOURCE];
+        return;
+      }
+      case EV_FILE_READ: {
+        o.kind = 'file-read';
+        o.observedBy = 'file';
+        this.#file(o, a);
+        o.expected = ref.current[ref.fileCell + a]!;
+        const said = ref.judgeFile(a, token);
+        this.#content(o, said, token, o.expected);
+        if (said !== MATCH) o.excuse = EXCUSES[ref.excuseFile(a, token)]!;
+        return;
+      }
+      case EV_DISK: {
+        o.kind = 'disk';
+        o.observedBy = 'disk';
+        this.#file(o, a);
+        o.expected = ref.current[ref.fileCell + a]!;
+        this.#content(o, ref.judgeDisk(a, token), token, o.expected);
+        return;
+      }
+      case EV_WRITEBACK_END: {
+        o.kind = 'writeback-end';
+        o.observedBy = 'disk';
+        this.#file(o, a);
+        this.#content(o, MATCH, token, -1);
+        o.changed = token !== machine.eventOther[e];
+        return;
+      }
+      case EV_DIRTIED: {
+        o.kind = 'dirtied';
+        o.observedBy = 'filesystem';
+        this.#reference(o, b);
+        this.#file(o, a);
+        o.covered = (machine.eventOther[e]! & 1) !== 0;
+        o.buffers = (machine.eventOther[e]! & 2) !== 0;
+        return;
+      }
+      case EV_WRITEBACK_LOST: {
+        o.kind = 'writeback-lost';
+        o.observedBy = 'filesystem';
+        this.#file(o, a);
+        o.bug = machine.filesystems[a]!.withoutBuffers === 'BUG';
+        return;
+      }
+      case EV_FREED: {
+        o.kind = 'freed';
+        o.observedBy = 'device';
+        this.#reference(o, a);
+        return;
+      }
+    }
+    throw new Error(`event ${machine.eventKind[e]} has no observer`);
+  }
+
+  #page(o: MutableObservation, page: number): void {
+    const kind = this.shape.kind[page]!;
+    o.page = PAGE_KINDS[kind]!;
+    o.privatePage = isPrivate(kind);
+    const file = this.shape.file[page]!;
+    o.stablePages = file < this.shape.files && this.machine.filesystems[file]!.stablePages;
+  }
+  #file(o: MutableObservation, file: number): void {
+    o.page = this.shape.filesystem[file] === 'shmem' ? 'shmem' : 'shared-file';
+    o.privatePage = false;
+    o.stablePages = this.machine.filesystems[file]!.stablePages;
+  }
+  #reference(o: MutableObservation, handle: number): void {
+    const ref = this.reference;
+    const flags = ref.handleFlags[handle]!;
+    this.#page(o, ref.handlePage[handle]! % this.shape.pages);
+    o.ref = CALLER_CONTRACTS[CALLERS[ref.handleCaller[handle]!]!].ref;
+    o.write = (flags & REF_WRITE) !== 0;
+    o.longterm = (flags & REF_LONGTERM) !== 0;
+    o.exact = (flags & REF_EXACT) !== 0;
+    o.detached = (flags & REF_DETACHED) !== 0;
+    o.storedSinceTake = (flags & REF_STORED) !== 0;
+  }
+  /** Provenance, and whose store is concerned: of what was seen (match, leak) or of what was missed (stale). */
+  #content(o: MutableObservation, said: number, token: number, expected: number): void {
+    o.provenance = said === MATCH ? 'match' : said === LEAK ? 'leak' : 'stale';
+    const concerned = said === MATCH || said === LEAK || expected < 0 ? token : expected;
+    const storer = this.reference.storer[concerned]!;
+    o.storedBy =
+      storer === STORER_INITIAL
+        ? 'initial'
+        : storer === STORER_CPU
+          ? 'cpu'
+          : storer === STORER_FILE
+            ? 'file'
+            : 'device';
+    if ((said !== MATCH || o.kind === 'writeback-end') && storer >= STORER_DEVICE_GET && storer <= STORER_DEVICE_DIO) {
+      o.ref = REF_OF_STORER[storer]!;
+      o.write = true;
+      o.longterm = storer === STORER_DEVICE_PIN_LT;
+    }
+  }
+}
+
+/** Counts that do not add up, or another promise to ourselves that is broken: a bug of gupfuzz (exit code 70). */
+export class InvariantError extends Error {
+  constructor(message: string) {
+    super(`invariant broken: ${message}`);
+    this.name = 'InvariantError';
+  }
+}
+
+function encodeClass(property: number, damage: Damage, o: Observation): number {
+  const content = damage === 'leak' || damage === 'stale';
+  let code = property;
+  code = code * 8 + DAMAGES.indexOf(damage);
+  code = code * 4 + PAGE_KINDS.indexOf(o.page);
+  code = code * 4 + (o.ref === '' ? 3 : REF_KINDS.indexOf(o.ref));
+  code = code * 4 + (o.ref === '' ? 0 : o.write ? 2 : 1);
+  code = code * 2 + (o.longterm ? 1 : 0);
+  code = code * 8 + (content ? STORED_BY.indexOf(o.storedBy) : 0);
+  return code * 8 + OBSERVED_BY.indexOf(o.observedBy);
+}
+
+/** The parts of a class code. */
+export function decodeClass(code: number): FindingClass {
+  let rest = code;
+  const take = (size: number): number => {
+    const value = rest % size;
+    rest = Math.floor(rest / size);
+    return value;
+  };
+  const observedBy = OBSERVED_BY[take(8)]!;
+  const storedBy = STORED_BY[take(8)]!;
+  const longterm = take(2) === 1;
+  const access = (['-', 'R', 'W'] as const)[take(4)]!;
+  const ref = ([...REF_KINDS, '-'] as const)[take(4)]!;
+  const page = PAGE_KINDS[take(4)]!;
+  const damage = DAMAGES[take(8)]!;
+  const property =
+    rest < PROPERTIES.length ? PROPERTIES[rest]!.id : CLAIM_PROPERTIES[rest - PROPERTIES.length]!;
+  return { property, damage, page, ref, access, longterm, storedBy, observedBy };
+}
+
+/** Adds `from` to `into`. */
+export function addCosts(into: Costs, from: Costs): void {
+  for (const name of COST_NAMES) into[name] += from[name];
+}

@@ -1,0 +1,203 @@
+/**
+ * The page fault (mm/memory.c: handle_mm_fault()), called by loads, stores and GUP.
+ *
+ * The caller sets `task.mm`, `task.page`, the fault flags and `task.ret`, the step to go on with; a fault that finds
+ * nothing to do returns there at once, as the caller looks at the PTE again anyway.
+ * W1..W5 are the steps of a copying write fault (kernel-facts 2.0): the copy runs without the page-table lock, and
+ * W3 gives up if the PTE changed meanwhile.
+ */
+import { ANON, PRIVATE_FILE, SHARED_FILE, ZERO_TOKEN } from '../domain/kinds.ts';
+import { DECISION_NAMES, FRAME_ANON, FRAME_ZERO } from './decisions.ts';
+import {
+  EV_COPY,
+  F_ANON,
+  F_EXCLUSIVE,
+  F_WRITEBACK,
+  type Machine,
+  NO_PFN,
+  P_DIRTY,
+  P_PRESENT,
+  P_SPECIAL,
+  P_WRITE,
+  V_WRITE,
+  ZERO_PFN,
+} from './machine.ts';
+import { END_BLOCKED, END_POLICY_ERROR, procedure, T_BY_GUP, T_FAULT_UNSHARE, T_FAULT_WRITE, T_FOLL_COW } from './procedures.ts';
+
+const WP_FAULT = DECISION_NAMES.indexOf('wpFault');
+const UNSHARE_FAULT = DECISION_NAMES.indexOf('unshareFault');
+
+const pteOf = (m: Machine, t: number): number => m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+
+/** Sets up a fault of this kind and returns its first step. `ret`: the caller's step to go on with. */
+export function callFault(m: Machine, t: number, kind: number, ret: number): number {
+  m.task.ret[t] = ret;
+  m.task.flags[t] = (m.task.flags[t]! & ~(T_FAULT_WRITE | T_FAULT_UNSHARE)) | kind;
+  if ((m.task.flags[t]! & T_BY_GUP) !== 0) m.costs.gupFaults++;
+  return fault.enter;
+}
+
+/** PTE bits after a write fault: maybe_mkwrite() leaves a mapping without VM_WRITE read-only (FOLL_COW). */
+function writeBits(m: Machine, t: number, pte: number): number {
+  if ((m.vma[pte]! & V_WRITE) !== 0) return P_WRITE | P_DIRTY;
+  m.task.flags[t]! |= T_FOLL_COW;
+  return P_DIRTY;
+}
+
+const exclusive = (m: Machine): number => F_ANON | (m.keepsExclusive ? F_EXCLUSIVE : 0);
+
+function allocFor(m: Machine, t: number, token: number): number {
+  if ((m.task.flags[t]! & T_BY_GUP) !== 0) m.costs.gupAllocations++;
+  return m.alloc(token, exclusive(m));
+}
+
+/** Facts that wpFault and unshareFault have in common. */
+function countFacts(m: Machine, pfn: number): void {
+  m.facts[0] = Math.min(m.refcount[pfn]!, 6) - 1;
+  m.facts[1] = Math.max(1, Math.min(m.mapcount[pfn]!, 3)) - 1; // the zero page has no mapcount
+  m.facts[2] = (m.flags[pfn]! & F_EXCLUSIVE) !== 0 ? 1 : 0;
+}
+
+export const fault: { readonly [K in 'enter' | 'none' | 'mkwrite' | 'W1' | 'W2' | 'W3' | 'W5' | 'unshare']: number } = procedure(
+  'fault',
+  {
+    enter: (m, t) => {
+      const bits = m.pte[pteOf(m, t)]!;
+      const flags = m.task.flags[t]!;
+      if ((bits & P_PRESENT) === 0) return fault.none;
+      if ((flags & T_FAULT_WRITE) !== 0 && (bits & P_WRITE) === 0) return fault.W1;
+      if ((flags & T_FAULT_UNSHARE) !== 0 && (bits & P_WRITE) === 0) return fault.unshare;
+      return m.task.ret[t]!;
+    },
+
+    // do_anonymous_page(), do_read_fault(), do_cow_fault(), do_shared_fault().
+    none: (m, t) => {
+      const pte = pteOf(m, t);
+      const page = m.task.page[t]!;
+      const write = (m.task.flags[t]! & T_FAULT_WRITE) !== 0;
+      const file = m.shape.file[page]!;
+      switch (m.shape.kind[page]) {
+        case ANON:
+          if (write) m.install(pte, allocFor(m, t, ZERO_TOKEN), writeBits(m, t, pte));
+          else {
+            m.pte[pte] = P_PRESENT | P_SPECIAL;
+            m.pfn[pte] = ZERO_PFN;
+          }
+          return m.task.ret[t]!;
+        case PRIVATE_FILE: {
+          const cached = m.cacheFolio(file);
+          if (write) {
+            m.costs.copies++;
+            m.install(pte, allocFor(m, t, m.content[cached]!), writeBits(m, t, pte));
+          } else {
+            m.refcount[cached]!++;
+            m.map(pte, cached, 0);
+          }
+          return m.task.ret[t]!;
+        }
+        case SHARED_FILE: {
+          const cached = m.cacheFolio(file);
+          m.refcount[cached]!++;
+          m.map(pte, cached, 0);
+          return write ? fault.mkwrite : m.task.ret[t]!;
+        }
+        default: {
+          // shmem has no page_mkwrite: vm_page_prot is writable, also on a read fault.
+          const cached = m.cacheFolio(file);
+          m.refcount[cached]!++;
+          m.map(pte, cached, ((m.vma[pte]! & V_WRITE) !== 0 ? P_WRITE : 0) | (write ? P_DIRTY : 0));
+          return m.task.ret[t]!;
+        }
+      }
+    },
+
+    // do_page_mkwrite(), wp_page_shared(): the filesystem is told; on stable pages it waits for writeback.
+    mkwrite: (m, t) => {
+      const pte = pteOf(m, t);
+      const pfn = m.pfn[pte]!;
+      const file = m.shape.file[m.task.page[t]!]!;
+      if (m.filesystems[file]!.stablePages && (m.flags[pfn]! & F_WRITEBACK) !== 0) return END_BLOCKED;
+      m.mkwrite(pfn);
+      m.pte[pte]! |= P_WRITE | P_DIRTY;
+      return m.task.ret[t]!;
+    },
+
+    // do_wp_page(): decide under the page-table lock, take a reference, unlock.
+    W1: (m, t) => {
+      const pte = pteOf(m, t);
+      const page = m.task.page[t]!;
+      const kind = m.shape.kind[page]!;
+      if (kind === SHARED_FILE) return fault.mkwrite;
+      if (kind !== ANON && kind !== PRIVATE_FILE) {
+        m.pte[pte]! |= P_WRITE | P_DIRTY;
+        return m.task.ret[t]!;
+      }
+      const frame = m.frameOf(pte);
+      const pfn = m.pfn[pte]!;
+      if (frame === FRAME_ANON) {
+        countFacts(m, pfn);
+        if (m.ask(WP_FAULT) === 0) {
+          if (m.keepsExclusive) m.flags[pfn]! |= F_EXCLUSIVE;
+          m.pte[pte]! |= writeBits(m, t, pte);
+          return m.task.ret[t]!;
+        }
+        m.emit(EV_COPY, m.task.mm[t]!, page, m.content[pfn]!, 0);
+      }
+      m.task.other[t] = m.pte[pte]!;
+      m.task.held[t] = frame === FRAME_ZERO ? NO_PFN : pfn;
+      if (frame !== FRAME_ZERO) m.refcount[pfn]!++;
+      return fault.W2;
+    },
+
+    // do_wp_page() with FAULT_FLAG_UNSHARE: an exclusive anonymous folio, still read-only.
+    unshare: (m, t) => {
+      const pte = pteOf(m, t);
+      const frame = m.frameOf(pte);
+      const pfn = m.pfn[pte]!;
+      countFacts(m, pfn);
+      m.facts[3] = frame;
+      const answer = m.ask(UNSHARE_FAULT);
+      if (answer === 2) return m.task.ret[t]!;
+      if (answer === 0) {
+        if (frame !== FRAME_ANON) {
+          m.policyError = 'unshareFault answered reuse for a page that is not anonymous';
+          return END_POLICY_ERROR;
+        }
+        if (m.keepsExclusive) m.flags[pfn]! |= F_EXCLUSIVE;
+        return m.task.ret[t]!;
+      }
+      if (frame === FRAME_ANON) m.emit(EV_COPY, m.task.mm[t]!, m.task.page[t]!, m.content[pfn]!, 0);
+      m.task.other[t] = m.pte[pte]!;
+      m.task.held[t] = frame === FRAME_ZERO ? NO_PFN : pfn;
+      if (frame !== FRAME_ZERO) m.refcount[pfn]!++;
+      return fault.W2;
+    },
+
+    // wp_page_copy(): allocate and copy without the page-table lock.
+    W2: (m, t) => {
+      const held = m.task.held[t]!;
+      if (held !== NO_PFN) m.costs.copies++;
+      m.task.pfn[t] = allocFor(m, t, held === NO_PFN ? ZERO_TOKEN : m.content[held]!);
+      return fault.W3;
+    },
+
+    // wp_page_copy(): relock; if the PTE is unchanged, clear and flush it and install the copy.
+    W3: (m, t) => {
+      const pte = pteOf(m, t);
+      const held = m.task.held[t]!;
+      const fresh = m.task.pfn[t]!;
+      m.task.pfn[t] = NO_PFN;
+      if (m.pte[pte] !== m.task.other[t] || m.pfn[pte] !== (held === NO_PFN ? ZERO_PFN : held)) m.put(fresh);
+      else m.install(pte, fresh, (m.task.flags[t]! & T_FAULT_WRITE) !== 0 ? writeBits(m, t, pte) : 0);
+      return fault.W5;
+    },
+
+    // wp_page_copy(): drop the reference on the old folio.
+    W5: (m, t) => {
+      const held = m.task.held[t]!;
+      m.task.held[t] = NO_PFN;
+      if (held !== NO_PFN) m.put(held);
+      return m.task.ret[t]!;
+    },
+  },
+);

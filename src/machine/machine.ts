@@ -1,0 +1,446 @@
+/**
+ * The machine: folios, PTEs and counts as the kernel keeps them, and the policy that it asks at each decision point.
+ *
+ * Everything is in flat columns. Tasks in the middle of an operation keep their program counter and locals in
+ * columns as well (`task.*`), so that an operation is a table of atomic steps (machine/procedures.ts) and a
+ * snapshot may be taken between any two of them. What an observer sees is put down as events; the machine judges
+ * nothing and imports nothing from the reference.
+ */
+import type { Columns } from '../domain/columns.ts';
+import { ANON, SHARED_FILE, SHMEM, ZERO_TOKEN } from '../domain/kinds.ts';
+import { isPrivate, NO_FILE, type Shape } from '../domain/setup.ts';
+import { DECISION_NAMES, FRAME_ANON, FRAME_FILE, FRAME_NONE, FRAME_ZERO } from './decisions.ts';
+import { type Filesystem, filesystem } from './filesystems.ts';
+import { DecisionTable, type ExpandedPolicy } from './tables.ts';
+
+export const ZERO_PFN = 0;
+export const NO_PFN = 255;
+
+/** Folio flags. */
+export const F_ANON = 1;
+export const F_DIRTY = 2;
+export const F_WRITEBACK = 4;
+/** PG_private: the filesystem's buffers. */
+export const F_BUFFERS = 8;
+/** PG_anon_exclusive. */
+export const F_EXCLUSIVE = 16;
+/** page_mkwrite or write(2) ran since the folio was last cleaned (kernel-facts 2.10, "covered"). */
+export const F_COVERED = 32;
+/** Under writeback from a bounce copy. */
+export const F_BOUNCED = 64;
+
+/** PTE flags. */
+export const P_PRESENT = 1;
+export const P_WRITE = 2;
+export const P_DIRTY = 4;
+/** The zero page: no normal page behind it. */
+export const P_SPECIAL = 8;
+
+/** VMA flags. */
+export const V_MAPPED = 1;
+export const V_WRITE = 2;
+export const V_DONTFORK = 4;
+/** vma->anon_vma is set: fork copies the page table of the mapping. */
+export const V_ANON_VMA = 8;
+
+/** State of a reference slot in the machine. */
+export const REF_NONE = 0;
+export const REF_GET = 1;
+export const REF_PIN = 2;
+/** A FOLL_PIN that moved no counter (zero page from v6.5). */
+export const REF_PIN_UNCOUNTED = 3;
+
+/** What observers can see of a step. `a` is an mm, file or reference; see the emitters. */
+export const EVENTS = [
+  'load', // a CPU load: a = mm, b = page, token
+  'device-load', // a load through a reference: a = reference, token
+  'dio-write', // an O_DIRECT write has read its buffer: a = reference, token, other = token when it was submitted
+  'file-read', // read(2): a = file page, token
+  'disk', // fsync(2) has returned: a = file page, token = what the disk holds
+  'writeback-end', // a = file page, token = what went out, other = what was there at the start
+  'dirtied', // the folio of a file became dirty, or was dirtied again, by unpin: a = file page, b = reference
+  'writeback-lost', // writeback found no buffers: a = file page
+  'freed', // a folio was freed while a reference still names it: a = reference
+  'copy', // a folio was copied on a fault: a = mm, b = page, token = what was copied
+] as const;
+export const EV_LOAD = 0;
+export const EV_DEVICE_LOAD = 1;
+export const EV_DIO_WRITE = 2;
+export const EV_FILE_READ = 3;
+export const EV_DISK = 4;
+export const EV_WRITEBACK_END = 5;
+export const EV_DIRTIED = 6;
+export const EV_WRITEBACK_LOST = 7;
+export const EV_FREED = 8;
+export const EV_COPY = 9;
+const EVENTS_MAX = 64;
+
+/** What a run cost, beside being right. */
+export interface Costs {
+  /** Folios copied, by a fault or early at fork. */
+  copies: number;
+  earlyCopies: number;
+  /** Copies of a page that nobody else had any claim to (the executor finds out from the reference). */
+  needlessCopies: number;
+  /** Faults raised by GUP, and pages that those allocated. */
+  gupFaults: number;
+  gupAllocations: number;
+  refused: number;
+  blocked: number;
+  /** Writebacks put off by the policy: the page stays dirty. */
+  deferred: number;
+}
+export const COST_NAMES: readonly (keyof Costs)[] = [
+  'copies',
+  'earlyCopies',
+  'needlessCopies',
+  'gupFaults',
+  'gupAllocations',
+  'refused',
+  'blocked',
+  'deferred',
+];
+export const noCosts = (): Costs => ({
+  copies: 0,
+  earlyCopies: 0,
+  needlessCopies: 0,
+  gupFaults: 0,
+  gupAllocations: 0,
+  refused: 0,
+  blocked: 0,
+  deferred: 0,
+});
+
+/** Locals of a task between two atomic steps. `held` is a folio on which it holds an extra reference. */
+export interface TaskColumns {
+  readonly pc: Uint8Array;
+  readonly ret: Uint8Array;
+  readonly mm: Uint8Array;
+  readonly page: Uint8Array;
+  readonly handle: Uint8Array;
+  readonly other: Uint8Array;
+  readonly kind: Uint8Array;
+  readonly flags: Uint8Array;
+  readonly rounds: Uint8Array;
+  readonly token: Uint8Array;
+  readonly held: Uint8Array;
+  readonly pfn: Uint8Array;
+}
+
+export class Machine {
+  readonly shape: Shape;
+  readonly policy: ExpandedPolicy;
+  readonly filesystems: readonly Filesystem[];
+  readonly keepsExclusive: boolean;
+  readonly keepsHasPinned: boolean;
+  readonly bias: number;
+
+  /** Folios, by pfn. The reference count saturates at 32767, far above 6 references of bias 1024. */
+  readonly refcount: Int16Array;
+  readonly mapcount: Uint8Array;
+  readonly pincount: Uint8Array;
+  readonly flags: Uint8Array;
+  /** File page whose cache this folio is, or NO_FILE. */
+  readonly mapping: Uint8Array;
+  readonly content: Uint8Array;
+  /** PTEs, by mm * pages + page. */
+  readonly pte: Uint8Array;
+  readonly pfn: Uint8Array;
+  readonly vma: Uint8Array;
+  /** mms. */
+  readonly alive: Uint8Array;
+  readonly hasPinned: Uint8Array;
+  /** File pages: folio in the page cache or NO_PFN; what the disk holds; what it held at the start of writeback. */
+  readonly cache: Uint8Array;
+  readonly disk: Uint8Array;
+  readonly submitted: Uint8Array;
+  /** References. */
+  readonly refKind: Uint8Array;
+  readonly refPfn: Uint8Array;
+  readonly refSubmitted: Uint8Array;
+  readonly refWrite: Uint8Array;
+
+  readonly task: TaskColumns;
+  readonly tables: readonly DecisionTable[];
+  /** Facts of the decision at hand, as indices into their domains. */
+  readonly facts: Int32Array = new Int32Array(16);
+
+  /** Events of the last operation. */
+  events = 0;
+  readonly eventKind: Uint8Array = new Uint8Array(EVENTS_MAX);
+  readonly eventA: Uint8Array = new Uint8Array(EVENTS_MAX);
+  readonly eventB: Uint8Array = new Uint8Array(EVENTS_MAX);
+  readonly eventToken: Uint8Array = new Uint8Array(EVENTS_MAX);
+  readonly eventOther: Uint8Array = new Uint8Array(EVENTS_MAX);
+  /** Errno of the last refusal, for reports. */
+  errno = '';
+  /** What the policy did wrong in the last operation that ended as POLICY_ERROR. */
+  policyError = '';
+  costs: Costs = noCosts();
+
+  constructor(shape: Shape, policy: ExpandedPolicy, columns: Columns, tasks = 1) {
+    const { mms, pages, refs, files, folios } = shape;
+    this.shape = shape;
+    this.policy = policy;
+    this.filesystems = shape.filesystem.map(filesystem);
+    this.keepsExclusive = policy.keeps.anonExclusive;
+    this.keepsHasPinned = policy.keeps.hasPinned;
+    this.bias = shape.setup.pinBias;
+    this.tables = DECISION_NAMES.map((_, i) => new DecisionTable(policy.tables[i]!));
+    this.refcount = columns.i16(folios);
+    this.mapcount = columns.u8(folios);
+    this.pincount = columns.u8(folios);
+    this.flags = columns.u8(folios);
+    this.mapping = columns.u8(folios);
+    this.content = columns.u8(folios);
+    this.pte = columns.u8(mms * pages);
+    this.pfn = columns.u8(mms * pages);
+    this.vma = columns.u8(mms * pages);
+    this.alive = columns.u8(mms);
+    this.hasPinned = columns.u8(mms);
+    this.cache = columns.u8(files);
+    this.disk = columns.u8(files);
+    this.submitted = columns.u8(files);
+    this.refKind = columns.u8(refs);
+    this.refPfn = columns.u8(refs);
+    this.refSubmitted = columns.u8(refs);
+    this.refWrite = columns.u8(refs);
+    this.task = {
+      pc: columns.u8(tasks),
+      ret: columns.u8(tasks),
+      mm: columns.u8(tasks),
+      page: columns.u8(tasks),
+      handle: columns.u8(tasks),
+      other: columns.u8(tasks),
+      kind: columns.u8(tasks),
+      flags: columns.u8(tasks),
+      rounds: columns.u8(tasks),
+      token: columns.u8(tasks),
+      held: columns.u8(tasks),
+      pfn: columns.u8(tasks),
+    };
+  }
+
+  /** Sets the start of the scenario; the columns must be zero. */
+  reset(): void {
+    const { shape } = this;
+    this.alive[0] = 1;
+    this.mapping.fill(NO_FILE);
+    this.refcount[ZERO_PFN] = 1;
+    this.pfn.fill(NO_PFN);
+    this.refPfn.fill(NO_PFN);
+    this.cache.fill(NO_PFN);
+    this.task.held.fill(NO_PFN);
+    this.task.pfn.fill(NO_PFN);
+    let next = 1;
+    for (let f = 0; f < shape.files; f++) this.disk[f] = shape.filesystem[f] === 'shmem' ? ZERO_TOKEN : next++;
+    for (let v = 0; v < shape.pages; v++) this.vma[v] = V_MAPPED | (shape.writable[v] === 1 ? V_WRITE : 0);
+  }
+
+  // ---- What the kernel can see ---------------------------------------------------------------------------------
+
+  /** page_maybe_dma_pinned() of a small folio: false positives above the bias are intended. */
+  maybeDmaPinned(pfn: number): boolean {
+    return this.refcount[pfn]! >= this.bias;
+  }
+  frameOf(pte: number): number {
+    const bits = this.pte[pte]!;
+    if ((bits & P_PRESENT) === 0) return FRAME_NONE;
+    if ((bits & P_SPECIAL) !== 0) return FRAME_ZERO;
+    return (this.flags[this.pfn[pte]!]! & F_ANON) !== 0 ? FRAME_ANON : FRAME_FILE;
+  }
+  /** References beyond page cache and private state. */
+  extraRefs(pfn: number): boolean {
+    const expected = (this.mapping[pfn] === NO_FILE ? 0 : 1) + ((this.flags[pfn]! & F_BUFFERS) !== 0 ? 1 : 0);
+    return this.refcount[pfn]! - this.mapcount[pfn]! > expected;
+  }
+  /** vma_needs_dirty_tracking(): shared, writable, on a filesystem that tracks dirty pages. */
+  dirtyTracked(pte: number): boolean {
+    const page = pte % this.shape.pages;
+    return this.shape.kind[page] === SHARED_FILE && (this.vma[pte]! & V_WRITE) !== 0;
+  }
+  /** Index of the answer of decision `at` (DECISION_NAMES order) for the facts in `this.facts`. */
+  ask(at: number): number {
+    return this.tables[at]!.decide(this.facts);
+  }
+
+  // ---- Folios --------------------------------------------------------------------------------------------------
+
+  /** A free folio with content `token`, refcount 1. The lowest free pfn, so that frames are reused at once. */
+  alloc(token: number, flags: number): number {
+    for (let pfn = 1; pfn < this.shape.folios; pfn++) {
+      if (this.refcount[pfn] !== 0) continue;
+      this.refcount[pfn] = 1;
+      this.mapcount[pfn] = 0;
+      this.flags[pfn] = flags;
+      this.mapping[pfn] = NO_FILE;
+      this.content[pfn] = token;
+      return pfn;
+    }
+    throw new Error('out of folios: the shape has too few');
+  }
+  put(pfn: number, refs = 1): void {
+    if (pfn === ZERO_PFN) {
+      this.refcount[pfn]! -= refs;
+      return;
+    }
+    const left = this.refcount[pfn]! - refs;
+    this.refcount[pfn] = left;
+    if (left > 0) return;
+    for (let h = 0; h < this.shape.refs; h++)
+      if (this.refKind[h] !== REF_NONE && this.refPfn[h] === pfn) this.emit(EV_FREED, h, 0, 0, 0);
+    this.refcount[pfn] = 0;
+    this.flags[pfn] = 0;
+    this.mapping[pfn] = NO_FILE;
+    this.content[pfn] = 0;
+  }
+
+  /** Maps a folio; takes over one reference of the caller. */
+  map(pte: number, pfn: number, bits: number): void {
+    this.pte[pte] = P_PRESENT | bits;
+    this.pfn[pte] = pfn;
+    this.mapcount[pfn]!++;
+  }
+  /** zap_pte_range(): drops one mapping and its reference; never looks at pins. */
+  zap(pte: number): void {
+    const bits = this.pte[pte]!;
+    if ((bits & P_PRESENT) === 0) return;
+    const pfn = this.pfn[pte]!;
+    this.pte[pte] = 0;
+    this.pfn[pte] = NO_PFN;
+    if ((bits & P_SPECIAL) !== 0) return;
+    if ((bits & P_DIRTY) !== 0 && (this.flags[pfn]! & F_ANON) === 0) this.flags[pfn]! |= F_DIRTY;
+    this.mapcount[pfn]!--;
+    this.put(pfn);
+  }
+  /** A new anonymous folio in place of whatever the PTE maps. */
+  install(pte: number, pfn: number, bits: number): void {
+    const old = this.pte[pte]!;
+    const oldPfn = this.pfn[pte]!;
+    this.vma[pte]! |= V_ANON_VMA;
+    this.map(pte, pfn, bits);
+    if ((old & P_PRESENT) === 0 || (old & P_SPECIAL) !== 0) return;
+    this.mapcount[oldPfn]!--;
+    this.put(oldPfn);
+  }
+
+  /** The folio of a file page, read from disk if it is not in the page cache. shmem: a zeroed page. */
+  cacheFolio(file: number): number {
+    const cached = this.cache[file]!;
+    if (cached !== NO_PFN) return cached;
+    const pfn = this.alloc(this.disk[file]!, 0);
+    this.mapping[pfn] = file;
+    this.cache[file] = pfn;
+    return pfn;
+  }
+  /** Attaches the filesystem's private state. */
+  attachBuffers(pfn: number): void {
+    if ((this.flags[pfn]! & F_BUFFERS) !== 0) return;
+    this.flags[pfn]! |= F_BUFFERS;
+    this.refcount[pfn]!++;
+  }
+  stripBuffers(pfn: number): void {
+    if ((this.flags[pfn]! & F_BUFFERS) === 0) return;
+    this.flags[pfn]! &= ~F_BUFFERS;
+    this.put(pfn);
+  }
+  /** page_mkwrite: the filesystem is told, attaches its state, and the folio becomes dirty. */
+  mkwrite(pfn: number): void {
+    this.attachBuffers(pfn);
+    this.flags[pfn]! |= F_DIRTY | F_COVERED;
+  }
+
+  // ---- Events --------------------------------------------------------------------------------------------------
+
+  emit(kind: number, a: number, b: number, token: number, other: number): void {
+    const at = this.events++;
+    if (at >= EVENTS_MAX) throw new Error('too many events in one operation');
+    this.eventKind[at] = kind;
+    this.eventA[at] = a;
+    this.eventB[at] = b;
+    this.eventToken[at] = token;
+    this.eventOther[at] = other;
+  }
+
+  // ---- Invariants ----------------------------------------------------------------------------------------------
+
+  readonly #refs = new Int32Array(64);
+  readonly #maps = new Int32Array(64);
+  readonly #pins = new Int32Array(64);
+
+  /** Re-derives all counts from who holds what. Returns '' or what differs: that is a bug of ours, never a finding. */
+  recount(): string {
+    const { folios, mms, pages, refs, files } = this.shape;
+    const want = this.#refs;
+    const maps = this.#maps;
+    const pins = this.#pins;
+    for (let pfn = 0; pfn < folios; pfn++) {
+      want[pfn] = (this.flags[pfn]! & F_BUFFERS) !== 0 ? 1 : 0;
+      maps[pfn] = 0;
+      pins[pfn] = 0;
+    }
+    want[ZERO_PFN] = 1;
+    for (let i = 0; i < mms * pages; i++) {
+      const bits = this.pte[i]!;
+      if ((bits & P_PRESENT) === 0 || (bits & P_SPECIAL) !== 0) continue;
+      want[this.pfn[i]!]!++;
+      maps[this.pfn[i]!]!++;
+    }
+    for (let f = 0; f < files; f++) {
+      const pfn = this.cache[f]!;
+      if (pfn === NO_PFN) continue;
+      want[pfn]!++;
+      if (this.mapping[pfn] !== f) return `page cache of file ${f} holds pfn ${pfn}, whose mapping is ${this.mapping[pfn]}`;
+    }
+    for (let h = 0; h < refs; h++) {
+      const kind = this.refKind[h]!;
+      if (kind === REF_GET) want[this.refPfn[h]!]!++;
+      else if (kind === REF_PIN) {
+        want[this.refPfn[h]!]! += this.bias;
+        pins[this.refPfn[h]!]!++;
+      }
+    }
+    for (let t = 0; t < this.task.held.length; t++) if (this.task.held[t] !== NO_PFN) want[this.task.held[t]!]!++;
+    for (let pfn = 0; pfn < folios; pfn++) {
+      if (this.refcount[pfn] !== want[pfn]) return `pfn ${pfn}: refcount ${this.refcount[pfn]}, holders add up to ${want[pfn]}`;
+      if (this.mapcount[pfn] !== maps[pfn]) return `pfn ${pfn}: mapcount ${this.mapcount[pfn]}, mapped ${maps[pfn]} times`;
+      if (this.pincount[pfn] !== pins[pfn]) return `pfn ${pfn}: pincount ${this.pincount[pfn]}, pinned ${pins[pfn]} times`;
+    }
+    return '';
+  }
+
+  /**
+   * The policy's claims about its own state (kernel-facts 2.5, I1 and I2). Returns the index of the first claim that
+   * is breached, or -1.
+   */
+  breachedClaim(): number {
+    for (const claim of this.policy.claims) {
+      if (claim === 0) {
+        for (let i = 0; i < this.pte.length; i++)
+          if (
+            (this.pte[i]! & (P_PRESENT | P_WRITE | P_SPECIAL)) === (P_PRESENT | P_WRITE) &&
+            isPrivate(this.shape.kind[i % this.shape.pages]!) &&
+            (this.flags[this.pfn[i]!]! & (F_ANON | F_EXCLUSIVE)) === F_ANON
+          )
+            return claim;
+      } else {
+        for (let h = 0; h < this.refKind.length; h++)
+          if (
+            this.refKind[h] === REF_PIN &&
+            (this.flags[this.refPfn[h]!]! & (F_ANON | F_EXCLUSIVE)) === F_ANON &&
+            this.mapcount[this.refPfn[h]!]! > 0
+          )
+            return claim;
+      }
+    }
+    return -1;
+  }
+
+  /** True if the page of this PTE is shmem, whose PTEs need no write fault to be notified. */
+  isShmem(pte: number): boolean {
+    return this.shape.kind[pte % this.shape.pages] === SHMEM;
+  }
+  isAnonVma(pte: number): boolean {
+    return this.shape.kind[pte % this.shape.pages] === ANON;
+  }
+}

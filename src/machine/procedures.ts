@@ -1,0 +1,60 @@
+/**
+ * Operations as tables of numbered atomic steps (kernel-facts 2.0, "Step decomposition"). A step is a function of
+ * the machine and a task number; it returns the number of the next step, or how the operation ended. All steps of
+ * all operations are numbered in one table, so that a task's program counter is one small integer.
+ *
+ * Coarse execution runs a task to the end (`runToEnd`); fine execution may run another task between any two steps.
+ */
+import { BLOCKED, DONE, NO_EFFECT, POLICY_ERROR, REFUSED } from '../domain/kinds.ts';
+import type { Machine } from './machine.ts';
+
+export type Step = (m: Machine, task: number) => number;
+
+/** Step numbers from 1; 0 is an idle task. */
+const STEPS: Step[] = [() => END_DONE];
+const NAMES: string[] = ['idle'];
+
+export const END_DONE: number = -1 - DONE;
+export const END_NO_EFFECT: number = -1 - NO_EFFECT;
+export const END_REFUSED: number = -1 - REFUSED;
+export const END_BLOCKED: number = -1 - BLOCKED;
+export const END_POLICY_ERROR: number = -1 - POLICY_ERROR;
+
+/** More steps than any operation can take: gup's fault loop is bounded on its own. */
+const STEPS_MAX = 2000;
+
+/** Adds the steps of one procedure to the table; the result maps each label to its step number. */
+export function procedure<L extends string>(name: string, steps: { readonly [K in L]: Step }): { readonly [K in L]: number } {
+  const labels: Record<string, number> = {};
+  for (const label of Object.keys(steps)) {
+    labels[label] = STEPS.length;
+    STEPS.push(steps[label as L]);
+    NAMES.push(`${name}.${label}`);
+  }
+  if (STEPS.length > 255) throw new Error('more atomic steps than a program counter can name');
+  return labels as { readonly [K in L]: number };
+}
+
+/** Name of an atomic step, such as `fork.K2`. */
+export const stepName = (pc: number): string => NAMES[pc] ?? `step ${pc}`;
+
+/** Runs a task from step `entry` to its end and returns the outcome (domain/kinds.ts). */
+export function runToEnd(m: Machine, task: number, entry: number): number {
+  let pc = entry;
+  for (let n = 0; n < STEPS_MAX; n++) {
+    pc = STEPS[pc]!(m, task);
+    if (pc < 0) return -1 - pc;
+  }
+  throw new Error(`operation does not end (at ${stepName(pc)})`);
+}
+
+/** Task flags. */
+export const T_WRITE = 1;
+export const T_LONGTERM = 2;
+export const T_FAULT_WRITE = 4;
+export const T_FAULT_UNSHARE = 8;
+/** FOLL_COW: a write fault left a R/O PTE behind because the VMA lacks VM_WRITE. */
+export const T_FOLL_COW = 16;
+export const T_BY_GUP = 32;
+export const T_DIRTY = 64;
+export const T_FAST = 128;

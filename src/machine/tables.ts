@@ -1,0 +1,263 @@
+/**
+ * Expansion of a policy's decision tables into arrays over the facts that their rules read: total, pure and fast.
+ *
+ * Rules are run with a recording proxy; each fact that a rule reads is enumerated over its domain, the others do not
+ * count. Example: `[rule('exclusive', f => f.anonExclusive, 'reuse'), rule('last reference', f => f.refcount === 1,
+ * 'reuse'), otherwise('copy')]` reads two facts and becomes 2 x 6 entries.
+ */
+import {
+  CLAIMS,
+  DECISION_NAMES,
+  DECISIONS,
+  type DecisionName,
+  type FactDomains,
+  type Facts,
+  type Keeps,
+  type Policy,
+  type Rule,
+} from './decisions.ts';
+
+/** Most entries of one expanded table; a table beyond it reads too many facts. */
+const ENTRIES_MAX = 65_536;
+
+/** One table, expanded. Plain data: it can be sent to a worker or written to a file. */
+export interface ExpandedTable {
+  readonly decision: DecisionName;
+  readonly rules: readonly string[];
+  /** Indices of the facts read, in DECISIONS order, and their place values in `answer`. */
+  readonly reads: readonly number[];
+  readonly strides: readonly number[];
+  /** Answer index (DECISIONS[decision].answers) and rule index per combination of the facts read. */
+  readonly answer: readonly number[];
+  readonly ruleOf: readonly number[];
+  /** Rules that are first match for no combination of facts. */
+  readonly dead: readonly number[];
+}
+
+export interface ExpandedPolicy {
+  readonly id: string;
+  readonly alias?: string;
+  readonly title: string;
+  readonly sources: readonly string[];
+  readonly keeps: Keeps;
+  readonly claims: readonly number[];
+  readonly canary: boolean;
+  /** In DECISION_NAMES order. */
+  readonly tables: readonly ExpandedTable[];
+}
+
+/** A policy that is not a total, pure function of its facts. `table` and `rule` say where. */
+export class PolicyError extends Error {
+  readonly policy: string;
+  readonly table: string | undefined;
+  readonly rule: string | undefined;
+  /** The message without the place. */
+  readonly what: string;
+  constructor(policy: string, table: string | undefined, rule: string | undefined, what: string) {
+    super(
+      `policy ${policy}${table === undefined ? '' : `, table ${table}`}${rule === undefined ? '' : `, rule ${JSON.stringify(rule)}`}: ${what}`,
+    );
+    this.name = 'PolicyError';
+    this.policy = policy;
+    this.table = table;
+    this.rule = rule;
+    this.what = what;
+  }
+}
+
+/** Throws PolicyError. Pure; a rule that loops loops here (policies/load.ts runs it under a deadline). */
+export function expandPolicy(policy: Policy): ExpandedPolicy {
+  return {
+    id: policy.id,
+    ...(policy.alias === undefined ? {} : { alias: policy.alias }),
+    title: policy.title,
+    sources: policy.sources,
+    keeps: { anonExclusive: policy.keeps.anonExclusive, hasPinned: policy.keeps.hasPinned },
+    claims: policy.claims.map((claim) => {
+      const at = CLAIMS.indexOf(claim);
+      if (at < 0)
+        throw new PolicyError(policy.id, undefined, undefined, `unknown claim ${show(claim)}; one of: ${CLAIMS.join(', ')}`);
+      return at;
+    }),
+    canary: policy.canary === true,
+    tables: DECISION_NAMES.map((name) => expandOne(policy, name)),
+  };
+}
+
+const expandOne = <D extends DecisionName>(policy: Policy, name: D): ExpandedTable =>
+  expandTable(policy.id, name, policy.tables[name] as readonly Rule<D>[]);
+
+/** Throws PolicyError if a rule throws, answers nonsense, or the last rule is not total. */
+export function expandTable<D extends DecisionName>(
+  policy: string,
+  decision: D,
+  rules: readonly Rule<D>[] | undefined,
+): ExpandedTable {
+  const point = DECISIONS[decision];
+  if (!Array.isArray(rules) || rules.length === 0)
+    throw new PolicyError(policy, decision, undefined, 'the table is missing or empty');
+  checkRules(policy, decision, rules, point.answers);
+  const domains = point.facts;
+  const reads = factsRead(policy, decision, rules, domains);
+  const strides: number[] = [];
+  let entries = 1;
+  for (const fact of reads) {
+    strides.push(entries);
+    entries *= domains[fact]![1].length;
+    if (entries > ENTRIES_MAX)
+      throw new PolicyError(policy, decision, undefined, `its rules read so many facts that it has over ${ENTRIES_MAX} entries`);
+  }
+  const answer: number[] = new Array(entries);
+  const ruleOf: number[] = new Array(entries);
+  const chosen = new Int32Array(domains.length);
+  for (let entry = 0; entry < entries; entry++) {
+    reads.forEach((fact, i) => {
+      chosen[fact] = Math.floor(entry / strides[i]!) % domains[fact]![1].length;
+    });
+    const at = firstMatch(policy, decision, rules, record(domains, chosen));
+    ruleOf[entry] = at;
+    answer[entry] = (point.answers as readonly string[]).indexOf(rules[at]!.answer);
+  }
+  const fired = new Set(ruleOf);
+  return {
+    decision,
+    rules: rules.map((r) => r.name),
+    reads,
+    strides,
+    answer,
+    ruleOf,
+    dead: rules.map((_, i) => i).filter((i) => !fired.has(i)),
+  };
+}
+
+function checkRules<D extends DecisionName>(
+  policy: string,
+  decision: D,
+  rules: readonly Rule<D>[],
+  answers: readonly string[],
+): void {
+  const names = new Set<string>();
+  rules.forEach((r, i) => {
+    if (typeof r !== 'object' || r === null || typeof r.name !== 'string')
+      throw new PolicyError(policy, decision, undefined, `row ${i + 1} is not a rule; use rule(name, when, answer)`);
+    if (names.has(r.name)) throw new PolicyError(policy, decision, r.name, 'two rules have this name');
+    names.add(r.name);
+    if (!answers.includes(r.answer))
+      throw new PolicyError(policy, decision, r.name, `answer ${show(r.answer)} is not one of: ${answers.join(', ')}`);
+    if (r.when !== undefined && typeof r.when !== 'function')
+      throw new PolicyError(policy, decision, r.name, 'its condition is not a function');
+    if (r.when === undefined && i < rules.length - 1)
+      throw new PolicyError(policy, decision, r.name, 'a rule without condition hides those after it');
+  });
+  const last = rules[rules.length - 1]!;
+  if (last.when !== undefined)
+    throw new PolicyError(policy, decision, last.name, 'the last rule must be total: end the table with otherwise(answer)');
+}
+
+/** The facts that any rule reads under any combination, found by enumerating facts as they are first read. */
+function factsRead<D extends DecisionName>(
+  policy: string,
+  decision: D,
+  rules: readonly Rule<D>[],
+  domains: FactDomains,
+): number[] {
+  const read = new Set<number>();
+  let known = -1;
+  while (read.size !== known) {
+    known = read.size;
+    const list = [...read].sort((a, b) => a - b);
+    const combinations = list.reduce((n, fact) => n * domains[fact]![1].length, 1);
+    if (combinations > ENTRIES_MAX)
+      throw new PolicyError(policy, decision, undefined, `its rules read so many facts that it has over ${ENTRIES_MAX} entries`);
+    const chosen = new Int32Array(domains.length);
+    for (let c = 0; c < combinations; c++) {
+      let rest = c;
+      for (const fact of list) {
+        const size = domains[fact]![1].length;
+        chosen[fact] = rest % size;
+        rest = Math.floor(rest / size);
+      }
+      firstMatch(policy, decision, rules, spied(policy, decision, domains, chosen, read));
+    }
+  }
+  return [...read].sort((a, b) => a - b);
+}
+
+function firstMatch<D extends DecisionName>(
+  policy: string,
+  decision: D,
+  rules: readonly Rule<D>[],
+  facts: Facts<D>,
+): number {
+  for (let i = 0; i < rules.length; i++) {
+    const { when, name } = rules[i]!;
+    if (when === undefined) return i;
+    let said: unknown;
+    try {
+      said = when(facts);
+    } catch (error) {
+      if (error instanceof PolicyError) throw new PolicyError(policy, decision, name, error.what);
+      throw new PolicyError(policy, decision, name, `its condition threw ${show(error)}`);
+    }
+    if (typeof said !== 'boolean')
+      throw new PolicyError(policy, decision, name, `its condition returned ${show(said)}, not a boolean`);
+    if (said) return i;
+  }
+  throw new PolicyError(policy, decision, undefined, 'no rule is total');
+}
+
+function record<D extends DecisionName>(domains: FactDomains, chosen: Int32Array): Facts<D> {
+  return Object.freeze(
+    Object.fromEntries(domains.map(([name, domain], i) => [name, domain[chosen[i]!]])),
+  ) as unknown as Facts<D>;
+}
+
+function spied<D extends DecisionName>(
+  policy: string,
+  decision: D,
+  domains: FactDomains,
+  chosen: Int32Array,
+  read: Set<number>,
+): Facts<D> {
+  return new Proxy(record<D>(domains, chosen), {
+    get(target, key) {
+      const at = domains.findIndex(([name]) => name === key);
+      if (at < 0 && typeof key === 'string')
+        throw new PolicyError(policy, decision, undefined, `there is no fact ${JSON.stringify(key)}; there is: ${domains.map((d) => d[0]).join(', ')}`);
+      if (at >= 0) read.add(at);
+      return target[key as keyof Facts<D>];
+    },
+  });
+}
+
+function show(value: unknown): string {
+  if (value instanceof Error) return JSON.stringify(value.message);
+  return JSON.stringify(value) ?? String(value);
+}
+
+/** One table as the machine uses it: answers by index, and a counter per rule for coverage. */
+export class DecisionTable {
+  readonly reads: Uint8Array;
+  readonly strides: Int32Array;
+  readonly answer: Uint8Array;
+  readonly ruleOf: Uint8Array;
+  /** How often each rule was the first match. */
+  readonly fired: Float64Array;
+
+  constructor(table: ExpandedTable) {
+    this.reads = Uint8Array.from(table.reads);
+    this.strides = Int32Array.from(table.strides);
+    this.answer = Uint8Array.from(table.answer);
+    this.ruleOf = Uint8Array.from(table.ruleOf);
+    this.fired = new Float64Array(table.rules.length);
+  }
+
+  /** Index in DECISIONS[...].answers; `facts` holds for each fact of the decision point its index in its domain. */
+  decide(facts: Int32Array): number {
+    const { reads, strides } = this;
+    let at = 0;
+    for (let i = 0; i < reads.length; i++) at += facts[reads[i]!]! * strides[i]!;
+    this.fired[this.ruleOf[at]!]!++;
+    return this.answer[at]!;
+  }
+}

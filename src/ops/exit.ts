@@ -1,0 +1,40 @@
+import { V_MAPPED } from '../machine/machine.ts';
+import { END_DONE, procedure } from '../machine/procedures.ts';
+import { aOf, drawMm, type Op, OP_KINDS, pack } from './op.ts';
+
+const AT = OP_KINDS.indexOf('exit');
+
+/** mm/mmap.c: exit_mmap(): every mapping is zapped; references outlive it. */
+const steps: { readonly [K in 'X1']: number } = procedure('exit', {
+  X1: (m, t) => {
+    const mm = m.task.mm[t]!;
+    for (let v = 0; v < m.shape.pages; v++) {
+      const pte = mm * m.shape.pages + v;
+      if ((m.vma[pte]! & V_MAPPED) !== 0) m.zap(pte);
+      m.vma[pte] = 0;
+    }
+    m.alive[mm] = 0;
+    m.hasPinned[mm] = 0;
+    return END_DONE;
+  },
+});
+
+export const exit: Op = {
+  kind: 'exit',
+  task: 'mm',
+  title: 'the process exits (the last one cannot)',
+  kernel: 'mm/mmap.c: exit_mmap()',
+  live: '_exit(2)',
+  enabled: (ref, step) => ref.alive[aOf(step)] === 1 && ref.aliveCount() > 1,
+  enumerate: (ref, _alphabet, out, n) => {
+    if (ref.aliveCount() < 2) return n;
+    for (let mm = 0; mm < ref.shape.mms; mm++) if (ref.alive[mm] === 1) out[n++] = pack(AT, mm);
+    return n;
+  },
+  draw: (ref, _alphabet, rng) => (ref.aliveCount() < 2 ? -1 : pack(AT, drawMm(ref, rng))),
+  start: (m, t, step) => {
+    m.task.mm[t] = aOf(step);
+    return steps.X1;
+  },
+  apply: (ref, step) => ref.exit(aOf(step)),
+};

@@ -1,0 +1,101 @@
+import { isPrivate } from '../domain/setup.ts';
+import { DECISION_NAMES } from '../machine/decisions.ts';
+import {
+  F_ANON,
+  F_EXCLUSIVE,
+  type Machine,
+  P_DIRTY,
+  P_PRESENT,
+  P_SPECIAL,
+  P_WRITE,
+  V_ANON_VMA,
+  V_DONTFORK,
+  V_WRITE,
+  ZERO_PFN,
+} from '../machine/machine.ts';
+import { END_DONE, procedure } from '../machine/procedures.ts';
+import { aOf, drawMm, type Op, OP_KINDS, pack } from './op.ts';
+
+const AT = OP_KINDS.indexOf('fork');
+const FORK_PTE = DECISION_NAMES.indexOf('forkPte');
+
+/**
+ * kernel/fork.c: dup_mmap(); mm/memory.c: copy_page_range(), copy_present_pte().
+ *
+ * A VMA without anon_vma (pure file or shared mappings) is not copied: the child faults it in (vma_needs_copy()).
+ * The parent's frame never moves; on an early copy the child gets the copy. Left out: the TLB flush at the very end
+ * (K6), which matters only for racing threads of the parent.
+ */
+const steps: { readonly [K in 'K1' | 'K2' | 'K3']: number } = procedure('fork', {
+  // mmap_lock is held for writing; the child's mm and VMAs come first.
+  K1: (m, t) => {
+    const { pages } = m.shape;
+    const from = m.task.mm[t]! * pages;
+    const child = m.task.other[t]!;
+    m.alive[child] = 1;
+    m.hasPinned[child] = 0;
+    for (let v = 0; v < pages; v++)
+      m.vma[child * pages + v] = (m.vma[from + v]! & V_DONTFORK) !== 0 ? 0 : m.vma[from + v]! & ~V_DONTFORK;
+    m.task.page[t] = 0;
+    return steps.K2;
+  },
+  // Under both page-table locks, one PTE: pinned? Copy now, or share and write-protect.
+  K2: (m, t) => {
+    const { pages } = m.shape;
+    const page = m.task.page[t]!;
+    const from = m.task.mm[t]! * pages + page;
+    const to = m.task.other[t]! * pages + page;
+    if (isPrivate(m.shape.kind[page]!) && (m.vma[to]! & V_ANON_VMA) !== 0) copyPte(m, from, to, m.hasPinned[m.task.mm[t]!]!);
+    m.task.page[t] = page + 1;
+    return page + 1 < pages ? steps.K2 : steps.K3;
+  },
+  K3: () => END_DONE,
+});
+
+function copyPte(m: Machine, from: number, to: number, hasPinned: number): void {
+  const bits = m.pte[from]!;
+  if ((bits & P_PRESENT) === 0) return;
+  if ((bits & P_SPECIAL) !== 0) {
+    m.pte[to] = bits;
+    m.pfn[to] = ZERO_PFN;
+    return;
+  }
+  const pfn = m.pfn[from]!;
+  m.facts[0] = m.frameOf(from);
+  m.facts[1] = (m.flags[pfn]! & F_EXCLUSIVE) !== 0 ? 1 : 0;
+  m.facts[2] = hasPinned;
+  m.facts[3] = m.maybeDmaPinned(pfn) ? 1 : 0;
+  m.facts[4] = (bits & P_WRITE) !== 0 ? 1 : 0;
+  if (m.ask(FORK_PTE) === 1) {
+    m.costs.copies++;
+    m.costs.earlyCopies++;
+    const copy = m.alloc(m.content[pfn]!, F_ANON | (m.keepsExclusive ? F_EXCLUSIVE : 0));
+    m.map(to, copy, P_DIRTY | ((m.vma[to]! & V_WRITE) !== 0 ? P_WRITE : 0));
+    return;
+  }
+  m.flags[pfn]! &= ~F_EXCLUSIVE;
+  m.pte[from] = bits & ~P_WRITE;
+  m.refcount[pfn]!++;
+  m.map(to, pfn, bits & P_DIRTY);
+}
+
+export const fork: Op = {
+  kind: 'fork',
+  task: 'mm',
+  title: 'fork(2)',
+  kernel: 'kernel/fork.c: dup_mmap(); mm/memory.c: copy_present_pte()',
+  live: 'fork(2)',
+  enabled: (ref, step) => ref.alive[aOf(step)] === 1 && ref.freeMm() >= 0,
+  enumerate: (ref, _alphabet, out, n) => {
+    if (ref.freeMm() < 0) return n;
+    for (let mm = 0; mm < ref.shape.mms; mm++) if (ref.alive[mm] === 1) out[n++] = pack(AT, mm);
+    return n;
+  },
+  draw: (ref, _alphabet, rng) => (ref.freeMm() < 0 ? -1 : pack(AT, drawMm(ref, rng))),
+  start: (m, t, step, _token, slot) => {
+    m.task.mm[t] = aOf(step);
+    m.task.other[t] = slot;
+    return steps.K1;
+  },
+  apply: (ref, step, _token, slot) => ref.fork(aOf(step), slot),
+};

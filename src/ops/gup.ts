@@ -1,0 +1,207 @@
+import { CALLERS, type Caller } from '../domain/kinds.ts';
+import { isShared } from '../domain/setup.ts';
+import { DECISION_NAMES, DECISIONS, FRAME_NONE, FRAME_ZERO } from '../machine/decisions.ts';
+import { callFault } from '../machine/faults.ts';
+import {
+  F_EXCLUSIVE,
+  F_WRITEBACK,
+  type Machine,
+  P_DIRTY,
+  P_PRESENT,
+  P_SPECIAL,
+  P_WRITE,
+  REF_GET,
+  REF_PIN,
+  REF_PIN_UNCOUNTED,
+  ZERO_PFN,
+} from '../machine/machine.ts';
+import {
+  END_DONE,
+  END_POLICY_ERROR,
+  END_REFUSED,
+  procedure,
+  T_BY_GUP,
+  T_FAST,
+  T_FAULT_UNSHARE,
+  T_FAULT_WRITE,
+  T_FOLL_COW,
+  T_LONGTERM,
+  T_WRITE,
+} from '../machine/procedures.ts';
+import { CALLER_CONTRACTS } from '../reference/promises.ts';
+import type { Reference } from '../reference/reference.ts';
+import { type Alphabet, aOf, bOf, cOf, drawMm, type Op, OP_KINDS, pack } from './op.ts';
+
+const AT = OP_KINDS.indexOf('gup');
+const GUP_KIND = DECISION_NAMES.indexOf('gupKind');
+const GUP_SLOW = DECISION_NAMES.indexOf('gupSlow');
+const GUP_FAST = DECISION_NAMES.indexOf('gupFast');
+const ZERO_PAGE_PIN = DECISION_NAMES.indexOf('zeroPagePin');
+
+/** Rounds of the fault loop after which we say that the policy does not converge. The kernel needs three. */
+const ROUNDS_MAX = 8;
+
+/** Variant of a gup step: caller, FOLL_WRITE, FOLL_LONGTERM, fast path first. */
+export const gupVariant = (caller: Caller, write: boolean, longterm: boolean, fast: boolean): number =>
+  CALLERS.indexOf(caller) | (write ? 8 : 0) | (longterm ? 16 : 0) | (fast ? 32 : 0);
+export const callerOf = (variant: number): number => variant & 7;
+export const writeOf = (variant: number): boolean => (variant & 8) !== 0;
+export const longtermOf = (variant: number): boolean => (variant & 16) !== 0;
+export const fastOf = (variant: number): boolean => (variant & 32) !== 0;
+
+/** All variants that callers can ask for, plain ones first. */
+export const GUP_VARIANTS: readonly number[] = [false, true].flatMap((fast) =>
+  CALLERS.flatMap((caller) => {
+    const { write, longterm } = CALLER_CONTRACTS[caller];
+    const writes = write === 'free' ? [false, true] : [write];
+    const longterms = longterm === 'free' ? [false, true] : [longterm];
+    return writes.flatMap((w) => longterms.map((l) => gupVariant(caller, w, l, fast)));
+  }),
+);
+
+/**
+ * mm/gup.c: __get_user_pages(), gup_fast_pte_range(). Fast: one lockless look, any doubt goes to slow. Slow: look at
+ * the PTE under the page-table lock, grab or fault, again. Nothing is remembered between rounds except FOLL_COW.
+ * Coarse runs cannot tell the recheck after the grab (F5, F8) from the first look, so it has no step of its own yet.
+ */
+const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure('gup', {
+  // The caller's choice of GET or PIN; MMF_HAS_PINNED is set before the walk.
+  F0: (m, t) => {
+    m.facts[0] = m.task.kind[t]!;
+    m.facts[1] = m.shape.kind[m.task.page[t]!]!;
+    const kind = DECISIONS.gupKind.answers[m.ask(GUP_KIND)]!;
+    if (kind !== 'GET' && kind !== 'PIN') {
+      m.errno = kind;
+      return END_REFUSED;
+    }
+    m.task.kind[t] = kind === 'PIN' ? REF_PIN : REF_GET;
+    if (kind === 'PIN' && m.keepsHasPinned) m.hasPinned[m.task.mm[t]!] = 1;
+    return (m.task.flags[t]! & T_FAST) !== 0 ? steps.F2 : steps.S2;
+  },
+
+  // gup_fast_pte_range(): a special PTE has no normal page and always bails.
+  F2: (m, t) => {
+    const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+    const bits = m.pte[pte]!;
+    if ((bits & P_PRESENT) === 0 || (bits & P_SPECIAL) !== 0) return steps.S2;
+    const pfn = m.pfn[pte]!;
+    commonFacts(m, t, pte);
+    m.facts[5] = (m.flags[pfn]! & F_EXCLUSIVE) !== 0 ? 1 : 0;
+    m.facts[6] = m.isShmem(pte) ? 1 : 0;
+    m.facts[7] = (m.flags[pfn]! & F_WRITEBACK) !== 0 ? 1 : 0;
+    return m.ask(GUP_FAST) === 0 ? steps.grab : steps.S2;
+  },
+
+  // follow_page_pte() and, where it says so, faultin_page().
+  S2: (m, t) => {
+    const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+    const bits = m.pte[pte]!;
+    const frame = commonFacts(m, t, pte);
+    const normal = frame !== FRAME_NONE && frame !== FRAME_ZERO;
+    const folio = normal ? m.flags[m.pfn[pte]!]! : 0;
+    m.facts[5] = (bits & P_DIRTY) !== 0 ? 1 : 0;
+    m.facts[6] = (folio & F_EXCLUSIVE) !== 0 ? 1 : 0;
+    m.facts[7] = isShared(m.shape.kind[m.task.page[t]!]!) ? 1 : 0;
+    m.facts[8] = m.dirtyTracked(pte) ? 1 : 0;
+    m.facts[9] = (m.task.flags[t]! & T_FOLL_COW) !== 0 ? 1 : 0;
+    m.facts[10] = (folio & F_WRITEBACK) !== 0 ? 1 : 0;
+    const answer = DECISIONS.gupSlow.answers[m.ask(GUP_SLOW)]!;
+    switch (answer) {
+      case 'return':
+        if (frame !== FRAME_NONE) return steps.grab;
+        m.policyError = 'gupSlow returned a page where none is mapped';
+        return END_POLICY_ERROR;
+      case 'EFAULT':
+      case 'EOPNOTSUPP':
+        m.errno = answer;
+        return END_REFUSED;
+    }
+    if (++m.task.rounds[t]! > ROUNDS_MAX) {
+      m.policyError = `gupSlow does not converge: ${answer} again after ${ROUNDS_MAX} rounds`;
+      return END_POLICY_ERROR;
+    }
+    if (answer === 'write fault') return callFault(m, t, T_FAULT_WRITE, steps.S2);
+    return callFault(m, t, answer === 'unshare fault' ? T_FAULT_UNSHARE : 0, steps.S2);
+  },
+
+  // try_grab_folio().
+  grab: (m, t) => {
+    const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+    const pfn = m.pfn[pte]!;
+    const h = m.task.handle[t]!;
+    m.refPfn[h] = pfn;
+    m.refSubmitted[h] = m.content[pfn]!;
+    m.refKind[h] = m.task.kind[t]!;
+    m.refWrite[h] = (m.task.flags[t]! & T_WRITE) !== 0 ? 1 : 0;
+    if (m.task.kind[t] === REF_GET) m.refcount[pfn]!++;
+    else {
+      if (pfn === ZERO_PFN) {
+        m.facts[0] = (m.task.flags[t]! & T_LONGTERM) !== 0 ? 1 : 0;
+        if (m.ask(ZERO_PAGE_PIN) === 1) {
+          m.refKind[h] = REF_PIN_UNCOUNTED;
+          return END_DONE;
+        }
+      }
+      m.refcount[pfn]! += m.bias;
+      m.pincount[pfn]!++;
+    }
+    return END_DONE;
+  },
+});
+
+/** Facts 0 to 4 of gupFast and gupSlow; returns the frame. */
+function commonFacts(m: Machine, t: number, pte: number): number {
+  const flags = m.task.flags[t]!;
+  const frame = m.frameOf(pte);
+  m.facts[0] = (flags & T_WRITE) !== 0 ? 1 : 0;
+  m.facts[1] = m.task.kind[t] === REF_PIN ? 1 : 0;
+  m.facts[2] = (flags & T_LONGTERM) !== 0 ? 1 : 0;
+  m.facts[3] = frame;
+  m.facts[4] = (m.pte[pte]! & P_WRITE) !== 0 ? 1 : 0;
+  return frame;
+}
+
+// FOLL_WRITE without VM_WRITE is EFAULT everywhere (there is no FOLL_FORCE here yet), so it is not offered.
+const enabled = (ref: Reference, step: number): boolean =>
+  ref.freeHandle() >= 0 &&
+  (writeOf(cOf(step)) ? ref.isWritable(aOf(step), bOf(step)) : ref.isMapped(aOf(step), bOf(step)));
+
+export const gup: Op = {
+  kind: 'gup',
+  task: 'mm',
+  title: 'a caller takes a reference: get_user_pages or pin_user_pages',
+  kernel: 'mm/gup.c: __get_user_pages(), gup_fast_pte_range(), try_grab_folio()',
+  live: 'vmsplice, IORING_REGISTER_BUFFERS, process_vm_readv/writev, O_DIRECT; plain get and pin have no system call',
+  enabled,
+  enumerate: (ref, alphabet, out, n) => {
+    if (ref.freeHandle() < 0) return n;
+    for (let mm = 0; mm < ref.shape.mms; mm++)
+      for (let page = 0; page < ref.shape.pages; page++) {
+        if (!ref.isMapped(mm, page)) continue;
+        for (const variant of alphabet.gups)
+          if (!writeOf(variant) || ref.isWritable(mm, page)) out[n++] = pack(AT, mm, page, variant);
+      }
+    return n;
+  },
+  draw: (ref, alphabet: Alphabet, rng) =>
+    ref.freeHandle() < 0 || alphabet.gups.length === 0
+      ? -1
+      : pack(AT, drawMm(ref, rng), rng.below(ref.shape.pages), alphabet.gups[rng.below(alphabet.gups.length)]!),
+  start: (m, t, step, _token, slot) => {
+    const variant = cOf(step);
+    m.task.mm[t] = aOf(step);
+    m.task.page[t] = bOf(step);
+    m.task.handle[t] = slot;
+    m.task.kind[t] = callerOf(variant);
+    m.task.rounds[t] = 0;
+    m.task.flags[t] =
+      T_BY_GUP |
+      (writeOf(variant) ? T_WRITE : 0) |
+      (longtermOf(variant) ? T_LONGTERM : 0) |
+      (fastOf(variant) ? T_FAST : 0);
+    return steps.F0;
+  },
+  apply: (ref, step, _token, slot) =>
+    ref.take(slot, aOf(step), bOf(step), callerOf(cOf(step)), writeOf(cOf(step)), longtermOf(cOf(step))),
+  refused: (ref, slot) => ref.takeRefused(slot),
+};

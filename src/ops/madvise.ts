@@ -1,0 +1,55 @@
+import { isPrivate } from '../domain/setup.ts';
+import { V_DONTFORK } from '../machine/machine.ts';
+import { END_DONE, procedure } from '../machine/procedures.ts';
+import type { Reference } from '../reference/reference.ts';
+import { aOf, bOf, cOf, drawPage, enumeratePages, type Op, OP_KINDS } from './op.ts';
+
+const AT = OP_KINDS.indexOf('madvise');
+
+/** Variants, by index: MADV_DONTNEED, MADV_DONTFORK, MADV_DOFORK. */
+export const ADVICE = ['dontneed', 'dontfork', 'dofork'] as const;
+export const DONTNEED = 0;
+export const DONTFORK = 1;
+export const DOFORK = 2;
+
+/** mm/madvise.c: madvise_dontneed_single_vma() zaps without a look at pins; the fork advices set a VMA flag. */
+const steps: { readonly [K in 'A1']: number } = procedure('madvise', {
+  A1: (m, t) => {
+    const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+    if (m.task.kind[t] === DONTNEED) m.zap(pte);
+    else if (m.task.kind[t] === DONTFORK) m.vma[pte]! |= V_DONTFORK;
+    else m.vma[pte]! &= ~V_DONTFORK;
+    return END_DONE;
+  },
+});
+
+// MADV_DONTFORK only where it means something to us: private mappings (shared ones are coherent after fork anyway).
+const enabled = (ref: Reference, step: number): boolean => {
+  const mm = aOf(step);
+  const page = bOf(step);
+  if (!ref.isMapped(mm, page)) return false;
+  if (cOf(step) === DONTNEED) return true;
+  if (!isPrivate(ref.shape.kind[page]!)) return false;
+  return ref.dontfork[mm * ref.shape.pages + page] === (cOf(step) === DONTFORK ? 0 : 1);
+};
+
+export const madvise: Op = {
+  kind: 'madvise',
+  task: 'mm',
+  title: 'madvise(2): dontneed, dontfork, dofork',
+  kernel: 'mm/madvise.c: madvise_dontneed_single_vma(), madvise_vma_behavior()',
+  live: 'madvise(2)',
+  enabled,
+  enumerate: (ref, _alphabet, out, n) => enumeratePages(AT, ref, 3, enabled, out, n),
+  draw: (ref, _alphabet, rng) => drawPage(AT, ref, 3, rng),
+  start: (m, t, step) => {
+    m.task.mm[t] = aOf(step);
+    m.task.page[t] = bOf(step);
+    m.task.kind[t] = cOf(step);
+    return steps.A1;
+  },
+  apply: (ref, step) => {
+    if (cOf(step) === DONTNEED) ref.dontneed(aOf(step), bOf(step));
+    else ref.setDontfork(aOf(step), bOf(step), cOf(step) === DONTFORK);
+  },
+};

@@ -1,0 +1,56 @@
+import { isShared } from '../domain/setup.ts';
+import { DECISION_NAMES } from '../machine/decisions.ts';
+import { F_EXCLUSIVE, P_DIRTY, P_PRESENT, P_WRITE, V_WRITE } from '../machine/machine.ts';
+import { END_DONE, procedure } from '../machine/procedures.ts';
+import { aOf, bOf, cOf, enumeratePages, drawPage, type Op, OP_KINDS } from './op.ts';
+import type { Reference } from '../reference/reference.ts';
+
+const AT = OP_KINDS.indexOf('mprotect');
+const PROTECT_UPGRADE = DECISION_NAMES.indexOf('protectUpgrade');
+
+/** Variant: 0 makes the page PROT_READ, 1 PROT_READ|PROT_WRITE. */
+export const PROTECT_RO = 0;
+export const PROTECT_RW = 1;
+
+/** mm/mprotect.c: change_pte_range(). Taking write away clears the PTE's write bit; giving it back may need a fault. */
+const steps: { readonly [K in 'M1']: number } = procedure('mprotect', {
+  M1: (m, t) => {
+    const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+    if (m.task.kind[t] === PROTECT_RO) {
+      m.vma[pte]! &= ~V_WRITE;
+      m.pte[pte]! &= ~P_WRITE;
+      return END_DONE;
+    }
+    m.vma[pte]! |= V_WRITE;
+    const bits = m.pte[pte]!;
+    if ((bits & P_PRESENT) === 0) return END_DONE;
+    m.facts[0] = isShared(m.shape.kind[m.task.page[t]!]!) ? 1 : 0;
+    m.facts[1] = m.dirtyTracked(pte) ? 1 : 0;
+    m.facts[2] = (bits & P_DIRTY) !== 0 ? 1 : 0;
+    m.facts[3] = m.frameOf(pte);
+    m.facts[4] = (m.flags[m.pfn[pte]!]! & F_EXCLUSIVE) !== 0 ? 1 : 0;
+    if (m.ask(PROTECT_UPGRADE) === 0) m.pte[pte]! |= P_WRITE;
+    return END_DONE;
+  },
+});
+
+const enabled = (ref: Reference, step: number): boolean =>
+  ref.isMapped(aOf(step), bOf(step)) && ref.isWritable(aOf(step), bOf(step)) === (cOf(step) === PROTECT_RO);
+
+export const mprotect: Op = {
+  kind: 'mprotect',
+  task: 'mm',
+  title: 'mprotect(2) of the page to r or rw',
+  kernel: 'mm/mprotect.c: change_pte_range(), can_change_pte_writable()',
+  live: 'mprotect(2)',
+  enabled,
+  enumerate: (ref, _alphabet, out, n) => enumeratePages(AT, ref, 2, enabled, out, n),
+  draw: (ref, _alphabet, rng) => drawPage(AT, ref, 2, rng),
+  start: (m, t, step) => {
+    m.task.mm[t] = aOf(step);
+    m.task.page[t] = bOf(step);
+    m.task.kind[t] = cOf(step);
+    return steps.M1;
+  },
+  apply: (ref, step) => ref.mprotect(aOf(step), bOf(step), cOf(step) === PROTECT_RW),
+};

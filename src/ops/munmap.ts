@@ -1,0 +1,27 @@
+import { END_DONE, procedure } from '../machine/procedures.ts';
+import { aOf, bOf, onPage, type Op, OP_KINDS } from './op.ts';
+
+/** mm/memory.c: zap_pte_range(): drops the mapping and its reference, never looks at pins. */
+const steps: { readonly [K in 'Z1']: number } = procedure('munmap', {
+  Z1: (m, t) => {
+    const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+    m.zap(pte);
+    m.vma[pte] = 0;
+    return END_DONE;
+  },
+});
+
+export const munmap: Op = {
+  kind: 'munmap',
+  task: 'mm',
+  title: 'munmap(2) of the page',
+  kernel: 'mm/mmap.c: do_munmap(); mm/memory.c: zap_pte_range()',
+  live: 'munmap(2)',
+  ...onPage(OP_KINDS.indexOf('munmap'), 1, (ref, mm, page) => ref.isMapped(mm, page)),
+  start: (m, t, step) => {
+    m.task.mm[t] = aOf(step);
+    m.task.page[t] = bOf(step);
+    return steps.Z1;
+  },
+  apply: (ref, step) => ref.munmap(aOf(step), bOf(step)),
+};

@@ -1,0 +1,174 @@
+/**
+ * What an operation is. One file per operation in this folder; index.ts is the registry.
+ *
+ * A step is packed into one integer: operation, then three small arguments whose meaning is the operation's
+ * (`a`: mm, file page or reference; `b`: page; `c`: variant). The slot that a fork or gup fills is not part of it: it
+ * is the lowest free one of the reference, the same under every policy.
+ */
+import type { Rng } from '../domain/rng.ts';
+import type { Machine } from '../machine/machine.ts';
+import type { Reference } from '../reference/reference.ts';
+
+export const OP_KINDS = [
+  'fork',
+  'exit',
+  'munmap',
+  'mprotect',
+  'madvise',
+  'read',
+  'write',
+  'gup',
+  'unpin',
+  'dio_end',
+  'dma_read',
+  'dma_write',
+  'wb_start',
+  'wb_end',
+  'fsync',
+  'reclaim',
+  'drop_caches',
+  'buffered_read',
+  'buffered_write',
+] as const;
+export type OpKind = (typeof OP_KINDS)[number];
+
+export const pack = (op: number, a: number, b = 0, c = 0): number => op | (a << 5) | (b << 9) | (c << 13);
+export const opOf = (step: number): number => step & 31;
+export const aOf = (step: number): number => (step >>> 5) & 15;
+export const bOf = (step: number): number => (step >>> 9) & 15;
+export const cOf = (step: number): number => (step >>> 13) & 255;
+
+/** Which operations, and which variants of gup and madvise, a search may use. */
+export interface Alphabet {
+  /** By index in OP_KINDS. */
+  readonly ops: readonly boolean[];
+  /** Variants of gup (ops/gup.ts: gupVariant). */
+  readonly gups: readonly number[];
+}
+
+/** Who executes the step: an mm's task, the device, the kernel, or another process that has the file open. */
+export type TaskKind = 'mm' | 'device' | 'kernel' | 'other';
+
+export interface Op {
+  readonly kind: OpKind;
+  readonly task: TaskKind;
+  /** One line for people. */
+  readonly title: string;
+  /** Kernel functions this stands for. */
+  readonly kernel: string;
+  /** How a test program causes it, or why it cannot. */
+  readonly live: string;
+  /** Stores content: needs a fresh token. */
+  readonly stores?: boolean;
+  /** Argument `a` is a reference that an earlier gup must have produced. */
+  readonly usesRef?: boolean;
+  /** With `usesRef`: ends the reference. */
+  readonly releases?: boolean;
+
+  /** May the program do this now? On the reference alone, so that every policy is offered the same program. */
+  enabled(ref: Reference, step: number): boolean;
+  /** Appends all enabled steps in a fixed order to `out` at `n`; returns the new count. */
+  enumerate(ref: Reference, alphabet: Alphabet, out: Int32Array, n: number): number;
+  /** A random step that may or may not be enabled, or -1 if there is none of this kind. */
+  draw(ref: Reference, alphabet: Alphabet, rng: Rng): number;
+  /** Sets the task's locals and returns the entry of the operation's step table. `slot`: what fork or gup fills. */
+  start(m: Machine, task: number, step: number, token: number, slot: number): number;
+  /** Effect on the reference once the step is done (or had no effect). */
+  apply(ref: Reference, step: number, token: number, slot: number): void;
+  /** The policy refused. */
+  refused?(ref: Reference, slot: number): void;
+}
+
+// ---- Shapes of argument lists that several operations have in common ------------------------------------------
+
+type PerPage = (ref: Reference, mm: number, page: number) => boolean;
+
+/** Enumerates mm x page x variant. */
+export function enumeratePages(
+  op: number,
+  ref: Reference,
+  variants: number,
+  test: (ref: Reference, step: number) => boolean,
+  out: Int32Array,
+  n: number,
+): number {
+  for (let mm = 0; mm < ref.shape.mms; mm++) {
+    if (ref.alive[mm] === 0) continue;
+    for (let page = 0; page < ref.shape.pages; page++)
+      for (let c = 0; c < variants; c++) {
+        const step = pack(op, mm, page, c);
+        if (test(ref, step)) out[n++] = step;
+      }
+  }
+  return n;
+}
+export function drawPage(op: number, ref: Reference, variants: number, rng: Rng): number {
+  const c = variants === 1 ? 0 : rng.below(variants);
+  return pack(op, drawMm(ref, rng), rng.below(ref.shape.pages), c);
+}
+/** A living mm. */
+export function drawMm(ref: Reference, rng: Rng): number {
+  let skip = rng.below(ref.aliveCount());
+  for (let mm = 0; mm < ref.shape.mms; mm++) if (ref.alive[mm] === 1 && skip-- === 0) return mm;
+  throw new Error('no living mm');
+}
+/** Enumerates `a` from 0 to count - 1 with variants. */
+export function enumerateEach(
+  op: number,
+  ref: Reference,
+  count: number,
+  variants: number,
+  test: (ref: Reference, step: number) => boolean,
+  out: Int32Array,
+  n: number,
+): number {
+  for (let a = 0; a < count; a++)
+    for (let c = 0; c < variants; c++) {
+      const step = pack(op, a, 0, c);
+      if (test(ref, step)) out[n++] = step;
+    }
+  return n;
+}
+export function drawEach(op: number, count: number, variants: number, rng: Rng): number {
+  if (count === 0) return -1;
+  return pack(op, count === 1 ? 0 : rng.below(count), 0, variants === 1 ? 0 : rng.below(variants));
+}
+
+/** An operation on one page of one mm. */
+export function onPage(op: number, variants: number, test: PerPage): Pick<Op, 'enabled' | 'enumerate' | 'draw'> {
+  const enabled = (ref: Reference, step: number): boolean => test(ref, aOf(step), bOf(step));
+  return {
+    enabled,
+    enumerate: (ref, _alphabet, out, n) => enumeratePages(op, ref, variants, enabled, out, n),
+    draw: (ref, _alphabet, rng) => drawPage(op, ref, variants, rng),
+  };
+}
+/** An operation on one file page; `test` sees the file page. */
+export function onFile(
+  op: number,
+  variants: number,
+  test: (ref: Reference, file: number) => boolean,
+): Pick<Op, 'enabled' | 'enumerate' | 'draw'> {
+  const enabled = (ref: Reference, step: number): boolean => test(ref, aOf(step));
+  return {
+    enabled,
+    enumerate: (ref, _alphabet, out, n) => enumerateEach(op, ref, ref.shape.files, variants, enabled, out, n),
+    draw: (ref, _alphabet, rng) => drawEach(op, ref.shape.files, variants, rng),
+  };
+}
+/** An operation on one reference; `test` is asked only for references that are held. */
+export function onRef(
+  op: number,
+  variants: number,
+  test: (ref: Reference, handle: number, variant: number) => boolean,
+): Pick<Op, 'enabled' | 'enumerate' | 'draw'> {
+  const enabled = (ref: Reference, step: number): boolean =>
+    ref.handleState[aOf(step)] === 1 && test(ref, aOf(step), cOf(step));
+  return {
+    enabled,
+    enumerate: (ref, _alphabet, out, n) => enumerateEach(op, ref, ref.shape.refs, variants, enabled, out, n),
+    draw: (ref, _alphabet, rng) => drawEach(op, ref.shape.refs, variants, rng),
+  };
+}
+/** Is the file on a filesystem that tracks dirty pages (not shmem)? */
+export const isTracked = (ref: Reference, file: number): boolean => ref.shape.filesystem[file] !== 'shmem';

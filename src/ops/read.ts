@@ -1,0 +1,30 @@
+import { callFault } from '../machine/faults.ts';
+import { EV_LOAD, P_PRESENT } from '../machine/machine.ts';
+import { END_DONE, procedure } from '../machine/procedures.ts';
+import { aOf, bOf, onPage, type Op, OP_KINDS } from './op.ts';
+
+/** A CPU load; faults the page in if it has to. */
+const steps: { readonly [K in 'R1']: number } = procedure('read', {
+  R1: (m, t) => {
+    const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+    if ((m.pte[pte]! & P_PRESENT) === 0) return callFault(m, t, 0, steps.R1);
+    m.emit(EV_LOAD, m.task.mm[t]!, m.task.page[t]!, m.content[m.pfn[pte]!]!, 0);
+    return END_DONE;
+  },
+});
+
+export const read: Op = {
+  kind: 'read',
+  task: 'mm',
+  title: 'a load by the CPU',
+  kernel: 'mm/memory.c: do_anonymous_page(), do_read_fault()',
+  live: 'a load',
+  ...onPage(OP_KINDS.indexOf('read'), 1, (ref, mm, page) => ref.isMapped(mm, page)),
+  start: (m, t, step) => {
+    m.task.mm[t] = aOf(step);
+    m.task.page[t] = bOf(step);
+    m.task.flags[t] = 0;
+    return steps.R1;
+  },
+  apply: () => {},
+};

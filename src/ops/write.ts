@@ -1,0 +1,33 @@
+import { callFault } from '../machine/faults.ts';
+import { P_DIRTY, P_WRITE } from '../machine/machine.ts';
+import { END_DONE, procedure, T_FAULT_WRITE } from '../machine/procedures.ts';
+import { aOf, bOf, onPage, type Op, OP_KINDS } from './op.ts';
+
+/** A CPU store of fresh content to the whole page; takes a write fault unless the PTE is writable. */
+const steps: { readonly [K in 'S1']: number } = procedure('write', {
+  S1: (m, t) => {
+    const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+    if ((m.pte[pte]! & P_WRITE) === 0) return callFault(m, t, T_FAULT_WRITE, steps.S1);
+    m.pte[pte]! |= P_DIRTY;
+    m.content[m.pfn[pte]!] = m.task.token[t]!;
+    return END_DONE;
+  },
+});
+
+export const write: Op = {
+  kind: 'write',
+  task: 'mm',
+  title: 'a store by the CPU',
+  kernel: 'mm/memory.c: do_wp_page(), do_anonymous_page(), do_cow_fault(), do_shared_fault()',
+  live: 'a store',
+  stores: true,
+  ...onPage(OP_KINDS.indexOf('write'), 1, (ref, mm, page) => ref.isWritable(mm, page)),
+  start: (m, t, step, token) => {
+    m.task.mm[t] = aOf(step);
+    m.task.page[t] = bOf(step);
+    m.task.token[t] = token;
+    m.task.flags[t] = 0;
+    return steps.S1;
+  },
+  apply: (ref, step, token) => ref.store(aOf(step), bOf(step), token),
+};

@@ -1,0 +1,148 @@
+/**
+ * Writeback of one file page: wb_start (B1-B5), wb_end (B6) and fsync, which is both with a wait.
+ * mm/page-writeback.c: folio_clear_dirty_for_io(); mm/rmap.c: folio_mkclean(); fs/ext4/inode.c: ext4_writepages().
+ */
+import { SHARED_FILE } from '../domain/kinds.ts';
+import { DECISION_NAMES } from '../machine/decisions.ts';
+import {
+  EV_DISK,
+  EV_WRITEBACK_END,
+  EV_WRITEBACK_LOST,
+  F_BOUNCED,
+  F_BUFFERS,
+  F_COVERED,
+  F_DIRTY,
+  F_WRITEBACK,
+  type Machine,
+  NO_PFN,
+  P_DIRTY,
+  P_WRITE,
+} from '../machine/machine.ts';
+import { END_BLOCKED, END_DONE, END_NO_EFFECT, procedure } from '../machine/procedures.ts';
+import { aOf, cOf, isTracked, onFile, type Op, OP_KINDS } from './op.ts';
+
+const WB_BEGIN = DECISION_NAMES.indexOf('wbBegin');
+
+/** Variant: WB_SYNC_NONE or WB_SYNC_ALL. */
+export const WB_MODES = ['NONE', 'ALL'] as const;
+const ALL = 1;
+
+/** B1, B2: write-protects and cleans every PTE of the folio and folds their dirtiness into it; ignores pins. */
+function mkclean(m: Machine, pfn: number): void {
+  const { mms, pages } = m.shape;
+  for (let i = 0; i < mms * pages; i++) {
+    if (m.pfn[i] !== pfn || m.shape.kind[i % pages] !== SHARED_FILE) continue;
+    if ((m.pte[i]! & P_DIRTY) !== 0) m.flags[pfn]! |= F_DIRTY;
+    m.pte[i]! &= ~(P_WRITE | P_DIRTY);
+  }
+}
+
+/** Starts writeback if the page is dirty. Returns false if there is nothing to write or the policy put it off. */
+function begin(m: Machine, file: number, mode: number): boolean {
+  const pfn = m.cache[file]!;
+  if (pfn === NO_PFN) return false;
+  mkclean(m, pfn);
+  if ((m.flags[pfn]! & F_DIRTY) === 0) return false;
+  m.facts[0] = mode;
+  m.facts[1] = m.maybeDmaPinned(pfn) ? 1 : 0;
+  m.facts[2] = m.extraRefs(pfn) ? 1 : 0;
+  const answer = m.ask(WB_BEGIN);
+  if (answer === 1) {
+    m.costs.deferred++;
+    return false;
+  }
+  m.flags[pfn]! &= ~(F_DIRTY | F_COVERED);
+  if ((m.flags[pfn]! & F_BUFFERS) === 0 && m.filesystems[file]!.withoutBuffers !== 'write') {
+    // ext4: BUG up to v5.17; from v5.18 a warning, and the page is not written (cc5095747edf).
+    m.emit(EV_WRITEBACK_LOST, file, 0, 0, 0);
+    return true;
+  }
+  m.flags[pfn]! |= F_WRITEBACK | (answer === 2 ? F_BOUNCED : 0);
+  m.submitted[file] = m.content[pfn]!;
+  return true;
+}
+
+/** B5, B6: the device reads the page, or the bounce copy, and writeback ends. */
+function finish(m: Machine, file: number): boolean {
+  const pfn = m.cache[file]!;
+  if (pfn === NO_PFN || (m.flags[pfn]! & F_WRITEBACK) === 0) return false;
+  const out = (m.flags[pfn]! & F_BOUNCED) !== 0 ? m.submitted[file]! : m.content[pfn]!;
+  m.flags[pfn]! &= ~(F_WRITEBACK | F_BOUNCED);
+  m.disk[file] = out;
+  m.emit(EV_WRITEBACK_END, file, 0, out, m.submitted[file]!);
+  m.submitted[file] = 0;
+  return true;
+}
+
+const steps: { readonly [K in 'B1' | 'B6' | 'Y1' | 'Y2' | 'Y3']: number } = procedure('writeback', {
+  B1: (m, t) => {
+    const file = m.task.other[t]!;
+    const pfn = m.cache[file]!;
+    if (pfn !== NO_PFN && (m.flags[pfn]! & F_WRITEBACK) !== 0) return m.task.kind[t] === ALL ? END_BLOCKED : END_NO_EFFECT;
+    return begin(m, file, m.task.kind[t]!) ? END_DONE : END_NO_EFFECT;
+  },
+  B6: (m, t) => (finish(m, m.task.other[t]!) ? END_DONE : END_NO_EFFECT),
+
+  // fsync(2): wait for writeback in flight, write what is dirty, wait again.
+  Y1: (m, t) => {
+    finish(m, m.task.other[t]!);
+    return steps.Y2;
+  },
+  Y2: (m, t) => {
+    if (begin(m, m.task.other[t]!, ALL)) finish(m, m.task.other[t]!);
+    return steps.Y3;
+  },
+  Y3: (m, t) => {
+    m.emit(EV_DISK, m.task.other[t]!, 0, m.disk[m.task.other[t]!]!, 0);
+    return END_DONE;
+  },
+});
+
+export const wbStart: Op = {
+  kind: 'wb_start',
+  task: 'kernel',
+  title: 'writeback starts: mkclean, clear dirty, writeback flag',
+  kernel: 'mm/page-writeback.c: folio_clear_dirty_for_io(); mm/rmap.c: folio_mkclean()',
+  live: 'sync_file_range(SYNC_FILE_RANGE_WRITE), the flusher',
+  ...onFile(OP_KINDS.indexOf('wb_start'), 2, (ref, file) => isTracked(ref, file) && ref.wbStarted[file] === 0),
+  start: (m, t, step) => {
+    m.task.other[t] = aOf(step);
+    m.task.kind[t] = cOf(step);
+    return steps.B1;
+  },
+  apply: (ref, step) => {
+    ref.wbStarted[aOf(step)] = 1;
+  },
+};
+
+export const wbEnd: Op = {
+  kind: 'wb_end',
+  task: 'kernel',
+  title: 'writeback ends: the data is on the disk',
+  kernel: 'mm/filemap.c: folio_end_writeback()',
+  live: 'the I/O completes; cannot be held back at will',
+  ...onFile(OP_KINDS.indexOf('wb_end'), 1, (ref, file) => ref.wbStarted[file] === 1),
+  start: (m, t, step) => {
+    m.task.other[t] = aOf(step);
+    return steps.B6;
+  },
+  apply: (ref, step) => {
+    ref.wbStarted[aOf(step)] = 0;
+  },
+};
+
+export const fsync: Op = {
+  kind: 'fsync',
+  task: 'other',
+  title: 'fsync(2) of the file',
+  kernel: 'fs/sync.c: vfs_fsync_range(); mm/filemap.c: file_write_and_wait_range()',
+  live: 'fsync(2), msync(MS_SYNC)',
+  ...onFile(OP_KINDS.indexOf('fsync'), 1, isTracked),
+  start: (m, t, step) => {
+    m.task.other[t] = aOf(step);
+    return steps.Y1;
+  },
+  apply: (ref, step) => {
+    ref.wbStarted[aOf(step)] = 0;
+  },
+};

@@ -1,0 +1,118 @@
+/**
+ * What a property is: a claim over what a process, a device, the filesystem or the disk observes in one step. The
+ * properties themselves live in /properties, one file each; this file has their types and the finding classes.
+ */
+import type { PageKind, RefKind } from '../domain/kinds.ts';
+import type { Reference } from '../reference/reference.ts';
+
+/** What kind of observing happened. */
+export type ObservationKind =
+  | 'load'
+  | 'device-load'
+  | 'dio-write'
+  | 'file-read'
+  | 'disk'
+  | 'writeback-end'
+  | 'dirtied'
+  | 'writeback-lost'
+  | 'freed';
+
+export type Provenance = 'match' | 'leak' | 'stale';
+export type StoredBy = 'initial' | 'cpu' | 'device' | 'file';
+export type ObservedBy = 'cpu' | 'device' | 'file' | 'disk' | 'filesystem';
+
+/**
+ * One observation, judged by the reference as to content. Reused from step to step: a property reads it and keeps
+ * nothing of it.
+ */
+export interface Observation {
+  readonly kind: ObservationKind;
+  readonly page: PageKind;
+  /** Of a private mapping (or of a reference to one). */
+  readonly privatePage: boolean;
+  readonly observedBy: ObservedBy;
+  /** match; leak: the page never saw this content; stale: it did, but must not show it any more. */
+  readonly provenance: Provenance;
+  /** Whose store is concerned: for a leak that of the content seen, for stale that of the content missed. */
+  readonly storedBy: StoredBy;
+  /** The reference through which was observed, or else by which the content concerned was stored. */
+  readonly ref: RefKind | '';
+  readonly write: boolean;
+  readonly longterm: boolean;
+  /** A device load: was the promise `exact`, or `since-take`? */
+  readonly exact: boolean;
+  /** '' or why a mismatch is documented and breaks no promise. */
+  readonly excuse: string;
+  /** 'writeback-end' and 'dio-write': the content differs from that at the start. */
+  readonly changed: boolean;
+  /** 'dirtied': page_mkwrite or write(2) ran since the folio was last cleaned; its buffers are attached. */
+  readonly covered: boolean;
+  readonly buffers: boolean;
+  /** The file is on a filesystem whose pages are stable under writeback. */
+  readonly stablePages: boolean;
+  /** 'writeback-lost': the kernel stops (BUG) or warns. */
+  readonly bug: boolean;
+  /** The owner replaced the mapping since the reference was taken; the page was stored to since. */
+  readonly detached: boolean;
+  readonly storedSinceTake: boolean;
+  /** Tokens seen and expected (-1: several were allowed). For reports only: no property may branch on them. */
+  readonly token: number;
+  readonly expected: number;
+  /** mm, file page or reference slots of the observer, for reports. */
+  readonly a: number;
+  readonly b: number;
+  /** Facts for `sometimes` goals that are dear to compute. */
+  readonly reference: Reference;
+}
+
+/** What is broken: content that leaked or is stale, or another kind of damage. */
+export type Damage = 'leak' | 'stale' | 'unnotified' | 'unstable' | 'stateless' | 'bug' | 'warning' | 'use-after-free';
+
+export interface Property {
+  readonly id: string;
+  /** The claim in a maintainer's words. */
+  readonly claim: string;
+  readonly why: string;
+  /** CVE, man page, selftest, kernel-facts section. */
+  readonly sources: readonly string[];
+  readonly observes: readonly ObservationKind[];
+  /** Weaker properties that break along with it. */
+  readonly implies: readonly string[];
+  /** The damage if this observation breaks the claim, else ''. */
+  violated(o: Observation): Damage | '';
+  /** Reached at least once, or the campaign says nothing about the property. */
+  readonly sometimes: { readonly goal: string; reached(o: Observation): boolean };
+}
+
+/** A finding's class: shortest, deduplication and catalogue entries are per class. */
+export interface FindingClass {
+  readonly property: string;
+  readonly damage: Damage;
+  readonly page: PageKind;
+  readonly ref: RefKind | '-';
+  readonly access: 'R' | 'W' | '-';
+  readonly longterm: boolean;
+  readonly storedBy: StoredBy | '-';
+  readonly observedBy: ObservedBy;
+}
+
+/** One line: `isolation/leak/anon/GET-R/cpu->device`. A class and its id determine each other. */
+export function classId(c: FindingClass): string {
+  const ref = c.ref === '-' ? '-' : `${c.ref}-${c.access}${c.longterm ? '-LT' : ''}`;
+  return `${c.property}/${c.damage}/${c.page}/${ref}/${c.storedBy}->${c.observedBy}`;
+}
+
+/** The class of an observation that breaks `property`. */
+export function classOf(property: string, damage: Damage, o: Observation): FindingClass {
+  const content = damage === 'leak' || damage === 'stale';
+  return {
+    property,
+    damage,
+    page: o.page,
+    ref: o.ref === '' ? '-' : o.ref,
+    access: o.ref === '' ? '-' : o.write ? 'W' : 'R',
+    longterm: o.longterm,
+    storedBy: content ? o.storedBy : '-',
+    observedBy: o.observedBy,
+  };
+}

@@ -1,0 +1,152 @@
+/**
+ * The promise table: what the holder of a reference may rely on, one row per kind of reference x mapping x flags.
+ * This is the written contract of the reference (kernel-facts 3.1, G3 and G4); the code in reference.ts looks it up
+ * and adds nothing. Rows are tried in order, the first match counts; every row has a test.
+ *
+ * - `exact`: a load through the reference shows the page's last store, and the page shows the reference's stores.
+ * - `since-take`: a load shows what the page held when the reference was taken, or anything it held later.
+ * - `overFork: 'excused'`: held over fork on a private mapping without MADV_DONTFORK, both copies of the page are
+ *   excused (open(2), O_DIRECT): a mismatch there is documented, not a broken promise.
+ */
+import type { Caller, RefKind } from '../domain/kinds.ts';
+
+/** What is mapped at the moment the reference is taken, as the promise sees it. */
+export type Mapped =
+  | 'anon, written' // this mm, or an ancestor before fork, has stored to the page
+  | 'anon, untouched'
+  | 'private file, own' // the mm has stored to it or taken a W reference: it no longer follows the file
+  | 'private file, transparent'
+  | 'shared file'
+  | 'shmem';
+
+export type Promise_ = 'exact' | 'since-take';
+
+export interface PromiseRow {
+  readonly name: string;
+  readonly refs: readonly RefKind[];
+  /** FOLL_WRITE, FOLL_LONGTERM: true, false, or any. */
+  readonly write: boolean | 'any';
+  readonly longterm: boolean | 'any';
+  readonly mapped: readonly Mapped[] | 'any';
+  readonly promise: Promise_;
+  readonly overFork: 'kept' | 'excused';
+  /** Where this is promised. */
+  readonly source: string;
+}
+
+const PRIVATE: readonly Mapped[] = [
+  'anon, written',
+  'anon, untouched',
+  'private file, own',
+  'private file, transparent',
+];
+
+export const PROMISES: readonly PromiseRow[] = [
+  {
+    name: 'any reference to a shared mapping',
+    refs: ['GET', 'PIN', 'DIO'],
+    write: 'any',
+    longterm: 'any',
+    mapped: ['shared file', 'shmem'],
+    promise: 'exact',
+    overFork: 'kept',
+    source: 'kernel-facts G3, rows shared file and shmem: coherent until truncate, punch or invalidation',
+  },
+  {
+    name: 'W PIN of a private mapping',
+    refs: ['PIN'],
+    write: true,
+    longterm: 'any',
+    mapped: PRIVATE,
+    promise: 'exact',
+    overFork: 'kept',
+    source: 'kernel-facts G3; Documentation/core-api/pin_user_pages.rst',
+  },
+  {
+    name: 'W GET or O_DIRECT read into a private mapping',
+    refs: ['GET', 'DIO'],
+    write: true,
+    longterm: 'any',
+    mapped: PRIVATE,
+    promise: 'exact',
+    overFork: 'excused',
+    source: 'kernel-facts G3, column W GET; open(2): not concurrently with fork(2) unless MADV_DONTFORK',
+  },
+  {
+    name: 'R PIN LONGTERM of a private mapping',
+    refs: ['PIN'],
+    write: false,
+    longterm: true,
+    mapped: PRIVATE,
+    promise: 'exact',
+    overFork: 'kept',
+    source: 'kernel-facts G3, column R PIN LT; commit 84209e87c696 ("mm/gup: reliable R/O long-term pinning in COW mappings")',
+  },
+  {
+    name: 'R PIN of a private page that was written',
+    refs: ['PIN'],
+    write: false,
+    longterm: false,
+    mapped: ['anon, written', 'private file, own'],
+    promise: 'exact',
+    overFork: 'kept',
+    source: 'kernel-facts G3, column R PIN short; commit a7f226604170 (R/O-pinning a possibly shared anonymous page)',
+  },
+  {
+    name: 'R PIN of a zero page or an unwritten private file page',
+    refs: ['PIN'],
+    write: false,
+    longterm: false,
+    mapped: ['anon, untouched', 'private file, transparent'],
+    promise: 'since-take',
+    overFork: 'kept',
+    source: 'kernel-facts 3.1: the unshare rule excludes short pins of the zero page and of cache pages on purpose',
+  },
+  {
+    name: 'R GET, vmsplice or O_DIRECT write from a private mapping',
+    refs: ['GET', 'DIO'],
+    write: false,
+    longterm: 'any',
+    mapped: PRIVATE,
+    promise: 'since-take',
+    overFork: 'kept',
+    source: 'kernel-facts G4; vmsplice(2): later writes may or may not be seen',
+  },
+];
+
+/** The row that applies; the table is total over the callers that exist. */
+export function promiseFor(ref: RefKind, write: boolean, longterm: boolean, mapped: Mapped): PromiseRow {
+  for (const row of PROMISES)
+    if (
+      row.refs.includes(ref) &&
+      (row.write === 'any' || row.write === write) &&
+      (row.longterm === 'any' || row.longterm === longterm) &&
+      (row.mapped === 'any' || row.mapped.includes(mapped))
+    )
+      return row;
+  throw new Error(`no promise for ${ref} write=${write} longterm=${longterm} on ${mapped}`);
+}
+
+/** What a caller asks for and how its reference is used and released (kernel-facts section 5). */
+export interface CallerContract {
+  readonly ref: RefKind;
+  /** FOLL_WRITE: fixed by the caller, or free for `get` and `pin`. */
+  readonly write: boolean | 'free';
+  readonly longterm: boolean | 'free';
+  /** May the device load or store through the reference while it is held? */
+  readonly load: boolean;
+  readonly store: boolean;
+  /** How it ends: by `unpin` with or without dirtying the page, or by `dio_end`. */
+  readonly release: 'unpin' | 'unpin dirty' | 'unpin clean' | 'dio_end';
+}
+
+export const CALLER_CONTRACTS: { readonly [C in Caller]: CallerContract } = {
+  get: { ref: 'GET', write: 'free', longterm: false, load: true, store: true, release: 'unpin' },
+  pin: { ref: 'PIN', write: 'free', longterm: 'free', load: true, store: true, release: 'unpin' },
+  vmsplice: { ref: 'GET', write: false, longterm: false, load: true, store: false, release: 'unpin clean' },
+  o_direct_read: { ref: 'DIO', write: true, longterm: false, load: false, store: false, release: 'dio_end' },
+  o_direct_write: { ref: 'DIO', write: false, longterm: false, load: false, store: false, release: 'dio_end' },
+  fixed_buffer: { ref: 'PIN', write: true, longterm: true, load: true, store: true, release: 'unpin clean' },
+  process_vm_readv: { ref: 'PIN', write: false, longterm: false, load: true, store: false, release: 'unpin clean' },
+  process_vm_writev: { ref: 'PIN', write: true, longterm: false, load: true, store: true, release: 'unpin dirty' },
+};

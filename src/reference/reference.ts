@@ -1,0 +1,583 @@
+/**
+ * The reference: what user space, drivers and filesystems may rely on. Logical pages and tokens; no folios, no
+ * counts, no page-table bits, and nothing imported from the machine (design section 2, kernel-facts section 3).
+ *
+ * A *cell* is one logical page: one per private page of an mm, one per file page, and an orphan for a private page
+ * that its mm replaced (munmap, MADV_DONTNEED, exit) while references were held. Every store brings a fresh token.
+ * `seen[token]` is a mask of who may legitimately have met the token: one bit per cell, per file page's disk copy
+ * and per reference. A mismatch is a *leak* if the page never saw the token, else *stale*. It is decided by
+ * provenance alone, never by comparing values or by who wrote.
+ */
+import type { Columns } from '../domain/columns.ts';
+import { ANON, CALLERS, PRIVATE_FILE, SHARED_FILE, STORER_CPU, STORER_FILE, ZERO_TOKEN } from '../domain/kinds.ts';
+import { isPrivate, NO_FILE, type Shape } from '../domain/setup.ts';
+import { CALLER_CONTRACTS, type Mapped, promiseFor } from './promises.ts';
+
+/** A private cell shows the file (transparent), some inherited content not pinned down (floating), or `current`. */
+const TRANSPARENT = 0;
+const FLOATING = 1;
+const FIXED = 2;
+
+export const HANDLE_FREE = 0;
+export const HANDLE_LIVE = 1;
+/** The gup was refused by this policy: the slot stays taken until the program releases it, and is of no use. */
+export const HANDLE_VOID = 2;
+
+const NO_CELL = 255;
+
+/** How an observed token relates to the promise. */
+export const MATCH = 0;
+export const LEAK = 1;
+export const STALE = 2;
+
+/** Why a mismatch is documented and not a broken promise. */
+export const EXCUSES = [
+  '',
+  'W GET or O_DIRECT read held over fork(2) without MADV_DONTFORK: open(2)',
+  'the driver did not dirty the page it wrote: pin_user_pages.rst',
+  'the buffer of an O_DIRECT write was modified in flight: open(2)',
+] as const;
+export const EXCUSE_FORK = 1;
+export const EXCUSE_UNDIRTIED = 2;
+export const EXCUSE_DIO_SOURCE = 3;
+
+/** Flags of a reference in the `handleFlags` column. */
+export const REF_WRITE = 1;
+export const REF_LONGTERM = 2;
+/** exact, else since-take. */
+export const REF_EXACT = 4;
+/** Taken while the private file page was transparent: follows the file as well. */
+export const REF_FOLLOWS_FILE = 8;
+/** The owner replaced the page since. */
+export const REF_DETACHED = 16;
+/** The page was stored to since the reference was taken. */
+export const REF_STORED = 32;
+/** Held over fork, the page becomes excused. */
+export const REF_EXCUSES_FORK = 64;
+
+export class Reference {
+  readonly shape: Shape;
+  /** Per mm: 1 if alive. */
+  readonly alive: Uint8Array;
+  /** Per mm x page: mapped, mapped writable, MADV_DONTFORK. */
+  readonly mapped: Uint8Array;
+  readonly writable: Uint8Array;
+  readonly dontfork: Uint8Array;
+  /** Per cell: state, current token, written by its mm or an ancestor, excused, took part in a fork. */
+  readonly cellState: Uint8Array;
+  readonly current: Uint8Array;
+  readonly written: Uint8Array;
+  readonly excused: Uint8Array;
+  readonly forked: Uint8Array;
+  /** Per file page: a device stored through a reference whose holder has not dirtied since; writeback started. */
+  readonly undirtied: Uint8Array;
+  readonly wbStarted: Uint8Array;
+  /** Per reference. `handlePage` is mm * pages + page at the time it was taken. */
+  readonly handleState: Uint8Array;
+  readonly handleCell: Uint8Array;
+  readonly handleFlags: Uint8Array;
+  readonly handleCaller: Uint8Array;
+  readonly handlePage: Uint8Array;
+  /** Per token: mask of who has seen it; who stored it (STORERS). */
+  readonly seen: Int32Array;
+  readonly storer: Uint8Array;
+  /** [0]: tokens in use, the next fresh token. */
+  readonly tokens: Uint8Array;
+
+  /** Cell numbers: private cells are mm * pages + page, then file pages, then orphans. */
+  readonly fileCell: number;
+  readonly orphanCell: number;
+  readonly cells: number;
+  readonly #diskBit: number;
+  readonly #handleBit: number;
+
+  constructor(shape: Shape, columns: Columns) {
+    const { mms, pages, refs, files } = shape;
+    this.shape = shape;
+    this.fileCell = mms * pages;
+    this.orphanCell = this.fileCell + files;
+    this.cells = this.orphanCell + refs;
+    this.#diskBit = this.cells;
+    this.#handleBit = this.cells + files;
+    this.seen = columns.i32(shape.tokens);
+    this.storer = columns.u8(shape.tokens);
+    this.tokens = columns.u8(1);
+    this.alive = columns.u8(mms);
+    this.mapped = columns.u8(mms * pages);
+    this.writable = columns.u8(mms * pages);
+    this.dontfork = columns.u8(mms * pages);
+    this.cellState = columns.u8(this.cells);
+    this.current = columns.u8(this.cells);
+    this.written = columns.u8(this.cells);
+    this.excused = columns.u8(this.cells);
+    this.forked = columns.u8(this.cells);
+    this.undirtied = columns.u8(files);
+    this.wbStarted = columns.u8(files);
+    this.handleState = columns.u8(refs);
+    this.handleCell = columns.u8(refs);
+    this.handleFlags = columns.u8(refs);
+    this.handleCaller = columns.u8(refs);
+    this.handlePage = columns.u8(refs);
+  }
+
+  /** Sets the start of the scenario; the columns must be zero. Token 0 is zero, token 1 + f the content of file f. */
+  reset(): void {
+    const { shape } = this;
+    this.alive[0] = 1;
+    this.seen[ZERO_TOKEN] = -1;
+    let next = 1;
+    for (let f = 0; f < shape.files; f++) {
+      const cell = this.fileCell + f;
+      this.cellState[cell] = FIXED;
+      if (shape.filesystem[f] === 'shmem') continue;
+      this.seen[ZERO_TOKEN]! &= ~(1 << (this.#diskBit + f));
+      this.current[cell] = next;
+      this.seen[next] = (1 << cell) | (1 << (this.#diskBit + f));
+      next++;
+    }
+    this.tokens[0] = next;
+    for (let v = 0; v < shape.pages; v++) {
+      this.mapped[v] = 1;
+      this.writable[v] = shape.writable[v]!;
+      this.#freshPage(0, v);
+    }
+    this.handleCell.fill(NO_CELL);
+  }
+
+  // ---- What a program can do next (the same for every policy) -------------------------------------------------
+
+  aliveCount(): number {
+    let n = 0;
+    for (let m = 0; m < this.shape.mms; m++) n += this.alive[m]!;
+    return n;
+  }
+  /** The mm slot that the next fork takes, or -1. */
+  freeMm(): number {
+    for (let m = 0; m < this.shape.mms; m++) if (this.alive[m] === 0) return m;
+    return -1;
+  }
+  /** The reference slot that the next gup takes, or -1. */
+  freeHandle(): number {
+    for (let h = 0; h < this.shape.refs; h++) if (this.handleState[h] === HANDLE_FREE) return h;
+    return -1;
+  }
+  isMapped(mm: number, page: number): boolean {
+    return this.alive[mm] === 1 && this.mapped[mm * this.shape.pages + page] === 1;
+  }
+  isWritable(mm: number, page: number): boolean {
+    return this.isMapped(mm, page) && this.writable[mm * this.shape.pages + page] === 1;
+  }
+
+  // ---- Effects ------------------------------------------------------------------------------------------------
+
+  /** fork(2): a private page has one copy per mm from here on; shared mappings stay one. */
+  fork(parent: number, child: number): void {
+    const { pages, mms } = this.shape;
+    this.alive[child] = 1;
+    const from = parent * pages;
+    const to = child * pages;
+    let inherited = 0;
+    for (let v = 0; v < pages; v++) {
+      const copied = this.mapped[from + v] === 1 && this.dontfork[from + v] === 0;
+      this.mapped[to + v] = copied ? 1 : 0;
+      this.writable[to + v] = copied ? this.writable[from + v]! : 0;
+      this.dontfork[to + v] = 0;
+      if (!copied || !isPrivate(this.shape.kind[v]!)) continue;
+      inherited |= 1 << v;
+      if (this.#heldExcusing(from + v)) this.excused[from + v] = 1;
+      this.forked[from + v] = 1;
+      this.forked[to + v] = 1;
+      this.cellState[to + v] = this.cellState[from + v]!;
+      this.current[to + v] = this.current[from + v]!;
+      this.written[to + v] = this.written[from + v]!;
+      this.excused[to + v] = this.excused[from + v]!;
+    }
+    if (mms > 1) {
+      const n = this.tokens[0]!;
+      for (let t = 1; t < n; t++) {
+        const seen = this.seen[t]!;
+        this.seen[t] = (seen & ~(((1 << pages) - 1) << to)) | (((seen >>> from) & inherited) << to);
+      }
+    }
+  }
+
+  exit(mm: number): void {
+    for (let v = 0; v < this.shape.pages; v++) if (this.mapped[mm * this.shape.pages + v] === 1) this.munmap(mm, v);
+    this.alive[mm] = 0;
+  }
+
+  munmap(mm: number, page: number): void {
+    const at = mm * this.shape.pages + page;
+    if (isPrivate(this.shape.kind[page]!)) this.#dropCell(at);
+    this.mapped[at] = 0;
+    this.writable[at] = 0;
+    this.dontfork[at] = 0;
+  }
+
+  mprotect(mm: number, page: number, writable: boolean): void {
+    this.writable[mm * this.shape.pages + page] = writable ? 1 : 0;
+  }
+
+  /** MADV_DONTNEED: a private page starts afresh (zero, or the file); a shared one is refaulted unchanged. */
+  dontneed(mm: number, page: number): void {
+    if (!isPrivate(this.shape.kind[page]!)) return;
+    this.#dropCell(mm * this.shape.pages + page);
+    this.#freshPage(mm, page);
+  }
+
+  setDontfork(mm: number, page: number, on: boolean): void {
+    this.dontfork[mm * this.shape.pages + page] = on ? 1 : 0;
+  }
+
+  /** A store by a CPU of this mm. */
+  store(mm: number, page: number, token: number): void {
+    this.storer[token] = STORER_CPU;
+    const file = this.shape.file[page]!;
+    if (!isPrivate(this.shape.kind[page]!)) {
+      this.#setFileCurrent(file, token);
+      this.#contractDisk(file);
+      return;
+    }
+    const cell = mm * this.shape.pages + page;
+    if (this.cellState[cell] === TRANSPARENT) this.#own(cell, file);
+    this.written[cell] = 1;
+    this.#setCurrent(cell, token);
+  }
+
+  /** write(2) to the file by another process. */
+  fileStore(file: number, token: number): void {
+    this.storer[token] = STORER_FILE;
+    this.#setFileCurrent(file, token);
+    this.#contractDisk(file);
+  }
+
+  /**
+   * A gup that was granted. Fixes the promise from the table (promises.ts).
+   * `page` is the page of `mm` that is referenced, `caller` an index in CALLERS.
+   */
+  take(handle: number, mm: number, page: number, caller: number, write: boolean, longterm: boolean): void {
+    const contract = CALLER_CONTRACTS[CALLERS[caller]!];
+    const kind = this.shape.kind[page]!;
+    const shared = !isPrivate(kind);
+    const cell = shared ? this.fileCell + this.shape.file[page]! : mm * this.shape.pages + page;
+    const row = promiseFor(contract.ref, write, longterm, this.#mappedAs(kind, cell));
+    let flags = 0;
+    if (write) flags |= REF_WRITE;
+    if (longterm) flags |= REF_LONGTERM;
+    if (row.promise === 'exact') flags |= REF_EXACT;
+    if (row.overFork === 'excused') flags |= REF_EXCUSES_FORK;
+    const bit = 1 << (this.#handleBit + handle);
+    const n = this.tokens[0]!;
+    if (!shared && this.cellState[cell] === TRANSPARENT) {
+      if (write) {
+        this.#own(cell, this.shape.file[page]!);
+        this.cellState[cell] = FLOATING;
+      } else flags |= REF_FOLLOWS_FILE;
+    }
+    // What it may show from here on: the content of this instant. Where that is not pinned down, all candidates.
+    const candidates =
+      (flags & REF_FOLLOWS_FILE) !== 0
+        ? 1 << (this.fileCell + this.shape.file[page]!)
+        : !shared && this.cellState[cell] === FLOATING
+          ? 1 << cell
+          : 0;
+    for (let t = 1; t < n; t++) {
+      const may = candidates !== 0 ? (this.seen[t]! & candidates) !== 0 : t === this.current[cell];
+      if (may) this.seen[t]! |= bit;
+      else this.seen[t]! &= ~bit;
+    }
+    // Every page has seen the zero token, but a reference may show it only if the page was zero when it was taken;
+    // a page of a file never is.
+    if (candidates === 0 && this.current[cell] === ZERO_TOKEN) this.seen[ZERO_TOKEN]! |= bit;
+    else this.seen[ZERO_TOKEN]! &= ~bit;
+    this.handleState[handle] = HANDLE_LIVE;
+    this.handleCell[handle] = cell;
+    this.handleFlags[handle] = flags;
+    this.handleCaller[handle] = caller;
+    this.handlePage[handle] = mm * this.shape.pages + page;
+  }
+
+  /** The policy refused the gup: the program's later uses of the name are skipped. */
+  takeRefused(handle: number): void {
+    this.handleState[handle] = HANDLE_VOID;
+  }
+
+  /** The holder lets go; `dirty`: it reports that it wrote. From then on the data is under contract (F4). */
+  release(handle: number, dirty: boolean): void {
+    if (this.handleState[handle] === HANDLE_LIVE && dirty) {
+      const file = this.handleCell[handle]! - this.fileCell;
+      if (file >= 0 && file < this.shape.files) this.#contractDisk(file);
+    }
+    this.handleState[handle] = HANDLE_FREE;
+    this.handleCell[handle] = NO_CELL;
+    this.handleFlags[handle] = 0;
+    this.handleCaller[handle] = 0;
+    this.handlePage[handle] = 0;
+  }
+
+  /** A store by the device through a W reference. `storer`: who the finding class will name (STORERS). */
+  deviceStore(handle: number, token: number, storer: number): void {
+    this.storer[token] = storer;
+    const cell = this.handleCell[handle]!;
+    const file = cell - this.fileCell;
+    if (file >= 0 && file < this.shape.files) {
+      this.#setFileCurrent(file, token);
+      // Acceptable on disk, but the older content is too until the holder dirties.
+      this.seen[token]! |= 1 << (this.#diskBit + file);
+      this.undirtied[file] = 1;
+      return;
+    }
+    this.written[cell] = 1;
+    this.#setCurrent(cell, token);
+  }
+
+  // ---- Judging what was observed ------------------------------------------------------------------------------
+
+  /** A CPU load of a page. Returns MATCH, LEAK or STALE. */
+  judgeLoad(mm: number, page: number, token: number): number {
+    const kind = this.shape.kind[page]!;
+    return isPrivate(kind)
+      ? this.#judgeCell(mm * this.shape.pages + page, this.shape.file[page]!, token)
+      : this.judgeFile(this.shape.file[page]!, token);
+  }
+
+  /** read(2) of the file. */
+  judgeFile(file: number, token: number): number {
+    const cell = this.fileCell + file;
+    if (token === this.current[cell]) return MATCH;
+    return (this.seen[token]! & (1 << cell)) !== 0 ? STALE : LEAK;
+  }
+
+  /** What is on the disk once fsync(2) has returned. */
+  judgeDisk(file: number, token: number): number {
+    if ((this.seen[token]! & (1 << (this.#diskBit + file))) !== 0) return MATCH;
+    return (this.seen[token]! & (1 << (this.fileCell + file))) !== 0 ? STALE : LEAK;
+  }
+
+  /** A load through a reference. */
+  judgeDevice(handle: number, token: number): number {
+    const flags = this.handleFlags[handle]!;
+    const cell = this.handleCell[handle]!;
+    const page = this.handlePage[handle]! % this.shape.pages;
+    if ((flags & REF_EXACT) !== 0) {
+      const file = cell - this.fileCell;
+      if (file >= 0 && file < this.shape.files) return this.judgeFile(file, token);
+      return this.#judgeCell(cell, this.shape.file[page]!, token);
+    }
+    if ((this.seen[token]! & (1 << (this.#handleBit + handle))) !== 0) return MATCH;
+    let known = 1 << cell;
+    if ((flags & REF_FOLLOWS_FILE) !== 0) known |= 1 << (this.fileCell + this.shape.file[page]!);
+    return (this.seen[token]! & known) !== 0 ? STALE : LEAK;
+  }
+
+  /** EXCUSES index for a mismatch seen by a load of this page, else 0. */
+  excuseLoad(mm: number, page: number, token: number): number {
+    return isPrivate(this.shape.kind[page]!)
+      ? this.excused[mm * this.shape.pages + page] === 1
+        ? EXCUSE_FORK
+        : 0
+      : this.excuseFile(this.shape.file[page]!, token);
+  }
+  /** EXCUSES index for a mismatch seen by a reader of the file: older data that may still be on disk. */
+  excuseFile(file: number, token: number): number {
+    return this.undirtied[file] === 1 && (this.seen[token]! & (1 << (this.#diskBit + file))) !== 0
+      ? EXCUSE_UNDIRTIED
+      : 0;
+  }
+  /** EXCUSES index for a mismatch seen through a reference. */
+  excuseDevice(handle: number, token: number): number {
+    const cell = this.handleCell[handle]!;
+    const file = cell - this.fileCell;
+    if (file >= 0 && file < this.shape.files) return this.excuseFile(file, token);
+    return this.excused[cell] === 1 ? EXCUSE_FORK : 0;
+  }
+
+  /** Token that a load of this page must show, or -1 where several may be shown. */
+  expectedLoad(mm: number, page: number): number {
+    const kind = this.shape.kind[page]!;
+    if (!isPrivate(kind)) return this.current[this.fileCell + this.shape.file[page]!]!;
+    const cell = mm * this.shape.pages + page;
+    return this.cellState[cell] === FIXED ? this.current[cell]! : -1;
+  }
+  /** Token that a load through this reference must show, or -1 where several may be shown. */
+  expectedDevice(handle: number): number {
+    const cell = this.handleCell[handle]!;
+    if ((this.handleFlags[handle]! & REF_EXACT) === 0) return -1;
+    return this.cellState[cell] === FIXED ? this.current[cell]! : -1;
+  }
+
+  /** How many living pages and shared file pages have this token as their current content. */
+  ownersOf(token: number): number {
+    let owners = 0;
+    const { mms, pages, files } = this.shape;
+    for (let i = 0; i < mms * pages; i++)
+      if (
+        this.mapped[i] === 1 &&
+        isPrivate(this.shape.kind[i % pages]!) &&
+        this.cellState[i] === FIXED &&
+        this.current[i] === token
+      )
+        owners++;
+    for (let f = 0; f < files; f++) if (this.current[this.fileCell + f] === token) owners++;
+    return owners;
+  }
+
+  /** True if another mm's copy of this page, parted by fork, has other content by now. */
+  diverged(mm: number, page: number): boolean {
+    const { mms, pages } = this.shape;
+    const cell = mm * pages + page;
+    if (this.forked[cell] === 0) return false;
+    for (let m = 0; m < mms; m++) {
+      const other = m * pages + page;
+      if (m !== mm && this.alive[m] === 1 && this.forked[other] === 1 && this.current[other] !== this.current[cell])
+        return true;
+    }
+    return false;
+  }
+
+  /** Relation of a token to a cell for the canonical key: 0 never seen, 1 past, 2 what it must show now. */
+  relation(cell: number, token: number): number {
+    const file = cell - this.fileCell;
+    if (file < 0 && this.cellState[cell] === TRANSPARENT && this.shape.kind[cell % this.shape.pages] === PRIVATE_FILE)
+      return 0; // judged by the file's bit alone
+    if (this.cellState[cell] === FIXED && this.current[cell] === token) return 2;
+    return (this.seen[token]! >>> cell) & 1;
+  }
+  /** True if this file page's disk copy may hold the token. */
+  onDiskAllowed(file: number, token: number): number {
+    return (this.seen[token]! >>> (this.#diskBit + file)) & 1;
+  }
+  /** True if a since-take reference may show the token. */
+  handleAllowed(handle: number, token: number): number {
+    return (this.seen[token]! >>> (this.#handleBit + handle)) & 1;
+  }
+
+  // ---- Pieces -------------------------------------------------------------------------------------------------
+
+  #mappedAs(kind: number, cell: number): Mapped {
+    if (kind === ANON) return this.written[cell] === 1 ? 'anon, written' : 'anon, untouched';
+    if (kind === PRIVATE_FILE)
+      return this.cellState[cell] === TRANSPARENT ? 'private file, transparent' : 'private file, own';
+    return kind === SHARED_FILE ? 'shared file' : 'shmem';
+  }
+
+  #judgeCell(cell: number, file: number, token: number): number {
+    const state = this.cellState[cell];
+    if (state === FIXED) {
+      if (token === this.current[cell]) return MATCH;
+    } else {
+      if (token === ZERO_TOKEN) return STALE; // a page of a file never held zeroes
+      const bit = state === TRANSPARENT ? this.fileCell + file : cell;
+      return (this.seen[token]! & (1 << bit)) !== 0 ? MATCH : LEAK;
+    }
+    return (this.seen[token]! & (1 << cell)) !== 0 ? STALE : LEAK;
+  }
+
+  /** A new page in place of whatever was there: zero, or the file. */
+  #freshPage(mm: number, page: number): void {
+    const cell = mm * this.shape.pages + page;
+    const clear = ~(1 << cell);
+    for (let t = 1; t < this.tokens[0]!; t++) this.seen[t]! &= clear;
+    this.current[cell] = ZERO_TOKEN;
+    this.cellState[cell] = this.shape.kind[page] === ANON ? FIXED : TRANSPARENT;
+    this.written[cell] = 0;
+    this.excused[cell] = 0;
+    this.forked[cell] = 0;
+  }
+
+  /** The first store or W reference makes a private file page the mm's own, with the file's history. */
+  #own(cell: number, file: number): void {
+    if (file === NO_FILE) throw new Error('a transparent page maps a file');
+    const bit = 1 << (this.fileCell + file);
+    for (let t = 1; t < this.tokens[0]!; t++) if ((this.seen[t]! & bit) !== 0) this.seen[t]! |= 1 << cell;
+    this.cellState[cell] = FLOATING;
+    // An exact reference that follows the file is with the page from the start.
+    for (let h = 0; h < this.shape.refs; h++)
+      if (this.handleCell[h] === cell && (this.handleFlags[h]! & REF_EXACT) !== 0)
+        this.handleFlags[h]! &= ~REF_FOLLOWS_FILE;
+  }
+
+  #setCurrent(cell: number, token: number): void {
+    this.cellState[cell] = FIXED;
+    this.current[cell] = token;
+    let mask = 1 << cell;
+    for (let h = 0; h < this.shape.refs; h++)
+      if (this.handleCell[h] === cell) {
+        mask |= 1 << (this.#handleBit + h);
+        this.handleFlags[h]! |= REF_STORED;
+      }
+    this.seen[token] = mask;
+  }
+
+  #setFileCurrent(file: number, token: number): void {
+    const cell = this.fileCell + file;
+    this.#setCurrent(cell, token);
+    for (let h = 0; h < this.shape.refs; h++)
+      if (
+        (this.handleFlags[h]! & REF_FOLLOWS_FILE) !== 0 &&
+        this.shape.file[this.handlePage[h]! % this.shape.pages] === file
+      ) {
+        this.seen[token]! |= 1 << (this.#handleBit + h);
+        this.handleFlags[h]! |= REF_STORED;
+      }
+  }
+
+  /** From now on only the current content may be found on disk after fsync. */
+  #contractDisk(file: number): void {
+    const bit = 1 << (this.#diskBit + file);
+    const current = this.current[this.fileCell + file]!;
+    for (let t = 0; t < this.tokens[0]!; t++) this.seen[t]! &= ~bit;
+    this.seen[current]! |= bit;
+    this.undirtied[file] = 0;
+  }
+
+  #heldExcusing(cell: number): boolean {
+    for (let h = 0; h < this.shape.refs; h++)
+      if (this.handleCell[h] === cell && (this.handleFlags[h]! & REF_EXCUSES_FORK) !== 0) return true;
+    return false;
+  }
+
+  /** References to a replaced private page keep the old one, as an orphan; their promise is lowered. */
+  #dropCell(cell: number): void {
+    let orphan = -1;
+    for (let h = 0; h < this.shape.refs; h++) {
+      if (this.handleCell[h] !== cell) continue;
+      if (orphan < 0) orphan = this.#moveToOrphan(cell);
+      this.handleCell[h] = orphan;
+      if ((this.handleFlags[h]! & REF_EXACT) !== 0) this.#lowerPromise(h, cell);
+      this.handleFlags[h] = (this.handleFlags[h]! & ~(REF_EXACT | REF_EXCUSES_FORK)) | REF_DETACHED;
+    }
+    const clear = ~(1 << cell);
+    for (let t = 1; t < this.tokens[0]!; t++) this.seen[t]! &= clear;
+    this.cellState[cell] = 0;
+    this.current[cell] = 0;
+    this.written[cell] = 0;
+    this.excused[cell] = 0;
+    this.forked[cell] = 0;
+  }
+
+  /** An exact promise becomes: anything that the page has held so far, or will. */
+  #lowerPromise(handle: number, cell: number): void {
+    const bit = 1 << (this.#handleBit + handle);
+    const follows = (this.handleFlags[handle]! & REF_FOLLOWS_FILE) !== 0;
+    const page = this.handlePage[handle]! % this.shape.pages;
+    const from = (1 << cell) | (follows ? 1 << (this.fileCell + this.shape.file[page]!) : 0);
+    for (let t = 0; t < this.tokens[0]!; t++) if ((this.seen[t]! & from) !== 0) this.seen[t]! |= bit;
+  }
+
+  #moveToOrphan(cell: number): number {
+    for (let i = 0; i < this.shape.refs; i++) {
+      const orphan = this.orphanCell + i;
+      if (this.handleCell.includes(orphan)) continue;
+      for (let t = 1; t < this.tokens[0]!; t++)
+        this.seen[t] = (this.seen[t]! & ~(1 << orphan)) | (((this.seen[t]! >>> cell) & 1) << orphan);
+      this.cellState[orphan] = this.cellState[cell]!;
+      this.current[orphan] = this.current[cell]!;
+      this.written[orphan] = this.written[cell]!;
+      this.excused[orphan] = this.excused[cell]!;
+      this.forked[orphan] = 0;
+      return orphan;
+    }
+    throw new Error('more orphans than references');
+  }
+}
