@@ -214,7 +214,10 @@ export class World {
     else if (outcome === REFUSED) {
       machine.costs.refused++;
       op.refused?.(reference, slot);
-    } else if (outcome === BLOCKED) machine.costs.blocked++;
+    } else if (outcome === BLOCKED) {
+      machine.costs.blocked++;
+      op.refused?.(reference, slot); // a gup that would wait has no reference to show for it
+    }
     else if (outcome === POLICY_ERROR) this.ended = true;
     if (token !== 0 && outcome !== DONE) reference.tokens[0]!--;
     if (machine.policy.claims.length > 0) this.#judgeClaims();
@@ -223,6 +226,12 @@ export class World {
       if (wrong !== '') throw new InvariantError(`${wrong} after ${op.kind}`);
     }
     return outcome;
+  }
+
+  /** Gives up the names that stand for refused references, as a program that goes on without them. */
+  dropVoid(): void {
+    const { handleState } = this.reference;
+    for (let h = 0; h < handleState.length; h++) if (handleState[h] === HANDLE_VOID) this.reference.release(h, false);
   }
 
   /** All steps that the program can do now within the alphabet, in a fixed order. Returns the count. */

@@ -54,7 +54,7 @@ function allocFor(m: Machine, t: number, token: number): number {
 /** Facts that wpFault and unshareFault have in common. */
 function countFacts(m: Machine, pfn: number): void {
   m.facts[0] = Math.min(m.refcount[pfn]!, 6) - 1;
-  m.facts[1] = Math.max(1, Math.min(m.mapcount[pfn]!, 3)) - 1; // the zero page has no mapcount
+  m.facts[1] = Math.min(m.mapcount[pfn]!, 3) - 1;
   m.facts[2] = (m.flags[pfn]! & F_EXCLUSIVE) !== 0 ? 1 : 0;
 }
 
@@ -154,7 +154,8 @@ export const fault: { readonly [K in 'enter' | 'none' | 'mkwrite' | 'W1' | 'W2' 
       const pte = pteOf(m, t);
       const frame = m.frameOf(pte);
       const pfn = m.pfn[pte]!;
-      countFacts(m, pfn);
+      if (frame === FRAME_ZERO) m.facts.fill(0, 0, 3); // one page for all: its counters say nothing
+      else countFacts(m, pfn);
       m.facts[3] = frame;
       const answer = m.ask(UNSHARE_FAULT);
       if (answer === 2) return m.task.ret[t]!;

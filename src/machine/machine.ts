@@ -9,9 +9,9 @@
 import type { Columns } from '../domain/columns.ts';
 import { ANON, SHARED_FILE, SHMEM, ZERO_TOKEN } from '../domain/kinds.ts';
 import { isPrivate, NO_FILE, type Shape } from '../domain/setup.ts';
-import { DECISION_NAMES, FRAME_ANON, FRAME_FILE, FRAME_NONE, FRAME_ZERO } from './decisions.ts';
+import { FRAME_ANON, FRAME_FILE, FRAME_NONE, FRAME_ZERO } from './decisions.ts';
 import { type Filesystem, filesystem } from './filesystems.ts';
-import { DecisionTable, type ExpandedPolicy } from './tables.ts';
+import { type DecisionTable, type ExpandedPolicy, tablesOf } from './tables.ts';
 
 export const ZERO_PFN = 0;
 export const NO_PFN = 255;
@@ -186,7 +186,7 @@ export class Machine {
     this.keepsExclusive = policy.keeps.anonExclusive;
     this.keepsHasPinned = policy.keeps.hasPinned;
     this.bias = shape.setup.pinBias;
-    this.tables = DECISION_NAMES.map((_, i) => new DecisionTable(policy.tables[i]!));
+    this.tables = tablesOf(policy);
     this.refcount = columns.i16(folios);
     this.mapcount = columns.u8(folios);
     this.pincount = columns.u8(folios);

@@ -235,6 +235,18 @@ function show(value: unknown): string {
   return JSON.stringify(value) ?? String(value);
 }
 
+const TABLES = new WeakMap<ExpandedPolicy, readonly DecisionTable[]>();
+
+/** The tables of a policy, in DECISION_NAMES order; all machines of one policy object count rules together. */
+export function tablesOf(policy: ExpandedPolicy): readonly DecisionTable[] {
+  let tables = TABLES.get(policy);
+  if (tables === undefined) {
+    tables = policy.tables.map((t) => new DecisionTable(t));
+    TABLES.set(policy, tables);
+  }
+  return tables;
+}
+
 /** One table as the machine uses it: answers by index, and a counter per rule for coverage. */
 export class DecisionTable {
   readonly reads: Uint8Array;

@@ -9,7 +9,14 @@ import { pageCount } from './v5.11-page-count.ts';
 import { anonExclusive } from './v6.2-anon-exclusive.ts';
 import { longtermBan } from './v6.5-longterm-ban.ts';
 
-export const BUILT_IN: readonly Policy[] = [mapcount, cowBreak, pageCount, anonExclusive, longtermBan, canary];
+export const BUILT_IN: readonly Policy[] = [
+  mapcount,
+  cowBreak,
+  pageCount,
+  anonExclusive,
+  longtermBan,
+  canary,
+];
 
 /** The built-in policy with this id or alias, if there is one. */
 export function findPolicy(name: string): Policy | undefined {
@@ -20,6 +27,8 @@ export function findPolicy(name: string): Policy | undefined {
 export function policyByName(name: string): Policy {
   const policy = findPolicy(name);
   if (policy === undefined)
-    throw new RangeError(`there is no policy ${JSON.stringify(name)}; there is: ${BUILT_IN.map((p) => p.id).join(', ')}`);
+    throw new RangeError(
+      `there is no policy ${JSON.stringify(name)}; there is: ${BUILT_IN.map((p) => p.id).join(', ')}`,
+    );
   return policy;
 }

@@ -1,18 +1,21 @@
 /**
- * A write fault reuses an anonymous page only if nobody else holds any reference; fork copies pinned pages at once.
+ * A write fault reuses an anonymous page only if nobody else holds any reference; fork copies pinned pages at
+ * once.
  *
- * Source: 09854ba94c6a ("mm: do_wp_page() simplification"), a308c71bf1e6 ("mm/gup: Remove enfornced COW mechanism"),
- *   008cfe4418b3 ("mm: Introduce mm_struct.has_pinned"), 70e806e4e645 ("mm: Do early cow for pinned pages during fork() for
- *   ptes"), v5.9; 57efa1fe5957 ("mm/gup: prevent gup_fast from racing with COW during fork"), v5.11, in 5.10.y. Stands for
- *   v5.11 to v5.17. Facts 2.4 (E2b).
- * Right: no leak through a reference in either direction (B01, B02), without a fault in readers (B12). A pin held over fork stays
- *   with the parent (B06).
- * Price: whatever makes the PTE of a page with a reference R/O (fork with a GET, mprotect, clear_refs) has the next write copy
- *   it, and the reference is left behind: B07, B08, B09. R/O pins are stale again as in v5.7 (B17, B18, B19). Any stray
- *   reference costs a copy. Early copy takes 1024 references for a pin (B22) and does not spare page-cache pages (B15).
- * Not modelled: the seqcount itself while fork is one step; the page lock (a failed trylock copies); swap, where the swap cache
- *   counts as a reference and swap-in still used map counts (B03, B10); THP, map counts until v5.18 (B04); hugetlb; KSM;
- *   clear_refs skipping pinned pages (9348b73c2e1b); the crash that an early copy of a page-cache page could end in (B15).
+ * Source: 09854ba94c6a ("mm: do_wp_page() simplification"), a308c71bf1e6 ("mm/gup: Remove enfornced COW
+ *   mechanism"), 008cfe4418b3 ("mm: Introduce mm_struct.has_pinned"), 70e806e4e645 ("mm: Do early cow for
+ *   pinned pages during fork() for ptes"), v5.9; 57efa1fe5957 ("mm/gup: prevent gup_fast from racing with COW
+ *   during fork"), v5.11, in 5.10.y. Stands for v5.11 to v5.17. Facts 2.4 (E2b).
+ * Right: no leak through a reference in either direction (B01, B02), without a fault in readers (B12). A pin
+ *   held over fork stays with the parent (B06).
+ * Price: whatever makes the PTE of a page with a reference R/O (fork with a GET, mprotect, clear_refs) has
+ *   the next write copy it, and the reference is left behind: B07, B08, B09. R/O pins are stale again as in
+ *   v5.7 (B17, B18, B19). Any stray reference costs a copy. Early copy takes 1024 references for a pin (B22)
+ *   and does not spare page-cache pages (B15).
+ * Not modelled: the seqcount itself while fork is one step; the page lock (a failed trylock copies); swap,
+ *   where the swap cache counts as a reference and swap-in still used map counts (B03, B10); THP, map counts
+ *   until v5.18 (B04); hugetlb; KSM; clear_refs skipping pinned pages (9348b73c2e1b); the crash that an early
+ *   copy of a page-cache page could end in (B15).
  */
 import { before, derive, type Policy, replace, rule, without } from '../machine/decisions.ts';
 import { cowBreak } from './v5.8-cow-break.ts';

@@ -1,17 +1,20 @@
 /**
  * A write fault reuses an anonymous page that one page table maps, whoever else holds a reference to it.
  *
- * Source: the rule is older than git; releases up to v5.7 (the fault code is still that of v5.8). The references are those of
- *   eddb1c228f79 ("mm/gup: introduce pin_user_pages*() and FOLL_PIN"), v5.6, and 3faa52c03f44 ("mm/gup: track FOLL_PIN
- *   pages"), v5.7: a pin is counted, but no decision looks at it. Facts 2.2.
- * Right: a page that its owner write-protected by whatever means (mprotect, clear_refs) and that nobody else maps is written in
- *   place, so a pin taken before stays coherent. No needless copies.
- * Price: a GUP reference keeps the frame of a page that was unmapped on its own side, and the other side goes on writing into
- *   it: CVE-2020-29374 in both directions (B01, B02). A pin held over fork is on the wrong side of the copy (B06). A R/O pin
- *   of a page shared after fork goes stale at the next write (B17), of the zero page or a private file page likewise
- *   (B18, B19). The filesystem's state is taken off a clean folio under a pin (B47).
- * Not modelled: swap counts (nothing is swapped out, so map + swap count is the map count); KSM; the stable-write test of swap;
- *   THP and hugetlb, which had the same idea in code of their own; fsdax. B58 is tested before pinning here, not after.
+ * Source: the rule is older than git; releases up to v5.7 (the fault code is still that of v5.8). The
+ *   references are those of eddb1c228f79 ("mm/gup: introduce pin_user_pages*() and FOLL_PIN"), v5.6, and
+ *   3faa52c03f44 ("mm/gup: track FOLL_PIN pages"), v5.7: a pin is counted, but no decision looks at it. Facts
+ *   2.2.
+ * Right: a page that its owner write-protected by whatever means (mprotect, clear_refs) and that nobody else
+ *   maps is written in place, so a pin taken before stays coherent. No needless copies.
+ * Price: a GUP reference keeps the frame of a page that was unmapped on its own side, and the other side goes
+ *   on writing into it: CVE-2020-29374 in both directions (B01, B02). A pin held over fork is on the wrong
+ *   side of the copy (B06). A R/O pin of a page shared after fork goes stale at the next write (B17), of the
+ *   zero page or a private file page likewise (B18, B19). The filesystem's state is taken off a clean folio
+ *   under a pin (B47).
+ * Not modelled: swap counts (nothing is swapped out, so map + swap count is the map count); KSM; the
+ *   stable-write test of swap; THP and hugetlb, which had the same idea in code of their own; fsdax. B58 is
+ *   tested before pinning here, not after.
  */
 import { otherwise, type Policy, rule } from '../machine/decisions.ts';
 
@@ -41,7 +44,11 @@ export const mapcount: Policy = {
 
     gupKind: [
       rule('pin_user_pages', (f) => f.caller === 'pin', 'PIN'),
-      rule('process_vm_access', (f) => f.caller === 'process_vm_readv' || f.caller === 'process_vm_writev', 'PIN'),
+      rule(
+        'process_vm_access',
+        (f) => f.caller === 'process_vm_readv' || f.caller === 'process_vm_writev',
+        'PIN',
+      ),
       // io_sqe_buffer_register() refuses file-backed memory, shmem and hugetlb excepted.
       rule(
         'io_uring: no file-backed buffers',

@@ -1,14 +1,17 @@
 /**
- * A GUP of a page in a private mapping breaks COW first, even if it only wants to read: it behaves like a write.
+ * A GUP of a page in a private mapping breaks COW first, even if it only wants to read: it behaves like a
+ * write.
  *
- * Source: 17839856fd58 ("gup: document and work around "COW can break either way" issue"), v5.8, in stable from 5.7.3, in
- *   4.14.y and 4.19.y since 2021. Gone in v5.9. Facts 2.3.
- * Right: a reference taken after fork has a frame of its own, so the other side cannot write into it (B01), and as a by-product
- *   R/O pins of shared pages, of the zero page and of private file pages are coherent (B17, B18, B19).
- * Price: readers raise write faults: untouched pages get allocated, file and fork sharing is broken up, userfaultfd sees
- *   write-protect events from reads (B12). A reference taken before fork is as badly off as before (B02, B06).
- * Not modelled: THP, hugetlb, KSM and swap (all unprotected then); FOLL_FORCE; the IRQ-safe fast-only walk, which kept the
- *   behaviour of v5.7.
+ * Source: 17839856fd58 ("gup: document and work around "COW can break either way" issue"), v5.8, in stable
+ *   from 5.7.3, in 4.14.y and 4.19.y since 2021. Gone in v5.9. Facts 2.3.
+ * Right: a reference taken after fork has a frame of its own, so the other side cannot write into it (B01),
+ *   and as a by-product R/O pins of shared pages, of the zero page and of private file pages are coherent
+ *   (B17, B18, B19).
+ * Price: readers raise write faults: untouched pages get allocated, file and fork sharing is broken up,
+ *   userfaultfd sees write-protect events from reads (B12). A reference taken before fork is as badly off as
+ *   before (B02, B06).
+ * Not modelled: THP, hugetlb, KSM and swap (all unprotected then); FOLL_FORCE; the IRQ-safe fast-only walk,
+ *   which kept the behaviour of v5.7.
  */
 import { before, derive, type Policy, rule } from '../machine/decisions.ts';
 import { mapcount } from './v5.7-mapcount.ts';

@@ -1,22 +1,34 @@
 /**
- * PG_anon_exclusive remembers that an anonymous page belongs to one mm: such a page is always reused, only such a page may be
- * pinned, and a R/O pin of any other page unshares it first.
+ * PG_anon_exclusive remembers that an anonymous page belongs to one mm: such a page is always reused, only
+ * such a page may be pinned, and a R/O pin of any other page unshares it first.
  *
- * Source: 6c287605fd56 ("mm: remember exclusively mapped anonymous pages with PG_anon_exclusive"), c89357e27f20 ("mm: support
- *   GUP-triggered unsharing of anonymous pages"), a7f226604170 ("mm/gup: trigger FAULT_FLAG_UNSHARE when R/O-pinning a possibly
- *   shared anonymous page"), fb3d824d1a46 (try_dup at fork), v5.19; 64fe24a3e05e (mprotect upgrade), v6.0; 8d6a0ac09a16 ("mm:
- *   extend FAULT_FLAG_UNSHARE support to anything in a COW mapping"), 84209e87c696 ("mm/gup: reliable R/O long-term pinning in
- *   COW mappings"), d84887739d5c (upgrade of clean pages too), v6.2. Stands for v6.2 and v6.3. Facts 2.5 (E3b).
- * Right: a pin and the page tables of its owner stay together through fork, mprotect and clear_refs, and R/O pins see later
- *   writes (B08, B09, B17); long-term also on the zero page and on private file pages (B18, B19).
- * Price: a GET is left behind at fork, O_DIRECT included (B07, documented; B21); a short R/O pin of the zero page or of an
- *   unwritten private file page follows nobody's writes. W pins of shared file pages dirty them behind the filesystem's back
- *   (B46), and reclaim takes the filesystem's state off a clean pinned folio (B47, B48; until v6.4).
- * Not modelled: swap and its exclusive bit, KSM, migration, THP and hugetlb; soft-dirty and uffd-wp reasons to keep a PTE R/O;
- *   LRU-batch references, which the fault drains; FOLL_FORCE (5535be309971). v5.18's change of invalidation comes with this era.
+ * Source: 6c287605fd56 ("mm: remember exclusively mapped anonymous pages with PG_anon_exclusive"),
+ *   c89357e27f20 ("mm: support GUP-triggered unsharing of anonymous pages"), a7f226604170 ("mm/gup: trigger
+ *   FAULT_FLAG_UNSHARE when R/O-pinning a possibly shared anonymous page"), fb3d824d1a46 (try_dup at fork),
+ *   v5.19; 64fe24a3e05e (mprotect upgrade), v6.0; 8d6a0ac09a16 ("mm: extend FAULT_FLAG_UNSHARE support to
+ *   anything in a COW mapping"), 84209e87c696 ("mm/gup: reliable R/O long-term pinning in COW mappings"),
+ *   d84887739d5c (upgrade of clean pages too), v6.2. Stands for v6.2 and v6.3. Facts 2.5 (E3b).
+ * Right: a pin and the page tables of its owner stay together through fork, mprotect and clear_refs, and R/O
+ *   pins see later writes (B08, B09, B17); long-term also on the zero page and on private file pages (B18,
+ *   B19).
+ * Price: a GET is left behind at fork, O_DIRECT included (B07, documented; B21); a short R/O pin of the zero
+ *   page or of an unwritten private file page follows nobody's writes. W pins of shared file pages dirty them
+ *   behind the filesystem's back (B46), and reclaim takes the filesystem's state off a clean pinned folio
+ *   (B47, B48; until v6.4).
+ * Not modelled: swap and its exclusive bit, KSM, migration, THP and hugetlb; soft-dirty and uffd-wp reasons
+ *   to keep a PTE R/O; LRU-batch references, which the fault drains; FOLL_FORCE (5535be309971). v5.18's
+ *   change of invalidation comes with this era.
  */
-import { before, CLAIMS, derive, type Policy, replace, rule, table } from '../machine/decisions.ts';
-import { otherwise } from '../machine/decisions.ts';
+import {
+  before,
+  CLAIMS,
+  derive,
+  otherwise,
+  type Policy,
+  replace,
+  rule,
+  table,
+} from '../machine/decisions.ts';
 import { pageCount } from './v5.11-page-count.ts';
 
 export const anonExclusive: Policy = derive(
@@ -56,7 +68,7 @@ export const anonExclusive: Policy = derive(
       ),
     ],
     forkPte: [
-      // page_try_dup_anon_rmap() fails for nothing else: a page that is not exclusive cannot be pinned, a file page may be.
+      // page_try_dup_anon_rmap(). What is not exclusive cannot be pinned; file pages are shared, pinned or not.
       replace(
         'maybe pinned',
         rule(

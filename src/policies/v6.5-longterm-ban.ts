@@ -1,21 +1,23 @@
 /**
- * A long-term pin for writing is refused on mappings whose filesystem must hear of every write; O_DIRECT pins its buffer.
+ * A long-term pin for writing is refused on mappings whose filesystem must hear of every write; O_DIRECT pins
+ * its buffer.
  *
- * Source: 54cbbbf3faaf ("mm/mmap: separate writenotify and dirty tracking logic"), 8ac268436e6d ("mm/gup: disallow FOLL_LONGTERM
- *   GUP-nonfast writing to file-backed mappings"), a6e79df92e4a ("mm/gup: disallow FOLL_LONGTERM GUP-fast writing to file-backed
- *   mappings"), c8070b787519 ("mm: Don't pin ZERO_PAGE in pin_user_pages()"), a7e689dd1c06 ("block: Convert
- *   bio_iov_iter_get_pages to use iov_iter_extract_pages"), 1ccf164ec866 ("block: Use iov_iter_extract_pages() and page pinning
- *   in direct-io.c"), v6.5; d824ec2a1546 ("mm: do not reclaim private data from pinned page"), v6.4. Stands for v6.5 to v6.8.
- *   Facts 2.6 (E4).
- * Right: nobody can hold a shared ext4, xfs or btrfs page for writing for ever. O_DIRECT survives a fork (B07). A pinned folio keeps
- *   its filesystem state, so a late dirtying does not lose the data (B47, B48). Pins leave the zero page alone (B37).
- * Price: legitimate users get EFAULT (B59). Short pins and GETs still write behind the filesystem's back: O_DIRECT read into a
- *   shared file mapping, process_vm_writev (B46, B49, B51, B54, B56 are open).
- * Not modelled: hugetlb, secretmem and fsdax in the tests of 2.6; ramfs, refused by fast and accepted by slow; NFS and Ceph O_DIRECT,
- *   which stay with GET; bounced O_DIRECT (7.x); large folios (v6.9, v6.15).
+ * Source: 54cbbbf3faaf ("mm/mmap: separate writenotify and dirty tracking logic"), 8ac268436e6d ("mm/gup:
+ *   disallow FOLL_LONGTERM GUP-nonfast writing to file-backed mappings"), a6e79df92e4a ("mm/gup: disallow
+ *   FOLL_LONGTERM GUP-fast writing to file-backed mappings"), c8070b787519 ("mm: Don't pin ZERO_PAGE in
+ *   pin_user_pages()"), a7e689dd1c06 ("block: Convert bio_iov_iter_get_pages to use iov_iter_extract_pages"),
+ *   1ccf164ec866 ("block: Use iov_iter_extract_pages() and page pinning in direct-io.c"), v6.5; d824ec2a1546
+ *   ("mm: do not reclaim private data from pinned page"), v6.4. Stands for v6.5 on; what later releases
+ *   changed (facts 2.7) is outside this model. Facts 2.6 (E4).
+ * Right: nobody can hold a shared ext4, xfs or btrfs page for writing for ever. O_DIRECT survives a fork
+ *   (B07). A pinned folio keeps its filesystem state, so a late dirtying does not lose the data (B47, B48).
+ *   Pins leave the zero page alone (B37).
+ * Price: legitimate users get EFAULT (B59). Short pins and GETs still write behind the filesystem's back:
+ *   O_DIRECT read into a shared file mapping, process_vm_writev (B46, B49, B51, B54, B56 are open).
+ * Not modelled: hugetlb, secretmem and fsdax in the tests of 2.6; ramfs, refused by fast and accepted by
+ *   slow; NFS and Ceph O_DIRECT, which stay with GET; bounced O_DIRECT (7.x); large folios (v6.9, v6.15).
  */
-import { before, derive, type Policy, replace, rule, table, without } from '../machine/decisions.ts';
-import { otherwise } from '../machine/decisions.ts';
+import { before, derive, otherwise, type Policy, rule, table, without } from '../machine/decisions.ts';
 import { anonExclusive } from './v6.2-anon-exclusive.ts';
 
 export const longtermBan: Policy = derive(
@@ -32,7 +34,7 @@ export const longtermBan: Policy = derive(
       'a7e689dd1c06 ("block: Convert bio_iov_iter_get_pages to use iov_iter_extract_pages"), v6.5',
       '1ccf164ec866 ("block: Use iov_iter_extract_pages() and page pinning in direct-io.c"), v6.5',
       'd824ec2a1546 ("mm: do not reclaim private data from pinned page"), v6.4',
-      'releases v6.5 to v6.8; kernel-facts 2.6 (E4)',
+      'releases v6.5 on, as far as modelled; kernel-facts 2.6 (E4)',
     ],
   },
   {
@@ -41,7 +43,11 @@ export const longtermBan: Policy = derive(
       without('io_uring: no file-backed buffers'),
       before(
         'otherwise',
-        rule('O_DIRECT: iov_iter_extract_pages', (f) => f.caller === 'o_direct_read' || f.caller === 'o_direct_write', 'PIN'),
+        rule(
+          'O_DIRECT: iov_iter_extract_pages',
+          (f) => f.caller === 'o_direct_read' || f.caller === 'o_direct_write',
+          'PIN',
+        ),
       ),
     ],
     gupSlow: [

@@ -1,0 +1,95 @@
+/** Scopes: which pages, how many mms and references, and which operations a search or a campaign uses. */
+import type { Caller, PageKind } from '../domain/kinds.ts';
+import type { FileSetup, PageSetup, Setup } from '../domain/setup.ts';
+import { callerOf, fastOf, GUP_VARIANTS, gupVariant, longtermOf, writeOf } from '../ops/gup.ts';
+import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
+
+const FILE_OPS: readonly OpKind[] = [
+  'wb_start',
+  'wb_end',
+  'fsync',
+  'reclaim',
+  'drop_caches',
+  'buffered_read',
+  'buffered_write',
+];
+
+/** Gup variants that stand for all others in a small scope: plain GET and PIN and O_DIRECT, slow path. */
+export const PLAIN_GUPS: readonly number[] = [
+  gupVariant('get', false, false, false),
+  gupVariant('get', true, false, false),
+  gupVariant('pin', false, false, false),
+  gupVariant('pin', true, false, false),
+  gupVariant('pin', false, true, false),
+  gupVariant('pin', true, true, false),
+  gupVariant('o_direct_read', true, false, false),
+  gupVariant('o_direct_write', false, false, false),
+];
+
+/** All operations that mean something for the setup, with the given gup variants. */
+export function alphabetFor(setup: Setup, gups: readonly number[] = GUP_VARIANTS): Alphabet {
+  const files = setup.files.length > 0;
+  return {
+    ops: OP_KINDS.map(
+      (kind) =>
+        (files || !FILE_OPS.includes(kind)) && (setup.mms > 1 || kind !== 'fork') && (setup.refs > 0 || kind !== 'gup'),
+    ),
+    gups,
+  };
+}
+
+/** The plain variant that asks for the same: vmsplice is an R GET, a fixed buffer a W LONGTERM PIN, and so on. */
+export function plainVariant(variant: number): number {
+  const write = writeOf(variant);
+  const longterm = longtermOf(variant);
+  const callers: readonly Caller[] = [
+    'get',
+    'pin',
+    'get',
+    'o_direct_read',
+    'o_direct_write',
+    'pin',
+    'pin',
+    'pin',
+  ];
+  return gupVariant(callers[callerOf(variant)]!, write, longterm, false);
+}
+export const isPlain = (variant: number): boolean => !fastOf(variant) && plainVariant(variant) === variant;
+
+const PAGE_NAMES: { readonly [K in PageKind]: readonly string[] } = {
+  anon: ['A', 'B'],
+  'private-file': ['M'],
+  'shared-file': ['F'],
+  shmem: ['S'],
+};
+
+/** Pages of the given kinds with their usual names; private and shared file pages map the same file page. */
+export function pagesOf(kinds: readonly PageKind[], filesystem: string): { pages: PageSetup[]; files: FileSetup[] } {
+  const used = new Map<PageKind, number>();
+  const pages: PageSetup[] = kinds.map((kind) => {
+    const n = used.get(kind) ?? 0;
+    used.set(kind, n + 1);
+    const name = PAGE_NAMES[kind][n] ?? `${PAGE_NAMES[kind][0]}${n + 1}`;
+    if (kind === 'anon') return { name, kind, prot: 'rw' };
+    return { name, kind, prot: 'rw', file: kind === 'shmem' ? 's' : 'f' };
+  });
+  const files: FileSetup[] = [];
+  if (kinds.includes('private-file') || kinds.includes('shared-file')) files.push({ name: 'f', filesystem });
+  if (kinds.includes('shmem')) files.push({ name: 's', filesystem: 'shmem' });
+  return { pages, files };
+}
+
+/** Named scopes of campaigns. `default`: 3 mms, 2 anon, private file, shared tracked file, shmem, 3 references. */
+export const SCOPES: { readonly [name: string]: Omit<Setup, 'pages' | 'files'> & { readonly kinds: readonly PageKind[] } } = {
+  base: { mms: 2, refs: 2, pinBias: 1024, kinds: ['anon'] },
+  default: { mms: 3, refs: 3, pinBias: 1024, kinds: ['anon', 'anon', 'private-file', 'shared-file', 'shmem'] },
+};
+
+export const DEFAULT_FILESYSTEM = 'ext4-v5.18';
+
+export function setupOf(scope: string, filesystem: string = DEFAULT_FILESYSTEM): Setup {
+  const found = SCOPES[scope];
+  if (found === undefined) throw new RangeError(`scope ${JSON.stringify(scope)} is not one of: ${Object.keys(SCOPES).join(', ')}`);
+  const { kinds, ...bounds } = found;
+  return { ...pagesOf(kinds, filesystem), ...bounds };
+}

@@ -1,0 +1,213 @@
+/**
+ * A chunk of a campaign: a fixed number of runs under fast-check's runner, each program on every policy. Run i of a
+ * campaign is run i % CHUNK_RUNS of chunk floor(i / CHUNK_RUNS), and a chunk's seed follows from the campaign's seed
+ * and its number: so run i depends on (seed, i) alone, however chunks are spread over workers and shards.
+ */
+import fc from 'fast-check';
+import type { Setup } from '../domain/setup.ts';
+import { INVALID, World } from '../executor/simulated.ts';
+import { COST_NAMES, type Costs, noCosts } from '../machine/machine.ts';
+import { type ExpandedPolicy, tablesOf } from '../machine/tables.ts';
+import { OP_KINDS, opOf } from '../ops/op.ts';
+import { PROPERTIES } from '../../properties/index.ts';
+import type { Scenario } from '../scenario/scenario.ts';
+import { Generator, type Profile, setupsOf } from './generate.ts';
+import { type Program, ProgramArbitrary } from './program.ts';
+
+export const CHUNK_RUNS = 256;
+
+/** What a campaign draws from; part of its identity. */
+export interface CampaignSpace {
+  readonly seed: number;
+  readonly scope: string;
+  readonly profile: Profile;
+}
+
+/** A class first met by a policy in this chunk. */
+export interface RawFinding {
+  readonly policy: string;
+  readonly code: number;
+  readonly documented: boolean;
+  /** Index of the run in the campaign. */
+  readonly run: number;
+  readonly scenario: Scenario;
+}
+
+export interface PolicyCounts {
+  /** Steps executed (sweep included), runs in which a promise was broken, runs with documented mismatches. */
+  steps: number;
+  violatedRuns: number;
+  documentedRuns: number;
+  /** Steps skipped as they name the result of a refused one; no effect. */
+  skipped: number;
+  noEffect: number;
+  readonly costs: Costs;
+  /** By index in OP_KINDS: executed to the end. */
+  readonly ops: number[];
+  /** Per table, per rule: times it was first match. */
+  readonly rules: number[][];
+  /** By index in PROPERTIES: its `sometimes` goal was reached. */
+  readonly goals: number[];
+  /** Run in which the policy was found not to be one (does not converge, ...), and what it did; else -1. */
+  errorRun: number;
+  error: string;
+}
+
+export interface ChunkResult {
+  readonly chunk: number;
+  readonly runs: number;
+  readonly findings: readonly RawFinding[];
+  readonly counts: readonly PolicyCounts[];
+}
+
+export const noCounts = (policy: ExpandedPolicy): PolicyCounts => ({
+  steps: 0,
+  violatedRuns: 0,
+  documentedRuns: 0,
+  skipped: 0,
+  noEffect: 0,
+  costs: noCosts(),
+  ops: OP_KINDS.map(() => 0),
+  rules: policy.tables.map((t) => t.rules.map(() => 0)),
+  goals: PROPERTIES.map(() => 0),
+  errorRun: -1,
+  error: '',
+});
+
+/** Adds `from` to `into`; the earlier error counts. */
+export function addCounts(into: PolicyCounts, from: PolicyCounts): void {
+  into.steps += from.steps;
+  into.violatedRuns += from.violatedRuns;
+  into.documentedRuns += from.documentedRuns;
+  into.skipped += from.skipped;
+  into.noEffect += from.noEffect;
+  for (const name of COST_NAMES) into.costs[name] += from.costs[name];
+  from.ops.forEach((n, i) => {
+    into.ops[i]! += n;
+  });
+  from.rules.forEach((rules, t) => {
+    rules.forEach((n, i) => {
+      into.rules[t]![i]! += n;
+    });
+  });
+  from.goals.forEach((n, i) => {
+    into.goals[i] = Math.max(into.goals[i]!, n);
+  });
+  if (from.errorRun >= 0 && (into.errorRun < 0 || from.errorRun < into.errorRun)) {
+    into.errorRun = from.errorRun;
+    into.error = from.error;
+  }
+}
+
+/** fast-check's seed of a chunk: a 32-bit mix of campaign seed and chunk number. */
+export function chunkSeed(seed: number, chunk: number): number {
+  let h = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(chunk + 1, 0xc2b2ae35);
+  h = Math.imul(h ^ (h >>> 16), 0x7feb352d);
+  h = Math.imul(h ^ (h >>> 15), 0x846ca68b);
+  return (h ^ (h >>> 16)) | 0;
+}
+
+const AS_DRAWN = { endOnFailure: true, numRuns: CHUNK_RUNS, verbose: 0 } as const;
+
+/** Executes chunks of one campaign; keeps its worlds between chunks. */
+export class ChunkRunner {
+  readonly space: CampaignSpace;
+  readonly policies: readonly ExpandedPolicy[];
+  readonly setups: readonly Setup[];
+  readonly #arbitrary: ProgramArbitrary;
+  readonly #worlds: (readonly World[])[];
+
+  constructor(space: CampaignSpace, policies: readonly ExpandedPolicy[]) {
+    this.space = space;
+    this.policies = policies;
+    this.setups = setupsOf(space.scope, space.profile);
+    this.#arbitrary = new ProgramArbitrary(new Generator(this.setups));
+    this.#worlds = policies.map((policy) => this.setups.map((setup) => new World(setup, policy)));
+  }
+
+  /** The first `runs` runs of a chunk. `known`: per policy, class keys not to report again (see `classKey`). */
+  run(chunk: number, known: readonly ReadonlySet<number>[], runs: number = CHUNK_RUNS): ChunkResult {
+    const counts = this.policies.map(noCounts);
+    const findings: RawFinding[] = [];
+    const met = known.map((set) => new Set(set));
+    for (const policy of this.policies) for (const table of tablesOf(policy)) table.fired.fill(0);
+    let run = chunk * CHUNK_RUNS;
+    const property = fc.property(this.#arbitrary, (program) => {
+      this.policies.forEach((policy, at) => {
+        this.#execute(program, run, policy, at, counts[at]!, met[at]!, findings);
+      });
+      run++;
+      return true;
+    });
+    fc.assert(property, { ...AS_DRAWN, numRuns: runs, seed: chunkSeed(this.space.seed, chunk) });
+    this.policies.forEach((policy, at) => {
+      counts[at]!.rules.forEach((rules, t) => {
+        rules.forEach((_, i) => {
+          rules[i] = tablesOf(policy)[t]!.fired[i]!;
+        });
+      });
+    });
+    return { chunk, runs: run - chunk * CHUNK_RUNS, findings, counts };
+  }
+
+  /** Draws run `run` of the campaign again, as fast-check drew it then. */
+  redraw(run: number): Program {
+    const chunk = Math.floor(run / CHUNK_RUNS);
+    const at = run % CHUNK_RUNS;
+    let drawn: Program | undefined;
+    const keep = fc.property(this.#arbitrary, (program) => {
+      drawn = program;
+      return true;
+    });
+    fc.check(keep, { ...AS_DRAWN, numRuns: 1, seed: chunkSeed(this.space.seed, chunk), path: String(at) });
+    if (drawn === undefined) throw new Error(`run ${run} cannot be drawn again`);
+    return drawn;
+  }
+
+  #execute(
+    program: Program,
+    run: number,
+    policy: ExpandedPolicy,
+    at: number,
+    counts: PolicyCounts,
+    met: Set<number>,
+    findings: RawFinding[],
+  ): void {
+    if (counts.errorRun >= 0) return;
+    const world = this.#worlds[at]![program.setupAt]!;
+    world.reset();
+    world.machine.costs = counts.costs;
+    const steps = program.packed!;
+    let violated = false;
+    let documented = false;
+    let i = 0;
+    for (; i < program.length && !world.ended; i++) {
+      const step = steps[i]!;
+      const outcome = world.step(step);
+      if (outcome === 0) counts.ops[opOf(step)]!++;
+      else if (outcome === 1) counts.noEffect++;
+      else if (outcome === 4) counts.skipped++;
+      else if (outcome === INVALID) throw new Error(`run ${run}: step ${i} cannot be done under ${policy.id}`);
+      else if (outcome === 5) {
+        counts.errorRun = run;
+        counts.error = world.machine.policyError;
+      }
+      if (world.violations.length === 0) continue;
+      for (const v of world.violations) {
+        if (v.documented) documented = true;
+        else violated = true;
+        const key = classKey(v.code, v.documented);
+        if (met.has(key)) continue;
+        met.add(key);
+        findings.push({ policy: policy.id, code: v.code, documented: v.documented, run, scenario: program.scenario });
+      }
+    }
+    counts.steps += i;
+    if (violated) counts.violatedRuns++;
+    if (documented) counts.documentedRuns++;
+    for (let p = 0; p < counts.goals.length; p++) counts.goals[p]! |= world.goals[p]!;
+  }
+}
+
+/** One number for a class and whether it is documented. */
+export const classKey = (code: number, documented: boolean): number => code * 2 + (documented ? 1 : 0);

@@ -1,0 +1,192 @@
+/**
+ * Drawing a random program: a setup, a swarm (which operations are on, and how likely), and steps that are enabled on
+ * the reference. The program depends on the generator's seed alone, never on a policy: every policy is offered the
+ * same one, drawn as if nothing were refused.
+ */
+import { Columns } from '../domain/columns.ts';
+import { CALLERS, type PageKind } from '../domain/kinds.ts';
+import type { Rng } from '../domain/rng.ts';
+import { type Setup, shapeOf } from '../domain/setup.ts';
+import { FILESYSTEMS } from '../machine/filesystems.ts';
+import { GUP_VARIANTS } from '../ops/gup.ts';
+import { OPS } from '../ops/index.ts';
+import { OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
+import { CALLER_CONTRACTS } from '../reference/promises.ts';
+import { HANDLE_LIVE, Reference } from '../reference/reference.ts';
+import { alphabetFor, pagesOf, SCOPES } from '../check/scope.ts';
+
+/** Steps drawn per program, before the sweep of observations. */
+export const STEPS_MIN = 6;
+export const STEPS_MAX = 36;
+/** Longest program, sweep included. */
+const PROGRAM_MAX = 128;
+/** Draws that may fail in a row before the program ends early. */
+const TRIES_MAX = 24;
+
+/** How likely an operation is among those that are on; the swarm multiplies it. Ends of things are rare. */
+const WEIGHTS: { readonly [K in OpKind]: number } = {
+  fork: 4,
+  exit: 1,
+  munmap: 2,
+  mprotect: 3,
+  madvise: 2,
+  read: 4,
+  write: 8,
+  gup: 7,
+  unpin: 2,
+  dio_end: 3,
+  dma_read: 5,
+  dma_write: 5,
+  wb_start: 4,
+  wb_end: 4,
+  fsync: 2,
+  reclaim: 3,
+  drop_caches: 2,
+  buffered_read: 1,
+  buffered_write: 2,
+};
+/** Without these a program has nothing to say. */
+const ALWAYS_ON: readonly OpKind[] = ['write', 'gup'];
+
+export type Profile = 'anon' | 'file' | 'all';
+export const PROFILES: readonly Profile[] = ['anon', 'file', 'all'];
+
+/** Page kinds of the setups that runs are drawn from, per scope and profile; small ones find most. */
+function kindsOf(scope: string, profile: Profile): (readonly PageKind[])[] {
+  if (scope === 'base') return [['anon']];
+  const anon: (readonly PageKind[])[] = [['anon'], ['anon', 'anon']];
+  const file: (readonly PageKind[])[] = [
+    ['private-file'],
+    ['shared-file'],
+    ['shmem'],
+    ['private-file', 'shared-file'],
+  ];
+  if (profile === 'anon') return anon;
+  if (profile === 'file') return file;
+  return [...anon, ...file, ['anon', 'shared-file'], SCOPES['default']!.kinds];
+}
+
+/** All setups that the runs of a campaign are drawn from, in a fixed order. */
+export function setupsOf(scope: string, profile: Profile): Setup[] {
+  const found = SCOPES[scope];
+  if (found === undefined) throw new RangeError(`scope ${JSON.stringify(scope)} is not one of: ${Object.keys(SCOPES).join(', ')}`);
+  const tracked = FILESYSTEMS.filter((f) => f.dirtyTracked);
+  return kindsOf(scope, profile).flatMap((kinds) => {
+    const bounds = { mms: found.mms, refs: found.refs, pinBias: found.pinBias };
+    const onFile = kinds.some((k) => k === 'private-file' || k === 'shared-file');
+    if (!onFile) return [{ ...pagesOf(kinds, ''), ...bounds }];
+    return tracked.map((f) => ({ ...pagesOf(kinds, f.id), ...bounds }));
+  });
+}
+
+/** A program as drawn: packed steps, and how many of them are not the sweep. */
+export interface Packed {
+  readonly setup: number;
+  readonly steps: Int32Array;
+  readonly length: number;
+  readonly drawn: number;
+}
+
+/** Draws programs for a fixed list of setups. The result's `steps` are overwritten by the next call. */
+export class Generator {
+  readonly setups: readonly Setup[];
+  readonly #references: readonly { readonly columns: Columns; readonly reference: Reference }[];
+  readonly #steps = new Int32Array(PROGRAM_MAX);
+  readonly #cumulative = new Int32Array(OP_KINDS.length);
+
+  constructor(setups: readonly Setup[]) {
+    this.setups = setups;
+    this.#references = setups.map((setup) => {
+      const columns = new Columns();
+      return { columns, reference: new Reference(shapeOf(setup), columns) };
+    });
+  }
+
+  draw(rng: Rng): Packed {
+    const at = rng.below(this.setups.length);
+    const setup = this.setups[at]!;
+    const { columns, reference } = this.#references[at]!;
+    columns.bytes.fill(0);
+    reference.reset();
+
+    // Swarm: each operation is on or off for the whole program, with a weight of its own.
+    const possible = alphabetFor(setup).ops;
+    let total = 0;
+    for (let i = 0; i < OP_KINDS.length; i++) {
+      const kind = OP_KINDS[i]!;
+      const on = ALWAYS_ON.includes(kind) || rng.below(4) !== 0;
+      const times = 1 + rng.below(3);
+      if (possible[i] === true && on) total += WEIGHTS[kind] * times;
+      this.#cumulative[i] = total;
+    }
+    // And a handful of the ways to take a reference.
+    const gups: number[] = [];
+    const count = 1 + rng.below(4);
+    for (let i = 0; i < count; i++) gups.push(GUP_VARIANTS[rng.below(GUP_VARIANTS.length)]!);
+    const alphabet = { ops: possible, gups };
+
+    const want = STEPS_MIN + rng.below(STEPS_MAX - STEPS_MIN + 1);
+    let n = 0;
+    let failed = 0;
+    while (n < want && failed < TRIES_MAX) {
+      const pick = rng.below(total);
+      let op = 0;
+      while (this.#cumulative[op]! <= pick) op++;
+      const step = OPS[op]!.draw(reference, alphabet, rng);
+      if (step < 0 || !OPS[op]!.enabled(reference, step)) {
+        failed++;
+        continue;
+      }
+      failed = 0;
+      this.#steps[n++] = step;
+      advance(reference, step);
+    }
+    const drawn = n;
+    n = sweep(reference, this.#steps, n);
+    return { setup: at, steps: this.#steps, length: n, drawn };
+  }
+}
+
+/** The step's effect on a reference that nobody refuses anything. Returns the slot that fork or gup filled, or -1. */
+export function advance(reference: Reference, step: number): number {
+  const kind = OP_KINDS[opOf(step)]!;
+  const op = OPS[opOf(step)]!;
+  const slot = kind === 'fork' ? reference.freeMm() : kind === 'gup' ? reference.freeHandle() : -1;
+  let token = 0;
+  if (op.stores === true) {
+    token = reference.tokens[0]!++;
+    reference.seen[token] = 0;
+  }
+  op.apply(reference, step, token, slot);
+  return slot;
+}
+
+const READ = OP_KINDS.indexOf('read');
+const DMA_READ = OP_KINDS.indexOf('dma_read');
+const DIO_END = OP_KINDS.indexOf('dio_end');
+const BUFFERED_READ = OP_KINDS.indexOf('buffered_read');
+const FSYNC = OP_KINDS.indexOf('fsync');
+
+/** Everybody looks once more: devices, processes, readers of the file, and the disk. */
+function sweep(reference: Reference, steps: Int32Array, from: number): number {
+  const { shape } = reference;
+  let n = from;
+  for (let h = 0; h < shape.refs; h++) {
+    if (reference.handleState[h] !== HANDLE_LIVE) continue;
+    const { load, release } = CALLER_CONTRACTS[CALLERS[reference.handleCaller[h]!]!];
+    if (load) steps[n++] = pack(DMA_READ, h);
+    else if (release === 'dio_end') {
+      steps[n++] = pack(DIO_END, h);
+      advance(reference, steps[n - 1]!);
+    }
+  }
+  for (let mm = 0; mm < shape.mms; mm++)
+    for (let page = 0; page < shape.pages; page++)
+      if (reference.isMapped(mm, page)) steps[n++] = pack(READ, mm, page);
+  for (let f = 0; f < shape.files; f++) {
+    steps[n++] = pack(BUFFERED_READ, f);
+    if (shape.filesystem[f] !== 'shmem') steps[n++] = pack(FSYNC, f);
+  }
+  return n;
+}
+

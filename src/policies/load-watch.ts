@@ -1,0 +1,70 @@
+/**
+ * The second thread of the process in which a module is loaded: ends it when it takes too long or too much
+ * memory, and says where it was. The first thread cannot do that while it loops; the parent cannot once it is
+ * gone.
+ */
+import { writeSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { DECISION_NAMES } from '../machine/decisions.ts';
+import type { ExpandedPolicy } from '../machine/tables.ts';
+
+export interface LoadJob {
+  /** As the user wrote it, for messages. */
+  readonly module: string;
+  /** Absolute path. */
+  readonly file: string;
+  /** URL of what `gupfuzz` stands for. */
+  readonly library: string;
+  readonly deadlineMs: number;
+  /** Resident memory of the process, bytes. */
+  readonly rssMax: number;
+}
+
+/** What the process says, once. */
+export type LoadAnswer =
+  | { readonly policy: ExpandedPolicy }
+  | { readonly table?: string; readonly rule?: string; readonly what: string };
+
+/** Indices into `at`, which the first thread keeps: the table (in DECISION_NAMES) and the rule it is in; -1 for none. */
+export const AT_TABLE = 0;
+export const AT_RULE = 1;
+
+export interface Watch {
+  readonly job: LoadJob;
+  readonly at: Int32Array;
+}
+
+const ANSWER_FD = 3;
+/** How often the watching thread looks. */
+const WATCH_MS = 20;
+
+/** One line of JSON to the parent. */
+export function say(answer: LoadAnswer): void {
+  writeSync(ANSWER_FD, `${JSON.stringify(answer)}\n`);
+}
+
+function watch({ job, at }: Watch): void {
+  let names: readonly (readonly string[])[] = [];
+  parentPort?.once('message', (message: typeof names) => {
+    names = message;
+  });
+  const end = performance.now() + job.deadlineMs;
+  const stop = (what: string): void => {
+    const table = DECISION_NAMES[at[AT_TABLE]!];
+    const rule = names[at[AT_TABLE]!]?.[at[AT_RULE]!];
+    say({
+      ...(table === undefined ? {} : { table }),
+      ...(rule === undefined ? {} : { rule }),
+      what: `${table === undefined ? 'loading it' : 'its condition'} ${what}`,
+    });
+    process.kill(process.pid, 'SIGKILL');
+  };
+  setInterval(() => {
+    if (performance.now() > end) stop(`did not end within ${job.deadlineMs / 1000} s`);
+    else if (process.memoryUsage.rss() > job.rssMax) stop(`took more than ${job.rssMax >> 20} MiB of memory`);
+  }, WATCH_MS);
+  parentPort?.postMessage('watching');
+}
+
+// The first thread imports this file for its names only.
+if (parentPort !== null) watch(workerData as Watch);

@@ -1,0 +1,218 @@
+/**
+ * Policies from names: built-in ones, and TypeScript or JavaScript modules of the user's.
+ *
+ * A module is evaluated in a process of its own (load-worker.ts) under limits of time and memory, expanded
+ * there twice, and comes back as plain tables: nothing that a module does (loop, exit, eat memory, draw
+ * numbers) gets here but as a PolicyError of one line. It is no protection against a module that means harm.
+ */
+import { spawn } from 'node:child_process';
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pLimit from 'p-limit';
+import { type ExpandedPolicy, expandPolicy, PolicyError } from '../machine/tables.ts';
+import { BUILT_IN, findPolicy, policyByName } from './index.ts';
+import type { LoadAnswer, LoadJob } from './load-watch.ts';
+import { oneLine } from './shape.ts';
+
+export interface LoadOptions {
+  /** How long evaluating the module and expanding it twice may take, ms. */
+  readonly deadlineMs?: number;
+  /** What the path is relative to. */
+  readonly cwd?: string;
+  /** URL of the module that `gupfuzz` stands for; by default this package. */
+  readonly library?: string;
+}
+
+/** 50 times what the slowest policy here needs. */
+export const DEADLINE_MS = 10_000;
+/** The process itself must have started, its watching thread too, within this much more. */
+const START_MS = 30_000;
+const HEAP_MAX_MIB = 512;
+const RSS_MAX = 1024 * 1024 * 1024;
+/** Modules loaded at a time. */
+const LOADS_MAX = 2;
+const MODULE = /\.(ts|mts|js|mjs)$/;
+
+/** `ts` when run from src (tests), `js` when run from dist. */
+const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+const WORKER = new URL(`./load-worker.${EXTENSION}`, import.meta.url);
+/** The library entry: what `gupfuzz` is in a user's module. */
+export const LIBRARY: string = new URL(`../index.${EXTENSION}`, import.meta.url).href;
+
+/** Throws PolicyError. `path` is relative to `cwd`; messages show it as given. */
+export async function loadPolicy(path: string, options: LoadOptions = {}): Promise<ExpandedPolicy> {
+  const { deadlineMs = DEADLINE_MS, cwd = process.cwd(), library = LIBRARY } = options;
+  if (!(deadlineMs > 0 && deadlineMs < 2 ** 31))
+    throw new RangeError(`deadlineMs ${deadlineMs} must be above 0`);
+  const file = resolve(cwd, path);
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (stat === undefined) throw wrong(path, { what: `there is no such file (${file})` });
+  if (!stat.isFile()) throw wrong(path, { what: 'is not a file' });
+  if (!MODULE.test(file))
+    throw wrong(path, { what: 'is not a module: its name must end in .ts, .mts, .js or .mjs' });
+  const answer = await run({ module: path, file, library, deadlineMs, rssMax: RSS_MAX });
+  if ('policy' in answer) return answer.policy;
+  throw wrong(path, answer);
+}
+
+function wrong(
+  path: string,
+  answer: { readonly table?: string; readonly rule?: string; readonly what: string },
+): PolicyError {
+  return new PolicyError(path, answer.table, answer.rule, answer.what);
+}
+
+function run(job: LoadJob): Promise<LoadAnswer> {
+  // From src, Node 20 needs help with TypeScript.
+  const flags = EXTENSION === 'ts' ? ['--import', import.meta.resolve('jiti/register')] : [];
+  const child = spawn(
+    process.execPath,
+    [...flags, `--max-old-space-size=${HEAP_MAX_MIB}`, fileURLToPath(WORKER), JSON.stringify(job)],
+    { stdio: ['ignore', 'ignore', 'ignore', 'pipe'], env: { ...process.env, NODE_OPTIONS: '' } },
+  );
+  return new Promise((done) => {
+    let text = '';
+    const end = (answer: LoadAnswer): void => {
+      clearTimeout(timer);
+      child.kill('SIGKILL');
+      done(answer);
+    };
+    const timer = setTimeout(
+      () => end({ what: `loading it did not end within ${job.deadlineMs / 1000} s` }),
+      job.deadlineMs + START_MS,
+    );
+    child.stdio[3]?.on('data', (chunk: Buffer) => {
+      text += chunk.toString('utf8');
+      const line = text.indexOf('\n');
+      if (line >= 0) end(parsed(text.slice(0, line)));
+    });
+    child.once('error', (error) => end({ what: `node cannot be started to load it: ${oneLine(error)}` }));
+    child.once('close', (code, signal) => end({ what: ending(code, signal) }));
+  });
+}
+
+function parsed(line: string): LoadAnswer {
+  try {
+    return JSON.parse(line) as LoadAnswer;
+  } catch {
+    return { what: 'writes to file descriptor 3, which is not its own' };
+  }
+}
+
+/** What an end without an answer means. */
+function ending(code: number | null, signal: NodeJS.Signals | null): string {
+  // V8 aborts when the heap is full; 134 is SIGABRT as a shell reports it.
+  if (signal === 'SIGABRT' || code === 134) return `loading it took more than ${HEAP_MAX_MIB} MiB of heap`;
+  if (signal !== null) return `loading it was ended by ${signal}`;
+  return `ends the process (exit code ${code}) instead of exporting a policy`;
+}
+
+export interface Resolved {
+  /** In the order of the names, without duplicates. */
+  readonly policies: ExpandedPolicy[];
+  /** Modules that are no policy, and why. */
+  readonly broken: { readonly name: string; readonly message: string }[];
+}
+
+/** Is this name the path of a module, as opposed to that of a built-in policy? */
+export function isModulePath(name: string): boolean {
+  return /[/\\]/.test(name) || MODULE.test(name);
+}
+
+/**
+ * `all` for the built-in policies, their ids and aliases, and paths of modules relative to `cwd`. A broken
+ * module is reported in the result, so that it does not end a campaign for the others. Throws RangeError,
+ * before anything is loaded, for a name that nothing has.
+ */
+export async function resolvePolicies(
+  names: readonly string[],
+  cwd: string,
+  options: Omit<LoadOptions, 'cwd'> = {},
+): Promise<Resolved> {
+  // What is asked for, once, in order: ids of built-in policies, and files of modules with the name as given.
+  const asked = new Map<string, string | undefined>();
+  for (const name of names) {
+    if (name === 'all') for (const policy of BUILT_IN) asked.set(policy.id, undefined);
+    else if (!isModulePath(name)) asked.set(builtInId(name), undefined);
+    else if (!asked.has(resolve(cwd, name))) asked.set(resolve(cwd, name), name);
+  }
+  const limit = pLimit(LOADS_MAX);
+  const loaded = await Promise.all(
+    [...asked].map(async ([key, name]) =>
+      name === undefined
+        ? { name: key, policy: expandPolicy(policyByName(key)) }
+        : { name, policy: await limit(() => attempt(loadPolicy(name, { ...options, cwd }))) },
+    ),
+  );
+
+  const policies = new Map<string, { readonly name: string; readonly policy: ExpandedPolicy }>();
+  const broken: { name: string; message: string }[] = [];
+  for (const { name, policy } of loaded) {
+    if (policy instanceof PolicyError) {
+      broken.push({ name, message: policy.message });
+      continue;
+    }
+    const key = policy.id.toLowerCase();
+    const same = policies.get(key);
+    if (same === undefined) policies.set(key, { name, policy });
+    else
+      broken.push({
+        name,
+        message: wrong(name, { what: `its id ${policy.id} is also that of ${same.name}` }).message,
+      });
+  }
+  return { policies: [...policies.values()].map(({ policy }) => policy), broken };
+}
+
+/** A PolicyError is an answer here; anything else is a bug of ours and goes on. */
+async function attempt(load: Promise<ExpandedPolicy>): Promise<ExpandedPolicy | PolicyError> {
+  try {
+    return await load;
+  } catch (error) {
+    if (error instanceof PolicyError) return error;
+    throw error;
+  }
+}
+
+/** The id of the built-in policy with this id or alias. */
+function builtInId(name: string): string {
+  const policy = findPolicy(name);
+  if (policy !== undefined) return policy.id;
+  const near = nearest(name);
+  const hint = near === undefined ? '.' : `; did you mean ${near}?`;
+  const list = BUILT_IN.map((p) => (p.alias === undefined ? p.id : `${p.id} (${p.alias})`)).join(', ');
+  throw new RangeError(
+    `there is no policy ${JSON.stringify(name)}${hint} There is: ${list}, all, or a module path such as ./mine.ts`,
+  );
+}
+
+/** A built-in id or alias that contains the name, or is at most a third of its letters away from it. */
+function nearest(name: string): string | undefined {
+  const wanted = name.toLowerCase();
+  const names = ['all', ...BUILT_IN.flatMap((p) => (p.alias === undefined ? [p.id] : [p.alias, p.id]))];
+  const containing = wanted.length < 3 ? undefined : names.find((n) => n.includes(wanted));
+  if (containing !== undefined) return containing;
+  const [best] = names
+    .map((n) => ({ n, away: distance(wanted, n) }))
+    .filter(({ n, away }) => away <= Math.max(1, Math.floor(n.length / 3)))
+    .sort((a, b) => a.away - b.away);
+  return best?.n;
+}
+
+/** Insertions, deletions, replacements and swaps of neighbours between two short words. */
+function distance(a: string, b: string): number {
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      let least = Math.min(rows[i - 1]![j]! + 1, row[j - 1]! + 1, rows[i - 1]![j - 1]! + same);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        least = Math.min(least, rows[i - 2]![j - 2]! + 1);
+      row.push(least);
+    }
+    rows.push(row);
+  }
+  return rows[a.length]![b.length]!;
+}

@@ -1,0 +1,191 @@
+/**
+ * What a user's module must export to be a policy, and whether its rules answer alike when asked twice.
+ * Everything that is wrong becomes a PolicyError of one line that names the module and, where there is one,
+ * the table and the rule.
+ */
+import { stripVTControlCharacters } from 'node:util';
+import { CLAIMS, DECISION_NAMES, DECISIONS, type DecisionName, type Policy } from '../machine/decisions.ts';
+import { type ExpandedPolicy, type ExpandedTable, expandPolicy, PolicyError } from '../machine/tables.ts';
+import { BUILT_IN } from './index.ts';
+
+/** Ids become file names and table columns. */
+const ID = /^[a-z0-9][a-z0-9._-]{0,63}$/i;
+/** DecisionTable keeps rule numbers in bytes. */
+const RULES_MAX = 255;
+/** Characters of a message that came from elsewhere. */
+const LINE_MAX = 300;
+/** How often at least a table is asked again. */
+const ASKED_MIN = 64;
+const FIELDS = ['id', 'alias', 'title', 'sources', 'keeps', 'claims', 'tables', 'canary'];
+
+/** The value as a policy. Throws PolicyError. What is inside the tables is left to expandTable. */
+export function checkedPolicy(module: string, value: unknown): Policy {
+  const wrong = (what: string): PolicyError => new PolicyError(module, undefined, undefined, what);
+  if (value === undefined) throw wrong('has no default export; write `export default derive(...)`');
+  if (typeof value === 'function')
+    throw wrong('its default export is a function; export the policy itself: `export default derive(...)`');
+  if (!isRecord(value)) throw wrong(`its default export is ${kindOf(value)}, not a policy`);
+  for (const field of Object.keys(value))
+    if (!FIELDS.includes(field))
+      throw wrong(`unknown field ${quoted(field)}; a policy has: ${FIELDS.join(', ')}`);
+
+  const { id, alias, title, sources, keeps, claims, tables, canary } = value;
+  const problem = nameProblem(id) ?? (alias === undefined ? undefined : nameProblem(alias, 'alias'));
+  if (problem !== undefined) throw wrong(problem);
+  if (typeof title !== 'string' || title === '' || /[\r\n]/.test(title))
+    throw wrong('title must be one line of text');
+  if (!Array.isArray(sources) || sources.some((s) => typeof s !== 'string'))
+    throw wrong('sources must be a list of strings: commits, releases or list posts');
+  if (!isRecord(keeps) || typeof keeps.anonExclusive !== 'boolean' || typeof keeps.hasPinned !== 'boolean')
+    throw wrong('keeps must be { anonExclusive: boolean, hasPinned: boolean }');
+  if (!Array.isArray(claims)) throw wrong(`claims must be a list of: ${CLAIMS.join(', ')}`);
+  if (canary !== undefined && typeof canary !== 'boolean') throw wrong('canary must be true or false');
+  if (!isRecord(tables))
+    throw wrong(`tables is ${kindOf(tables)}; derive(...) from a built-in policy fills it`);
+  for (const name of Object.keys(tables))
+    if (!(DECISION_NAMES as readonly string[]).includes(name))
+      throw wrong(`unknown table ${quoted(name)}; there is: ${DECISION_NAMES.join(', ')}`);
+  const missing = DECISION_NAMES.filter((name) => tables[name] === undefined);
+  if (missing.length > 0)
+    throw wrong(`tables lack ${missing.join(', ')}; derive(...) from a built-in policy fills them`);
+  for (const name of DECISION_NAMES) {
+    const table = tables[name];
+    if (!Array.isArray(table))
+      throw new PolicyError(module, name, undefined, `is ${kindOf(table)}, not a list of rules`);
+    if (table.length > RULES_MAX)
+      throw new PolicyError(module, name, undefined, `has ${table.length} rules; at most ${RULES_MAX}`);
+  }
+  return value as unknown as Policy;
+}
+
+/** Why this cannot be the id of a user's policy, in one line; undefined if it can. */
+export function nameProblem(name: unknown, field = 'id'): string | undefined {
+  if (typeof name !== 'string') return `${field} is ${kindOf(name)}; it must be a string`;
+  if (!ID.test(name))
+    return `${field} ${quoted(name)} must be 1 to 64 of a-z, 0-9, dot, dash, underscore, and begin with a letter or digit`;
+  if (name.toLowerCase() === 'all')
+    return `${field} ${quoted(name)} means all built-in policies; choose another`;
+  // Ids become file names, which may not tell cases apart.
+  const same = (other: string | undefined): boolean => other?.toLowerCase() === name.toLowerCase();
+  const owner = BUILT_IN.find((policy) => same(policy.id) || same(policy.alias));
+  if (owner === undefined) return undefined;
+  return `${field} ${quoted(name)} is taken by the built-in policy ${owner.id}; choose another`;
+}
+
+/** As expandPolicy, but errors name the module, for that is what the user can edit. */
+export function expandModule(module: string, policy: Policy): ExpandedPolicy {
+  return { ...expandPolicy({ ...policy, id: module }), id: policy.id };
+}
+
+/**
+ * Throws PolicyError unless every rule, asked again, answers as in the expansion. Goes through all facts of
+ * each decision point, also those that no rule reads (at most a few thousand combinations), and asks small
+ * tables several times over, so that a rule that tosses a coin is found out.
+ */
+export function checkPure(module: string, policy: Policy, expanded: ExpandedPolicy): void {
+  for (const table of expanded.tables) {
+    const rules: readonly { readonly when?: (facts: never) => unknown }[] = policy.tables[table.decision];
+    const { facts } = DECISIONS[table.decision];
+    let asked = 0;
+    while (asked < ASKED_MIN)
+      for (const chosen of combinations(table.decision)) {
+        asked++;
+        const record = Object.fromEntries(facts.map(([name, domain], fact) => [name, domain[chosen[fact]!]]));
+        const found = rules.findIndex(({ when }) => when === undefined || holds(when, record));
+        const expected = table.ruleOf[entryOf(table, chosen)]!;
+        if (found !== expected) throw impure(module, table, found, expected);
+      }
+  }
+}
+
+/** Throws PolicyError unless two evaluations of the module are the same policy: constants may be drawn, too. */
+export function checkSame(module: string, a: ExpandedPolicy, b: ExpandedPolicy): void {
+  a.tables.forEach((one, i) => {
+    const other = b.tables[i]!;
+    if (JSON.stringify(one.rules) !== JSON.stringify(other.rules))
+      throw new PolicyError(
+        module,
+        one.decision,
+        undefined,
+        'has other rules when the module is loaded again',
+      );
+    for (const chosen of combinations(one.decision)) {
+      const at = entryOf(one, chosen);
+      const again = entryOf(other, chosen);
+      if (one.ruleOf[at] !== other.ruleOf[again] || one.answer[at] !== other.answer[again])
+        throw impure(module, one, one.ruleOf[at]!, other.ruleOf[again]!);
+    }
+  });
+  if (JSON.stringify({ ...a, tables: [] }) !== JSON.stringify({ ...b, tables: [] }))
+    throw new PolicyError(
+      module,
+      undefined,
+      undefined,
+      'its id, title, sources, claims or state are not constant',
+    );
+}
+
+/** First match wins: of two rules that matched, only the earlier one can have answered both ways. */
+function impure(module: string, table: ExpandedTable, a: number, b: number): PolicyError {
+  const rule = table.rules[Math.min(a < 0 ? b : a, b)];
+  return new PolicyError(module, table.decision, rule, 'answers differently for the same facts');
+}
+
+function holds(when: (facts: never) => unknown, facts: object): boolean {
+  try {
+    return when(facts as never) === true;
+  } catch {
+    return false;
+  }
+}
+
+/** Indices into the domain of each fact, for all combinations. The same array each time. */
+function* combinations(decision: DecisionName): Generator<readonly number[]> {
+  const sizes = DECISIONS[decision].facts.map(([, domain]) => domain.length);
+  const total = sizes.reduce((n, size) => n * size, 1);
+  const chosen = sizes.map(() => 0);
+  for (let n = 0; n < total; n++) {
+    let rest = n;
+    sizes.forEach((size, fact) => {
+      chosen[fact] = rest % size;
+      rest = Math.floor(rest / size);
+    });
+    yield chosen;
+  }
+}
+
+function entryOf(table: ExpandedTable, chosen: readonly number[]): number {
+  return table.reads.reduce((at, fact, i) => at + chosen[fact]! * table.strides[i]!, 0);
+}
+
+/** Whatever was thrown as one line without colours or stack. */
+export function oneLine(thrown: unknown): string {
+  let text: string;
+  try {
+    text = thrown instanceof Error ? thrown.message || thrown.name : kindOf(thrown);
+  } catch {
+    text = 'something that cannot be shown';
+  }
+  const lines = stripVTControlCharacters(String(text))
+    .split('\nRequire stack:')[0]!
+    .split('\n')
+    .filter((line) => !/^\s*at /.test(line));
+  const line = lines.join(' ').replace(/\s+/g, ' ').trim();
+  return line.length > LINE_MAX ? `${line.slice(0, LINE_MAX)}...` : line;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'an object';
+  if (typeof value === 'function') return 'a function';
+  return `the ${typeof value} ${typeof value === 'string' ? quoted(value) : String(value)}`;
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}

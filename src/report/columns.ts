@@ -1,0 +1,155 @@
+/**
+ * A scenario for people, as in a litmus test: the initial state, then one column per task and one row per step.
+ * Plain text that survives mail: at most 72 columns wide unless asked otherwise.
+ */
+import { type Scenario, type Step, stepText } from '../scenario/scenario.ts';
+
+/** Mail. */
+export const WIDTH_DEFAULT = 72;
+/** With more tasks than this the columns get too narrow to read: one step per line instead. */
+const TASKS_MAX = 4;
+const SEPARATOR = ' | ';
+
+export interface ColumnsOptions {
+  /** Most characters per line; at least 40. */
+  readonly width?: number;
+  /** By step index: what to say about it, to the right if all of them fit there, else below the step. */
+  readonly notes?: readonly (string | undefined)[];
+  /** Indices of steps to mark with `>`. */
+  readonly marks?: ReadonlySet<number>;
+  /** Put before everything else. */
+  readonly header?: string;
+}
+
+/** Ends in a newline; no line ends in a space. */
+export function renderColumns(c: Scenario, options: ColumnsOptions = {}): string {
+  const width = Math.max(40, options.width ?? WIDTH_DEFAULT);
+  const lines: string[] = [];
+  if (options.header !== undefined) lines.push(...wrapText(options.header, width), '');
+  lines.push(...initialState(c, width), '');
+  const tasks = tasksOf(c.steps);
+  const rows = c.steps.map((step, i) => ({
+    lead: lead(i, c.steps.length, options.marks?.has(i) === true),
+    task: tasks.indexOf(step.task),
+    text: stepText(step).replace(`${step.task}: `, ''),
+    line: stepText(step),
+    note: (options.notes?.[i] ?? '').trim().replace(/\s+/g, ' '),
+  }));
+  const leadWidth = lead(0, c.steps.length, false).length;
+  const widths = tasks.length > TASKS_MAX ? undefined : columnWidths(tasks, rows, width - leadWidth);
+
+  const body: string[][] = rows.map((row) => {
+    if (widths === undefined) return hang(row.lead, wrapText(row.line, width - leadWidth, '  '));
+    return hang(
+      row.lead,
+      wrapText(row.text, widths[row.task]!, '  ').map((part) =>
+        widths.map((w, i) => (i === row.task ? part : '').padEnd(w)).join(SEPARATOR),
+      ),
+    );
+  });
+  const bodyWidth = Math.max(0, ...body.flat().map((line) => line.length));
+  const right = rows.every(({ note }) => note === '' || bodyWidth + 4 + note.length <= width);
+  if (widths !== undefined) {
+    lines.push(' '.repeat(leadWidth) + tasks.map((task, i) => task.padEnd(widths[i]!)).join(SEPARATOR));
+    lines.push(' '.repeat(leadWidth) + widths.map((w) => '-'.repeat(w)).join('-+-'));
+  }
+  rows.forEach(({ note }, i) => {
+    const [first, ...more] = body[i]!;
+    if (note === '') lines.push(first!, ...more);
+    else if (right) lines.push(`${first!.padEnd(bodyWidth)}  ; ${note}`, ...more);
+    else lines.push(first!, ...more, ...hang(' '.repeat(leadWidth), wrapText(`; ${note}`, width - leadWidth, '  ')));
+  });
+  return lines.map((line) => `${line.trimEnd()}\n`).join('');
+}
+
+/** `  1  `, or `> 1  ` if marked. */
+function lead(step: number, steps: number, marked: boolean): string {
+  return `${marked ? '>' : ' '} ${String(step + 1).padStart(String(steps).length)}  `;
+}
+
+/** Puts `first` before the first line and as much space before the others. */
+function hang(first: string, lines: readonly string[]): string[] {
+  return lines.map((line, i) => (i === 0 ? first : ' '.repeat(first.length)) + line);
+}
+
+/** Tasks that execute a step: mms in order of creation, then device, kernel, other. */
+function tasksOf(steps: readonly Step[]): string[] {
+  const last = ['device', 'kernel', 'other'];
+  const acting = new Set(steps.map((s) => s.task as string));
+  const created = steps.flatMap((s) => (s.op === 'fork' ? [s.result] : []));
+  // An mm that no fork made was there at the start.
+  const first = [...acting].filter((task) => !created.includes(task) && !last.includes(task));
+  return [...first, ...created, ...last].filter((task) => acting.has(task));
+}
+
+function initialState({ setup }: Scenario, width: number): string[] {
+  const table = setup.pages.map((page) => {
+    const file = setup.files.find((f) => f.name === page.file);
+    return [page.name, page.kind, page.prot, file === undefined ? '' : `of ${file.name} (${file.filesystem})`];
+  });
+  for (const file of setup.files)
+    if (!setup.pages.some((p) => p.file === file.name)) table.push([file.name, 'file', '', `not mapped (${file.filesystem})`]);
+  const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => row[column]!.length)));
+  const lines = table.map((row) => `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd());
+  const bias = setup.pinBias === 1024 ? [] : [`  a pin counts ${setup.pinBias} references`];
+  return ['Initially:', ...[...lines, ...bias].flatMap((line) => wrapText(line, width, '    '))];
+}
+
+interface Cell {
+  readonly task: number;
+  readonly text: string;
+}
+
+/** Width of each column, or undefined if the words are too long for columns. */
+function columnWidths(tasks: readonly string[], cells: readonly Cell[], width: number): number[] | undefined {
+  const room = width - SEPARATOR.length * (tasks.length - 1);
+  const natural = tasks.map((task, i) =>
+    Math.max(task.length, ...cells.filter((c) => c.task === i).map((c) => c.text.length)),
+  );
+  // Continued lines are indented by two.
+  const least = tasks.map((task, i) =>
+    Math.max(
+      task.length,
+      ...cells.filter((c) => c.task === i).flatMap((c) => c.text.split(' ').map((word, at) => word.length + (at > 0 ? 2 : 0))),
+    ),
+  );
+  const widths = natural.map((n, i) => Math.min(n, least[i]!));
+  let left = room - widths.reduce((a, b) => a + b, 0);
+  if (left < 0) return undefined;
+  // What is left goes to the column that is narrowest compared with what it wants.
+  for (; left > 0; left--) {
+    let at = -1;
+    for (let i = 0; i < widths.length; i++)
+      if (widths[i]! < natural[i]! && (at < 0 || widths[i]! * natural[at]! < widths[at]! * natural[i]!)) at = i;
+    if (at < 0) break;
+    widths[at]!++;
+  }
+  return widths;
+}
+
+/**
+ * Lines of at most `width` characters, broken at spaces; a word longer than a line is cut. Text that fits stays as it
+ * is; else spaces at its start stay and other runs of space become one. `indent` goes before all lines but the first.
+ */
+export function wrapText(text: string, width: number, indent = ''): string[] {
+  if (text.length <= width && !/[\r\n\t]/.test(text)) return [text];
+  const lines: string[] = [];
+  let line = /^ */.exec(text)![0];
+  let words = 0;
+  for (let word of text.trim().split(/\s+/)) {
+    if (words > 0 && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = indent;
+      words = 0;
+    }
+    if (words++ > 0) line += ' ';
+    while (line.length + word.length > width) {
+      const room = width - line.length;
+      lines.push(line + word.slice(0, room));
+      word = word.slice(room);
+      line = indent;
+    }
+    line += word;
+  }
+  return [...lines, line];
+}

@@ -1,0 +1,812 @@
+/**
+ * The counterexample file `*.gup.json`, format version 1: loader, writer, content id and JSON Schema.
+ *
+ * One zod definition gives the loader and the published schema; the types are written out beside it (declarations
+ * need them) and the compiler holds both together. Reading goes through four layers, and an error names its layer:
+ * `text` (size, JSON, doubled fields), `schema` (what the JSON Schema says too), `meaning` (what a schema cannot
+ * say: names, ends, ranges), `id` (the content id). Every error is one line; a hostile file costs no more than that.
+ */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { CALLERS, PAGE_KINDS, REF_KINDS } from '../domain/kinds.ts';
+import { FILES_MAX, MMS_MAX, PAGES_MAX, REFS_MAX, type Setup, shapeOf } from '../domain/setup.ts';
+import { FILESYSTEMS } from '../machine/filesystems.ts';
+import { COST_NAMES, type Costs } from '../machine/machine.ts';
+import { ADVICE } from '../ops/madvise.ts';
+import { WB_MODES } from '../ops/writeback.ts';
+import { classId, type Damage, type FindingClass, type ObservedBy, type StoredBy } from '../property/property.ts';
+import { CALLER_CONTRACTS } from '../reference/promises.ts';
+import { FIRST_MM, type Step } from './scenario.ts';
+
+export const FILE_FORMAT = 'gupfuzz-counterexample';
+export const FILE_VERSION = 1;
+/** Bytes of UTF-8. */
+export const FILE_BYTES_MAX: number = 256 * 1024;
+export const STEPS_MAX = 200;
+
+/** What one policy is expected to make of the scenario. */
+export interface Expectation {
+  readonly verdict: 'violated' | 'documented' | 'not violated' | 'unsupported';
+  /** Ids of the classes violated, sorted; empty unless `violated`. */
+  readonly classes: readonly string[];
+  /** Ids of the classes met that are documented as not guaranteed, sorted. */
+  readonly documented?: readonly string[];
+  /** Only the costs that the entry wants pinned. */
+  readonly costs?: Partial<Readonly<Costs>>;
+}
+
+export interface Seen {
+  /** Index of the step (from 0) at which it was seen. */
+  readonly step: number;
+  readonly observed: string;
+  readonly expected: string;
+}
+
+export interface Minimality {
+  readonly kind: 'shortest' | '1-minimal' | 'none';
+  /** `2 mms, 1 anon page, 1 ref, 14 operations`. */
+  readonly scope: string;
+  /** Steps: how deep the scope was searched. */
+  readonly depth: number;
+}
+
+export interface ProvenanceOfFile {
+  readonly tool: string;
+  readonly seed: number | null;
+  readonly run: number | null;
+  readonly found: 'campaign' | 'minimize' | 'by hand';
+}
+
+export interface Counterexample {
+  readonly format: typeof FILE_FORMAT;
+  readonly version: typeof FILE_VERSION;
+  /** Content id: see counterexampleId. */
+  readonly id: string;
+  /** In words, at most 120 characters. */
+  readonly title: string;
+  readonly setup: Setup;
+  readonly steps: readonly Step[];
+  /** The policy it was found on; null (like `class`) where nothing is violated. */
+  readonly policy: string | null;
+  readonly class: FindingClass | null;
+  readonly seen: Seen | null;
+  /** By policy id. */
+  readonly expect: Readonly<Record<string, Expectation>>;
+  readonly minimality: Minimality;
+  readonly provenance: ProvenanceOfFile;
+  /** Kernel bug ids (`B01`), CVEs, commits, selftests. */
+  readonly references: readonly string[];
+  /** Two or three sentences. */
+  readonly explanation: string;
+}
+
+/** What the content id is computed from. */
+export type CounterexampleContent = Pick<Counterexample, 'setup' | 'steps' | 'policy' | 'class'>;
+
+export type FileCheck = 'text' | 'schema' | 'meaning' | 'id';
+
+/** A file that is not a counterexample. The message is one line of at most 400 characters, for users. */
+export class FileError extends Error {
+  readonly file: string;
+  /** The layer that refused it. */
+  readonly check: FileCheck;
+  /** `steps[3].page`, or '' for the file as a whole. */
+  readonly path: string;
+  constructor(file: string, check: FileCheck, path: string, what: string) {
+    const place = path === '' ? '' : `${shorten(path, 120)} `;
+    super(shorten(`${shorten(plain(file), 120)}: ${place}${what}`, 400));
+    this.name = 'FileError';
+    this.file = file;
+    this.check = check;
+    this.path = path;
+  }
+}
+
+// ---- The definition --------------------------------------------------------------------------------------------
+
+/** Controls, line separators, bidirectional overrides, lone surrogates, U+FFFD: nothing of that belongs in a file. */
+const UNPRINTABLE =
+  '\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069\\ufeff\\ufffd\\ufffe\\uffff\\ud800-\\udfff';
+const DAMAGES = [
+  'leak',
+  'stale',
+  'unnotified',
+  'unstable',
+  'stateless',
+  'bug',
+  'warning',
+  'use-after-free',
+] as const satisfies readonly Damage[];
+const STORED_BY = ['-', 'initial', 'cpu', 'device', 'file'] as const satisfies readonly (StoredBy | '-')[];
+const OBSERVED_BY = ['cpu', 'device', 'file', 'disk', 'filesystem'] as const satisfies readonly ObservedBy[];
+
+const PROPERTY = '(?:[a-z][a-z0-9-]{0,39}|claim: [a-z][A-Za-z0-9 _=>-]{0,59})';
+const CLASS_ID = new RegExp(
+  `^${PROPERTY}/(?:${DAMAGES.join('|')})/(?:${PAGE_KINDS.join('|')})` +
+    `/(?:-|(?:${REF_KINDS.join('|')})-[RW](?:-LT)?)/(?:${STORED_BY.join('|')})->(?:${OBSERVED_BY.join('|')})$`,
+);
+
+// Each part carries as its error what is allowed there; `explain` puts it behind path and value.
+const oneOf = <const T extends readonly [string, ...string[]]>(values: T, title: string) =>
+  z.enum(values, { error: `one of ${values.map((v) => JSON.stringify(v)).join(', ')}` }).meta({ title });
+const only = <const T extends string | number>(value: T, title: string) =>
+  z.literal(value, { error: JSON.stringify(value) }).meta({ title });
+const pattern = (regex: RegExp, allowed: string, title: string) =>
+  z.string({ error: allowed }).regex(regex, { error: allowed }).meta({ title });
+const text = (min: number, max: number, title: string) =>
+  // The pattern counts characters as JSON Schema does, not UTF-16 units.
+  pattern(
+    new RegExp(`^[^${UNPRINTABLE}]{${min},${max}}$`, 'u'),
+    `text of ${min} to ${max} characters without line breaks or control characters`,
+    title,
+  ).meta({ title, minLength: min, maxLength: max });
+// The tasks that every scenario has are no names.
+const name = (what: string) =>
+  pattern(
+    /^(?!(?:device|kernel|other)$)[A-Za-z][A-Za-z0-9_]{0,15}$/,
+    'a name: a letter, then up to 15 letters, digits or _ (not device, kernel, other)',
+    what,
+  );
+const whole = (min: number, max: number, title: string, orNull = '') => {
+  const error = `a whole number from ${min} to ${max}${orNull}`;
+  return z.int({ error }).min(min, { error }).max(max, { error }).meta({ title });
+};
+const flag = (title: string) => z.boolean({ error: 'true or false' }).meta({ title });
+const object = <T extends z.core.$ZodLooseShape>(shape: T, orNull = '') => {
+  const fields = Object.keys(shape).join(', ');
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? fields : `an object with ${fields}${orNull}`),
+  });
+};
+const list = <T extends z.ZodType>(item: T, min: number, max: number, what: string) => {
+  const error = `a list of ${min} to ${max} ${what}`;
+  return z.array(item, { error }).min(min, { error }).max(max, { error });
+};
+
+const policyId = pattern(
+  /^[A-Za-z][A-Za-z0-9._-]{0,63}$/,
+  'a policy id (a letter, then up to 63 letters, digits or . _ -), or null',
+  'Policy id',
+);
+const classIds = (title: string, min: number) =>
+  list(pattern(CLASS_ID, 'a class id such as isolation/leak/anon/GET-R/cpu->device', 'Class id'), min, 100, 'class ids')
+    .meta({ title });
+
+const mmTask = name('The mm whose task executes the step');
+const pageArgument = name('Name of a page of the setup');
+const fileArgument = name('Name of a file page of the setup');
+const refArgument = name('Name that an earlier gup gave to its reference');
+const device = only('device', 'The device that holds the reference');
+const kernel = only('kernel', 'The kernel by itself');
+const other = only('other', 'Another process that has the file open');
+
+const STEP = z
+  .discriminatedUnion(
+    'op',
+    [
+      object({ task: mmTask, op: only('fork', 'fork(2)'), result: name('Name of the child') }),
+      object({ task: mmTask, op: only('exit', 'The process exits') }),
+      object({
+        task: mmTask,
+        op: oneOf(['munmap', 'read', 'write'], 'munmap(2); a load; a store of fresh content'),
+        page: pageArgument,
+      }),
+      object({
+        task: mmTask,
+        op: only('mprotect', 'mprotect(2)'),
+        page: pageArgument,
+        prot: oneOf(['r', 'rw'], 'PROT_READ, or PROT_READ|PROT_WRITE'),
+      }),
+      object({
+        task: mmTask,
+        op: only('madvise', 'madvise(2)'),
+        page: pageArgument,
+        advice: oneOf(ADVICE, 'MADV_DONTNEED, MADV_DONTFORK or MADV_DOFORK'),
+      }),
+      object({
+        task: mmTask,
+        op: only('gup', 'A caller takes a reference'),
+        page: pageArgument,
+        caller: oneOf(CALLERS, 'Who asks; the promise follows it'),
+        write: flag('FOLL_WRITE'),
+        longterm: flag('FOLL_LONGTERM'),
+        fast: flag('GUP-fast is tried first'),
+        result: name('Name of the reference'),
+      }),
+      object({
+        task: device,
+        op: only('unpin', 'The reference is released'),
+        ref: refArgument,
+        dirty: flag('The driver marks the page dirty'),
+      }),
+      object({
+        task: device,
+        op: oneOf(['dio_end', 'dma_read', 'dma_write'], 'O_DIRECT completes; the device loads; the device stores'),
+        ref: refArgument,
+      }),
+      object({
+        task: kernel,
+        op: only('wb_start', 'Writeback starts'),
+        file: fileArgument,
+        mode: oneOf(WB_MODES, 'WB_SYNC_NONE or WB_SYNC_ALL'),
+      }),
+      object({
+        task: kernel,
+        op: oneOf(['wb_end', 'reclaim', 'drop_caches'], 'Writeback ends; memory pressure; drop_caches'),
+        file: fileArgument,
+      }),
+      object({
+        task: other,
+        op: oneOf(['fsync', 'buffered_read', 'buffered_write'], 'fsync(2), read(2) or write(2) of the file'),
+        file: fileArgument,
+      }),
+    ],
+    {
+      error: (issue) =>
+        issue.code === 'invalid_union' ? `one of ${(issue['options'] as string[]).join(', ')}` : 'an object: a step',
+    },
+  )
+  .meta({ id: 'Step', title: 'One step', description: 'A task does one operation, to its end.' });
+
+const prot = oneOf(['r', 'rw'], 'PROT_READ, or PROT_READ|PROT_WRITE');
+const PAGE = z
+  .discriminatedUnion(
+    'kind',
+    [
+      object({ name: name('Name of the page'), kind: only('anon', 'Anonymous memory, private'), prot }),
+      object({
+        name: name('Name of the page'),
+        kind: oneOf(['private-file', 'shared-file', 'shmem'], 'MAP_PRIVATE or MAP_SHARED of a file; shared memory'),
+        prot,
+        file: name('Which file page is mapped'),
+      }),
+    ],
+    {
+      error: (issue) =>
+        issue.code === 'invalid_union' ? `one of ${PAGE_KINDS.join(', ')}` : 'an object: a page of the setup',
+    },
+  )
+  .meta({ id: 'Page', title: 'One page of the address space of the first mm; forks inherit it' });
+
+const FILE = object({
+  name: name('Name of the file page'),
+  filesystem: oneOf(
+    FILESYSTEMS.map((f) => f.id) as [string, ...string[]],
+    'Filesystem profile: what it does with a page dirtied without notice',
+  ),
+}).meta({ id: 'File', title: 'One page of a file' });
+
+const CLASS = object(
+  {
+    property: pattern(new RegExp(`^${PROPERTY}$`), 'the id of a property, or "claim: ..."', 'The broken promise'),
+    damage: oneOf(DAMAGES, 'What is broken'),
+    page: oneOf(PAGE_KINDS, 'Kind of the page'),
+    ref: oneOf([...REF_KINDS, '-'], 'The reference through which was observed or stored'),
+    access: oneOf(['R', 'W', '-'], 'Access of that reference'),
+    longterm: flag('FOLL_LONGTERM'),
+    storedBy: oneOf(STORED_BY, 'Who stored what leaked or was missed'),
+    observedBy: oneOf(OBSERVED_BY, 'Who observed it'),
+  },
+  ', or null',
+).meta({ id: 'Class', title: 'Class of the finding' });
+
+const EXPECTATION = object({
+  verdict: oneOf(['violated', 'documented', 'not violated', 'unsupported'], 'Verdict of the scenario on the policy'),
+  classes: classIds('Ids of the classes violated, sorted', 0),
+  documented: classIds('Ids of the classes met that are documented as not guaranteed, sorted', 1).exactOptional(),
+  costs: object(
+    Object.fromEntries(COST_NAMES.map((c) => [c, whole(0, 1_000_000, `Cost: ${c}`).exactOptional()])) as {
+      [K in keyof Costs]: z.ZodExactOptional<ReturnType<typeof whole>>;
+    },
+  )
+    .meta({ title: 'Costs that are pinned; the others are free' })
+    .exactOptional(),
+}).meta({ id: 'Expectation', title: 'What one policy is expected to make of the scenario' });
+
+const COUNTEREXAMPLE = object({
+  format: only(FILE_FORMAT, 'What this file is'),
+  version: only(FILE_VERSION, 'Version of the format'),
+  id: pattern(/^[0-9a-f]{16}$/, '16 hexadecimal digits', 'Content id').meta({
+    description: 'First 16 hexadecimal digits of the SHA-256 of setup, steps, policy and class as canonical JSON.',
+  }),
+  title: text(1, 120, 'Title in words'),
+  setup: object({
+    pages: list(PAGE, 1, PAGES_MAX, 'pages'),
+    files: list(FILE, 0, FILES_MAX, 'files'),
+    mms: whole(1, MMS_MAX, 'Bound: mms alive at a time'),
+    refs: whole(0, REFS_MAX, 'Bound: references held at a time'),
+    pinBias: whole(2, 1024, 'GUP_PIN_COUNTING_BIAS: 1024 in the kernel, small in exhaustive search'),
+  }).meta({ title: 'Where the scenario starts', description: `One mm, ${FIRST_MM}; nothing faulted in, nothing cached.` }),
+  steps: list(STEP, 1, STEPS_MAX, 'steps').meta({ title: 'The program, in order' }),
+  policy: policyId.nullable().meta({
+    title: 'The policy it was found on',
+    description: 'null, like class, where nothing is violated.',
+  }),
+  class: CLASS.nullable().meta({ title: 'Class of the finding' }),
+  seen: object(
+    {
+      step: whole(0, STEPS_MAX - 1, 'Index of the step, from 0'),
+      observed: text(1, 300, 'What was seen'),
+      expected: text(1, 300, 'What should have been seen'),
+    },
+    ', or null',
+  )
+    .nullable()
+    .meta({ title: 'What was seen, and what should have been' }),
+  expect: z
+    .record(policyId, EXPECTATION, {
+      error: (issue) =>
+        issue.code === 'invalid_key'
+          ? 'policy ids: a letter, then up to 63 letters, digits or . _ -'
+          : 'an object: policy id -> expectation',
+    })
+    .meta({ title: 'Expectation per policy' }),
+  minimality: object({
+    kind: oneOf(['shortest', '1-minimal', 'none'], 'Shortest in the scope; no step can be left out; not minimized'),
+    scope: text(1, 200, 'The scope, for people'),
+    depth: whole(0, 1_000_000, 'How deep the scope was searched, steps'),
+  }).meta({ title: 'How small it is known to be' }),
+  provenance: object({
+    tool: text(1, 80, 'Tool and version'),
+    seed: whole(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 'Seed of the campaign', ', or null').nullable(),
+    run: whole(0, Number.MAX_SAFE_INTEGER, 'Run index of the campaign', ', or null').nullable(),
+    found: oneOf(['campaign', 'minimize', 'by hand'], 'How it was found'),
+  }).meta({ title: 'Where it comes from' }),
+  references: list(text(1, 200, 'Bug id, CVE, commit or selftest'), 0, 50, 'references').meta({
+    title: 'Kernel references',
+  }),
+  explanation: text(1, 1200, 'Why it happens, in two or three sentences'),
+}).meta({
+  title: `gupfuzz counterexample, format version ${FILE_VERSION}`,
+  description:
+    'A scenario with what each policy is expected to make of it. The loader also checks what a schema cannot say: ' +
+    'size, doubled fields, names introduced and not ended, ranges, agreement of class and expectations, content id.',
+});
+
+type Loaded = z.infer<typeof COUNTEREXAMPLE>;
+type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
+
+/** JSON Schema, draft 2020-12. */
+export function jsonSchema(): object {
+  return z.toJSONSchema(COUNTEREXAMPLE, { target: 'draft-2020-12', io: 'input' });
+}
+
+/** Text of counterexamples/schema.json. */
+export function schemaText(): string {
+  return `${JSON.stringify(jsonSchema(), null, 2)}\n`;
+}
+
+// ---- Content id ------------------------------------------------------------------------------------------------
+
+/** First 16 hexadecimal digits of the SHA-256 of setup, steps, policy and class as canonical JSON. */
+export function counterexampleId(c: CounterexampleContent): string {
+  const content = { setup: c.setup, steps: c.steps, policy: c.policy, class: c.class };
+  return createHash('sha256').update(canonical(content)).digest('hex').slice(0, 16);
+}
+
+/** JSON without spaces, the fields of each object in code unit order. */
+function canonical(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonical(field)}`).join(',')}}`;
+}
+
+/** Completes a counterexample with format, version and content id. */
+export function newCounterexample(parts: Omit<Counterexample, 'format' | 'version' | 'id'>): Counterexample {
+  return { format: FILE_FORMAT, version: FILE_VERSION, id: counterexampleId(parts), ...parts };
+}
+
+// ---- Reading ---------------------------------------------------------------------------------------------------
+
+/** Throws FileError. `name`: the file's name for messages. */
+export function parseCounterexample(text: string, name: string): Counterexample {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > FILE_BYTES_MAX)
+    throw new FileError(name, 'text', '', `the file has ${bytes} bytes; allowed: at most ${FILE_BYTES_MAX}`);
+  return validate(new JsonReader(text, name).document(), name);
+}
+
+function validate(value: unknown, name: string): Counterexample {
+  const loaded = COUNTEREXAMPLE.safeParse(value);
+  if (!loaded.success) throw explain(loaded.error.issues, value, name);
+  const c: Counterexample = loaded.data;
+  checkSetup(c, name);
+  checkSteps(c, name);
+  checkFinding(c, name);
+  const id = counterexampleId(c);
+  if (c.id !== id)
+    throw new FileError(name, 'id', 'id', `is ${shown(c.id)}; allowed: the content id of setup, steps, policy and class, ${shown(id)}`);
+  return c;
+}
+
+type Path = readonly PropertyKey[];
+
+function explain(issues: readonly z.core.$ZodIssue[], root: unknown, file: string): FileError {
+  // A misspelt field is both missing and unknown: the unknown one says more.
+  const issue = issues.find((i) => i.code === 'unrecognized_keys') ?? issues[0]!;
+  const path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]!] : issue.path;
+  const place = pathText(path);
+  const value = valueAt(root, path);
+  if (issue.code === 'unrecognized_keys' || issue.code === 'invalid_key')
+    return new FileError(file, 'schema', place, `is an unknown field (value ${shown(value)}); allowed: ${issue.message}`);
+  const what = value === undefined ? 'is missing' : `is ${shown(value)}`;
+  return new FileError(file, 'schema', place, `${place === '' ? 'the file ' : ''}${what}; allowed: ${issue.message}`);
+}
+
+function valueAt(root: unknown, path: Path): unknown {
+  let value = root;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Record<PropertyKey, unknown>)[key];
+  }
+  return value;
+}
+
+/** `steps[3].page`, `expect["v5.7-mapcount"].verdict`. */
+function pathText(path: Path): string {
+  return path
+    .map((key, i) => {
+      if (typeof key === 'number') return `[${key}]`;
+      const word = String(key);
+      return /^[A-Za-z]\w{0,39}$/.test(word) ? `${i === 0 ? '' : '.'}${word}` : `[${shown(word)}]`;
+    })
+    .join('');
+}
+
+/** A value as JSON on one line, at most 60 characters. */
+function shown(value: unknown): string {
+  return shorten(plain(JSON.stringify(value) ?? 'undefined'), 60);
+}
+
+const UNPRINTABLES = new RegExp(`[${UNPRINTABLE}]`, 'gu');
+
+/** Escapes what could break the line or hide text. */
+function plain(text: string): string {
+  return text.replace(UNPRINTABLES, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function shorten(text: string, max: number): string {
+  if (text.length <= max) return text;
+  // Not in the middle of a surrogate pair.
+  return `${text.slice(0, max - 3).replace(/[\ud800-\udbff]$/, '')}...`;
+}
+
+/** Field of a step that names something, for messages. */
+type NameField = 'task' | 'page' | 'file' | 'ref' | 'result';
+
+function checkSetup(c: Counterexample, file: string): void {
+  const { pages, files } = c.setup;
+  const fail = (path: string, value: unknown, allowed: string): never => {
+    throw new FileError(file, 'meaning', path, `is ${shown(value)}; allowed: ${allowed}`);
+  };
+  for (const [what, named] of Object.entries({ pages, files }))
+    named.forEach(({ name }, i) => {
+      const first = named.findIndex((n) => n.name === name);
+      if (first < i) fail(`setup.${what}[${i}].name`, name, `a name not yet used (setup.${what}[${first}] has it)`);
+    });
+  pages.forEach((page, i) => {
+    if (page.file !== undefined && !files.some((f) => f.name === page.file))
+      fail(`setup.pages[${i}].file`, page.file, oneOfNames('a file of setup.files', files.map((f) => f.name)));
+  });
+  try {
+    shapeOf(c.setup);
+  } catch (error) {
+    if (error instanceof RangeError) throw new FileError(file, 'meaning', '', error.message);
+    throw error;
+  }
+}
+
+/** Names are introduced before they are used, never reused, and not used after their end. */
+function checkSteps(c: Counterexample, file: string): void {
+  /** Where each name of an mm or a reference came from, and where it ended. */
+  const names = new Map<string, { readonly kind: 'mm' | 'ref'; readonly from: string; ended: string }>();
+  names.set(FIRST_MM, { kind: 'mm', from: 'the mm at the start', ended: '' });
+
+  c.steps.forEach((step, at) => {
+    const fail = (field: NameField | 'write' | 'longterm', value: unknown, what: string): never => {
+      throw new FileError(file, 'meaning', `steps[${at}].${field}`, `is ${shown(value)}${what}`);
+    };
+    const use = (field: 'task' | 'ref', kind: 'mm' | 'ref', name: string): void => {
+      const known = names.get(name);
+      const alive = [...names].filter(([, n]) => n.kind === kind && n.ended === '').map(([n]) => n);
+      const allowed = oneOfNames(kind === 'mm' ? 'an mm that lives' : 'a reference that is held', alive);
+      if (known === undefined) fail(field, name, `, which nothing introduced before; allowed: ${allowed}`);
+      else if (known.kind !== kind) fail(field, name, `, which is ${known.from}; allowed: ${allowed}`);
+      else if (known.ended !== '') fail(field, name, `, which ended at ${known.ended}; allowed: ${allowed}`);
+    };
+    const introduce = (kind: 'mm' | 'ref', name: string): void => {
+      const known = names.get(name);
+      if (known !== undefined) fail('result', name, `, which is ${known.from}; allowed: a name not yet used`);
+      names.set(name, { kind, from: `the result of steps[${at}] (${step.op})`, ended: '' });
+    };
+    const end = (name: string): void => {
+      names.get(name)!.ended = `steps[${at}] (${step.op})`;
+    };
+
+    if ('ref' in step) use('ref', 'ref', step.ref);
+    else if (!('file' in step)) use('task', 'mm', step.task);
+    if ('page' in step && !c.setup.pages.some((p) => p.name === step.page))
+      fail('page', step.page, `; allowed: ${oneOfNames('a page of setup.pages', c.setup.pages.map((p) => p.name))}`);
+    if ('file' in step && !c.setup.files.some((f) => f.name === step.file))
+      fail('file', step.file, `; allowed: ${oneOfNames('a file of setup.files', c.setup.files.map((f) => f.name))}`);
+    switch (step.op) {
+      case 'fork':
+        introduce('mm', step.result);
+        break;
+      case 'gup': {
+        const contract = CALLER_CONTRACTS[step.caller];
+        for (const field of ['write', 'longterm'] as const)
+          if (contract[field] !== 'free' && contract[field] !== step[field])
+            fail(field, step[field], `; allowed: ${contract[field]} for ${step.caller}`);
+        introduce('ref', step.result);
+        break;
+      }
+      case 'exit':
+        end(step.task);
+        break;
+      case 'unpin':
+      case 'dio_end':
+        end(step.ref);
+        break;
+    }
+  });
+}
+
+const oneOfNames = (what: string, names: readonly string[]): string =>
+  names.length === 0 ? `${what} (there is none)` : `${what} (${shorten(names.join(', '), 80)})`;
+
+/** Policy, class, what was seen and the expectations agree with each other. */
+function checkFinding(c: Counterexample, file: string): void {
+  const fail = (path: Path, value: unknown, allowed: string): never => {
+    throw new FileError(file, 'meaning', pathText(path), `is ${shown(value)}; allowed: ${allowed}`);
+  };
+  if (c.class === null && c.policy !== null) fail(['class'], null, 'a class, or null in policy as well');
+  if (c.class !== null && c.policy === null) fail(['policy'], null, 'a policy id, or null in class as well');
+  if (c.seen !== null && c.seen.step >= c.steps.length)
+    fail(['seen', 'step'], c.seen.step, `the index of a step, 0 to ${c.steps.length - 1}`);
+  if (c.class !== null) {
+    const { ref, access, longterm, damage, storedBy } = c.class;
+    if ((ref === '-') !== (access === '-'))
+      fail(['class', 'access'], access, ref === '-' ? '"-" where ref is "-"' : '"R" or "W" where ref is not "-"');
+    if (ref === '-' && longterm) fail(['class', 'longterm'], longterm, 'false where ref is "-"');
+    const content = damage === 'leak' || damage === 'stale';
+    if (content !== (storedBy !== '-'))
+      fail(['class', 'storedBy'], storedBy, content ? `who stored, where damage is "${damage}"` : `"-" where damage is "${damage}"`);
+  }
+  for (const [policy, e] of Object.entries(c.expect)) {
+    const at = ['expect', policy];
+    for (const field of ['classes', 'documented'] as const)
+      e[field]?.forEach((id, i, ids) => {
+        if (i > 0 && ids[i - 1]! >= id) fail([...at, field, i], id, 'ids sorted by code units, each once');
+      });
+    if ((e.verdict === 'violated') !== e.classes.length > 0)
+      fail([...at, 'classes'], e.classes, e.verdict === 'violated' ? 'at least one class id' : `[] for ${shown(e.verdict)}`);
+    if (e.verdict === 'not violated' && e.documented !== undefined)
+      fail([...at, 'documented'], e.documented, 'nothing for "not violated"');
+    if (policy === c.policy && c.class !== null && !e.classes.includes(classId(c.class)))
+      fail([...at, 'classes'], e.classes, `with ${classId(c.class)}, as found on this policy`);
+  }
+}
+
+// ---- Strict JSON -----------------------------------------------------------------------------------------------
+
+/** Deeper than any valid file, shallow enough to recurse. */
+const DEPTH_MAX = 16;
+
+/**
+ * JSON as in RFC 8259, but: a field given twice is an error (JSON.parse keeps the last), so are `__proto__`, numbers
+ * beyond a double and nesting deeper than 16. Numbers lose a minus sign on zero, which JSON cannot give back.
+ */
+class JsonReader {
+  readonly #text: string;
+  readonly #file: string;
+  readonly #path: (string | number)[] = [];
+  #at = 0;
+
+  constructor(text: string, file: string) {
+    this.#text = text;
+    this.#file = file;
+  }
+
+  document(): unknown {
+    const value = this.#value();
+    this.#space();
+    if (this.#at < this.#text.length) throw this.#syntax('nothing after the last }');
+    return value;
+  }
+
+  #value(): unknown {
+    this.#space();
+    switch (this.#text[this.#at]) {
+      case '{':
+        return this.#object();
+      case '[':
+        return this.#array();
+      case '"':
+        return this.#string();
+    }
+    for (const [word, value] of WORDS)
+      if (this.#text.startsWith(word, this.#at)) {
+        this.#at += word.length;
+        return value;
+      }
+    NUMBER.lastIndex = this.#at;
+    const digits = NUMBER.exec(this.#text)?.[0];
+    if (digits === undefined) throw this.#syntax('a JSON value');
+    this.#at += digits.length;
+    const value = Number(digits);
+    if (!Number.isFinite(value)) throw this.#refused(`is ${shorten(digits, 60)}; allowed: a number that fits a double`);
+    return value === 0 ? 0 : value;
+  }
+
+  #object(): unknown {
+    const fields: Record<string, unknown> = {};
+    this.#open();
+    for (let count = 0; !this.#closes('}', count > 0); count++) {
+      if (this.#text[this.#at] !== '"') throw this.#syntax('a field name in double quotes');
+      const key = this.#string();
+      this.#path.push(key);
+      if (key === '__proto__') throw this.#refused('is an unknown field; allowed: the fields of the format');
+      if (Object.hasOwn(fields, key)) throw this.#refused('is given twice; allowed: each field once');
+      this.#space();
+      if (this.#text[this.#at] !== ':') throw this.#syntax('":"');
+      this.#at++;
+      fields[key] = this.#value();
+      this.#path.pop();
+    }
+    return fields;
+  }
+
+  #array(): unknown {
+    const items: unknown[] = [];
+    this.#open();
+    while (!this.#closes(']', items.length > 0)) {
+      this.#path.push(items.length);
+      items.push(this.#value());
+      this.#path.pop();
+    }
+    return items;
+  }
+
+  #open(): void {
+    this.#at++;
+    if (this.#path.length >= DEPTH_MAX) throw this.#refused(`is nested too deep; allowed: at most ${DEPTH_MAX} levels`);
+  }
+
+  /** Steps over the bracket or, between elements, over the comma. */
+  #closes(bracket: string, comma: boolean): boolean {
+    this.#space();
+    if (this.#text[this.#at] === bracket) {
+      this.#at++;
+      return true;
+    }
+    if (!comma) return false;
+    if (this.#text[this.#at] !== ',') throw this.#syntax(`"," or "${bracket}"`);
+    this.#at++;
+    this.#space();
+    if (this.#text[this.#at] === bracket) throw this.#syntax('another element after ","');
+    return false;
+  }
+
+  #string(): string {
+    const start = this.#at++;
+    for (; ; this.#at++) {
+      const unit = this.#text.charCodeAt(this.#at);
+      if (unit === QUOTE) break;
+      if (unit === BACKSLASH) {
+        ESCAPE.lastIndex = this.#at;
+        const escape = ESCAPE.exec(this.#text)?.[0];
+        if (escape === undefined) throw this.#syntax('an escape of JSON (\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u0000)');
+        this.#at += escape.length - 1;
+      } else if (!(unit >= SPACE)) throw this.#syntax('a string on one line that ends in a double quote');
+    }
+    return JSON.parse(this.#text.slice(start, ++this.#at)) as string;
+  }
+
+  #space(): void {
+    for (; ; this.#at++) {
+      const unit = this.#text.charCodeAt(this.#at);
+      if (unit !== SPACE && unit !== 10 && unit !== 13 && unit !== 9) return;
+    }
+  }
+
+  #refused(what: string): FileError {
+    return new FileError(this.#file, 'text', pathText(this.#path), what);
+  }
+
+  #syntax(allowed: string): FileError {
+    const before = this.#text.slice(0, this.#at);
+    const line = before.split('\n').length;
+    const column = this.#at - before.lastIndexOf('\n');
+    const found = String.fromCodePoint(this.#text.codePointAt(this.#at) ?? 0);
+    const what =
+      this.#at >= this.#text.length ? 'the end of the file' : found === '\ufeff' ? 'a byte order mark' : shown(found);
+    return new FileError(
+      this.#file,
+      'text',
+      pathText(this.#path),
+      `is not JSON: line ${line}, column ${column} has ${what}; allowed: ${allowed}`,
+    );
+  }
+}
+
+const SPACE = 32;
+const QUOTE = 34;
+const BACKSLASH = 92;
+const WORDS: readonly (readonly [string, boolean | null])[] = [
+  ['true', true],
+  ['false', false],
+  ['null', null],
+];
+const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+
+// ---- Writing ---------------------------------------------------------------------------------------------------
+
+/**
+ * The file's text: fields in the order of the definition; one page, file, step or policy per line; a newline at the
+ * end. Throws FileError if the loader would refuse it: what we write can be read.
+ */
+export function formatCounterexample(c: Counterexample): string {
+  // The definition must take every step and class that the types allow. It rebuilds objects in its own field order.
+  const { setup, steps, expect, references, ...rest } = COUNTEREXAMPLE.parse({
+    ...validate(c, 'counterexample to be written'),
+    steps: c.steps satisfies Frozen<Loaded['steps']>,
+    class: c.class satisfies Frozen<Loaded['class']>,
+  });
+  const policies = Object.keys(expect).sort(byNumbers);
+  const field = (key: string, value: string): string => `  ${JSON.stringify(key)}: ${value}`;
+  const inlined = (key: keyof typeof rest): string => field(key, inline(rest[key]));
+  const text = `{\n${[
+    inlined('format'),
+    inlined('version'),
+    inlined('id'),
+    inlined('title'),
+    field(
+      'setup',
+      `{\n${[
+        `    "pages": ${block('[]', setup.pages.map(inline), '    ')}`,
+        `    "files": ${block('[]', setup.files.map(inline), '    ')}`,
+        ...(['mms', 'refs', 'pinBias'] as const).map((key) => `    "${key}": ${setup[key]}`),
+      ].join(',\n')}\n  }`,
+    ),
+    field('steps', block('[]', steps.map(inline), '  ')),
+    inlined('policy'),
+    inlined('class'),
+    inlined('seen'),
+    field('expect', block('{}', policies.map((id) => `${JSON.stringify(id)}: ${inline(expect[id])}`), '  ')),
+    inlined('minimality'),
+    inlined('provenance'),
+    field('references', inline(references)),
+    inlined('explanation'),
+  ].join(',\n')}\n}\n`;
+  if (Buffer.byteLength(text) > FILE_BYTES_MAX)
+    throw new FileError('counterexample to be written', 'text', '', `would be larger than ${FILE_BYTES_MAX} bytes`);
+  return text;
+}
+
+function block(brackets: '[]' | '{}', lines: readonly string[], indent: string): string {
+  if (lines.length === 0) return brackets;
+  return `${brackets[0]}\n${lines.map((line) => `${indent}  ${line}`).join(',\n')}\n${indent}${brackets[1]}`;
+}
+
+function inline(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(inline).join(', ')}]`;
+  const fields = Object.entries(value).map(([key, field]) => `${JSON.stringify(key)}: ${inline(field)}`);
+  return fields.length === 0 ? '{}' : `{ ${fields.join(', ')} }`;
+}
+
+/** Orders ids with numbers in them as people do: v5.8 before v5.11. */
+export function byNumbers(a: string, b: string): number {
+  const x = a.split(/(\d+)/);
+  const y = b.split(/(\d+)/);
+  for (let i = 0; i < Math.min(x.length, y.length); i++) {
+    // Odd parts are numbers.
+    const order = i % 2 === 1 ? Number(x[i]) - Number(y[i]) : 0;
+    if (order !== 0) return order;
+    if (x[i] !== y[i]) return x[i]! < y[i]! ? -1 : 1;
+  }
+  return x.length - y.length;
+}
