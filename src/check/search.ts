@@ -14,87 +14,108 @@ export interface SearchOptions {
   readonly setup: Setup;
   readonly policy: ExpandedPolicy;
   readonly alphabet: Alphabet;
-  /** Longest scenario, in steps. */
-  readonly depthMax: number;
   /** States after which the search gives up. */
   readonly statesMax: number;
-  /** Stop at the first scenario of this class (code of executor/simulated.ts), documented or not. */
-  readonly target?: { readonly code: number; readonly documented: boolean };
+  /** `false`: mms and references keep their slots (to cross-check). */
   readonly symmetry?: boolean;
 }
 
 export interface Found {
   readonly code: number;
   readonly documented: boolean;
-  readonly scenario: Scenario;
+  /** Number of steps; no shorter scenario of this class exists in the scope. */
+  readonly length: number;
+  readonly steps: readonly number[];
 }
 
-export interface SearchResult {
-  /** One shortest scenario per class, in order of discovery. */
-  readonly found: readonly Found[];
-  readonly states: number;
-  readonly transitions: number;
-  /** All scenarios of up to this many steps were covered. */
-  readonly depth: number;
-  /** `closed`: no new state was left; `depth`: depthMax was reached; `states`: gave up; `found`: the target. */
-  readonly ended: 'closed' | 'depth' | 'states' | 'found';
-}
+/** `open`: there are states left; `closed`: all were visited; `states`: gave up, nothing deeper is known. */
+export type SearchState = 'open' | 'closed' | 'states';
 
 /** Enabled steps of one state are far fewer; the scope's arguments bound them. */
 const STEPS_MAX = 4096;
 
-export function search(options: SearchOptions): SearchResult {
-  const { setup, alphabet, depthMax, statesMax, target } = options;
-  const world = new World(setup, options.policy);
-  world.checkInvariants = false; // counts are checked by every campaign; here a key per transition is dear enough
-  const key = new KeyEncoder(world, options.symmetry !== false);
-  const seen = new KeySet();
-  const size = world.columns.size;
-  let parents = new Int32Array(1024);
-  let steps = new Int32Array(1024);
-  const found = new Map<number, Found>();
-  let transitions = 0;
+/** A search that goes on layer by layer, so that several questions can share one. */
+export class Search {
+  readonly options: SearchOptions;
+  /** By class key: the first scenario found, hence a shortest one. */
+  readonly found: Map<string, Found> = new Map<string, Found>();
+  /** All scenarios of up to this many steps are covered. */
+  depth = 0;
+  state: SearchState = 'open';
+  transitions = 0;
 
-  seen.add(key.bytes, key.encode());
-  let layer = { ids: [0], states: world.columns.snapshot() };
-  const out = new Int32Array(STEPS_MAX);
+  readonly #world: World;
+  readonly #key: KeyEncoder;
+  readonly #seen = new KeySet();
+  readonly #size: number;
+  #parents = new Int32Array(1024);
+  #steps = new Int32Array(1024);
+  #ids: number[] = [0];
+  #states: Uint8Array;
+  readonly #out = new Int32Array(STEPS_MAX);
 
-  for (let depth = 0; depth < depthMax; depth++) {
+  constructor(options: SearchOptions) {
+    this.options = options;
+    this.#world = new World(options.setup, options.policy);
+    this.#world.checkInvariants = false; // campaigns check counts at each step; here the key is dear enough
+    this.#key = new KeyEncoder(this.#world, options.symmetry !== false);
+    this.#seen.add(this.#key.bytes, this.#key.encode());
+    this.#size = this.#world.columns.size;
+    this.#states = this.#world.columns.snapshot();
+  }
+
+  get states(): number {
+    return this.#seen.size;
+  }
+
+  /** Goes on until all scenarios of `depth` steps are covered, or no further. */
+  runTo(depth: number): void {
+    while (this.depth < depth && this.state === 'open') this.#layer();
+  }
+
+  /** The shortest scenario of a class within `depth` steps, if the search got that far. */
+  find(code: number, documented: boolean, depth: number): Found | undefined {
+    const key = foundKey(code, documented);
+    while (this.depth < depth && this.state === 'open' && !this.found.has(key)) this.#layer();
+    const found = this.found.get(key);
+    return found !== undefined && found.length <= depth ? found : undefined;
+  }
+
+  /** The steps of a found scenario, named. */
+  scenarioOf(found: Found): Scenario {
+    const { setup, policy } = this.options;
+    return { setup, steps: trace(setup, policy, found.steps) };
+  }
+
+  #layer(): void {
+    const { alphabet, statesMax } = this.options;
+    const world = this.#world;
+    const size = this.#size;
     const ids: number[] = [];
-    let states = new Uint8Array(Math.max(size * 64, layer.states.length));
-    for (let i = 0; i < layer.ids.length; i++) {
-      const id = layer.ids[i]!;
-      world.columns.restore(layer.states, i * size);
-      const enabled = world.enumerate(alphabet, out);
+    let states = new Uint8Array(Math.max(size * 64, this.#states.length));
+    for (let i = 0; i < this.#ids.length; i++) {
+      const id = this.#ids[i]!;
+      world.columns.restore(this.#states, i * size);
+      const enabled = world.enumerate(alphabet, this.#out);
       for (let e = 0; e < enabled; e++) {
-        if (e > 0) world.columns.restore(layer.states, i * size);
+        if (e > 0) world.columns.restore(this.#states, i * size);
         world.ended = false;
-        const step = out[e]!;
+        const step = this.#out[e]!;
         const outcome = world.step(step);
         if (outcome === INVALID) continue;
-        transitions++;
-        for (const v of world.violations) {
-          const which = v.documented ? -1 - v.code : v.code;
-          if (found.has(which)) continue;
-          found.set(which, {
-            code: v.code,
-            documented: v.documented,
-            scenario: { setup, steps: trace(setup, options.policy, [...path(parents, steps, id), step]) },
-          });
-          if (target !== undefined && v.code === target.code && v.documented === target.documented)
-            return result(found, seen, transitions, depth, 'found');
-        }
+        this.transitions++;
+        if (world.violations.length > 0) this.#note(id, step);
         if (world.ended) continue;
         // A refused gup leaves a name of no use: the program goes on without it.
         if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
-        const fresh = seen.add(key.bytes, key.encode());
+        const fresh = this.#seen.add(this.#key.bytes, this.#key.encode());
         if (fresh < 0) continue;
-        if (fresh >= parents.length) {
-          parents = grow(parents);
-          steps = grow(steps);
+        if (fresh >= this.#parents.length) {
+          this.#parents = grow(this.#parents);
+          this.#steps = grow(this.#steps);
         }
-        parents[fresh] = id;
-        steps[fresh] = step;
+        this.#parents[fresh] = id;
+        this.#steps[fresh] = step;
         if ((ids.length + 1) * size > states.length) {
           const larger = new Uint8Array(states.length * 2);
           larger.set(states);
@@ -102,24 +123,29 @@ export function search(options: SearchOptions): SearchResult {
         }
         world.columns.save(states, ids.length * size);
         ids.push(fresh);
-        if (seen.size >= statesMax) return result(found, seen, transitions, depth, 'states');
+        if (this.#seen.size >= statesMax) {
+          this.state = 'states';
+          return;
+        }
       }
     }
-    if (ids.length === 0) return result(found, seen, transitions, depth + 1, 'closed');
-    layer = { ids, states };
+    this.depth++;
+    this.#ids = ids;
+    this.#states = states;
+    if (ids.length === 0) this.state = 'closed';
   }
-  return result(found, seen, transitions, depthMax, 'depth');
+
+  #note(id: number, step: number): void {
+    for (const v of this.#world.violations) {
+      const key = foundKey(v.code, v.documented);
+      if (this.found.has(key)) continue;
+      const steps = [...path(this.#parents, this.#steps, id), step];
+      this.found.set(key, { code: v.code, documented: v.documented, length: steps.length, steps });
+    }
+  }
 }
 
-function result(
-  found: ReadonlyMap<number, Found>,
-  seen: KeySet,
-  transitions: number,
-  depth: number,
-  ended: SearchResult['ended'],
-): SearchResult {
-  return { found: [...found.values()], states: seen.size, transitions, depth, ended };
-}
+const foundKey = (code: number, documented: boolean): string => `${code}${documented ? ' documented' : ''}`;
 
 function path(parents: Int32Array, steps: Int32Array, id: number): number[] {
   const list: number[] = [];

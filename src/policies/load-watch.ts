@@ -25,7 +25,7 @@ export type LoadAnswer =
   | { readonly policy: ExpandedPolicy }
   | { readonly table?: string; readonly rule?: string; readonly what: string };
 
-/** Indices into `at`, which the first thread keeps: the table (in DECISION_NAMES) and the rule it is in; -1 for none. */
+/** Indices into `at`, kept by the first thread: the table (in DECISION_NAMES) and the rule it is in, or -1. */
 export const AT_TABLE = 0;
 export const AT_RULE = 1;
 

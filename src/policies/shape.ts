@@ -98,7 +98,7 @@ export function checkPure(module: string, policy: Policy, expanded: ExpandedPoli
   }
 }
 
-/** Throws PolicyError unless two evaluations of the module are the same policy: constants may be drawn, too. */
+/** Throws PolicyError unless two evaluations of the module make the same policy: constants may be drawn. */
 export function checkSame(module: string, a: ExpandedPolicy, b: ExpandedPolicy): void {
   a.tables.forEach((one, i) => {
     const other = b.tables[i]!;

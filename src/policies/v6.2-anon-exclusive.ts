@@ -68,7 +68,7 @@ export const anonExclusive: Policy = derive(
       ),
     ],
     forkPte: [
-      // page_try_dup_anon_rmap(). What is not exclusive cannot be pinned; file pages are shared, pinned or not.
+      // page_try_dup_anon_rmap(). Only exclusive pages can be pinned; file pages are shared, pinned or not.
       replace(
         'maybe pinned',
         rule(

@@ -63,7 +63,7 @@ describe('v6.5-longterm-ban', () => {
     expect(ROWS.map((r) => r.rule)).toEqual(expect.arrayContaining(rulesOf(longtermBan, anonExclusive)));
   });
 
-  it('8ac268436e6d, a6e79df92e4a: a fixed buffer in a shared ext4 mapping is refused, faulted for writing or not', () => {
+  it('8ac268436e6d, a6e79df92e4a: a fixed buffer in a shared ext4 mapping is refused, fast or slow', () => {
     expect(ask(longtermBan, 'gupKind', { caller: 'fixed_buffer', vma: 'shared-file' }).answer).toBe('PIN');
     const page = { ...W_LONGTERM, frame: 'file', pteWrite: true } as const;
     expect(ask(longtermBan, 'gupFast', page).answer).toBe('bail');

@@ -120,19 +120,19 @@ function contentSeen(c: FindingClass, page: string, reference: string): string {
   }
 }
 
-/** A device names its reference unless that is the one through which was observed. */
+/** The reference by which a device stored; a device that observed names its own instead. */
 const byDevice = (c: FindingClass): string =>
   c.observedBy === 'device' || c.ref === '-' ? '' : ` through ${referenceInWords(c)}`;
 
 function leaked(c: FindingClass): string {
-  const elsewhere = c.page === 'anon' || c.page === 'private-file' ? 'in another process' : 'to another page';
+  const other = c.page === 'anon' || c.page === 'private-file' ? 'another process' : 'another page';
   switch (c.storedBy) {
     case 'cpu':
-      return `data that a CPU stored ${elsewhere}`;
+      return `data that a CPU stored in ${other}`;
     case 'device':
-      return `data that a device stored${byDevice(c)} ${elsewhere}`;
+      return `data that a device stored${byDevice(c)} in ${other}`;
     case 'file':
-      return 'data that write(2) stored to the file';
+      return 'data that write(2) stored in the file';
     case 'initial':
     case '-':
       return 'content that was never its own';

@@ -1,0 +1,67 @@
+/**
+ * The order of simplicity, and what a shrink pass is. Shorter is simpler: a reader follows every step. Then fewer
+ * mms, references and pages: less to hold in mind. Then plainer arguments. Ties go to the text, so that the order is
+ * total and a result does not depend on the way there.
+ */
+import { CALLERS } from '../domain/kinds.ts';
+import { type Scenario, type Step, stepText } from '../scenario/scenario.ts';
+
+/** True if the scenario still shows the same class of finding under the same policy. */
+export type StillFails = (scenario: Scenario) => boolean;
+
+/**
+ * `(scenario, stillFails) => scenario`: the result still fails and is no less simple. A pass that makes no progress
+ * would make none if run again; it does not iterate to a fixed point, the driver does.
+ */
+export interface Pass {
+  readonly name: string;
+  run(scenario: Scenario, stillFails: StillFails): Scenario;
+}
+
+/** How far the arguments of a step are from the plainest. */
+export function argumentCost(step: Step): number {
+  switch (step.op) {
+    case 'gup':
+      return CALLERS.indexOf(step.caller) * 8 + (step.fast ? 4 : 0) + (step.longterm ? 2 : 0) + (step.write ? 1 : 0);
+    case 'unpin':
+      return step.dirty ? 1 : 0;
+    case 'wb_start':
+      return step.mode === 'ALL' ? 1 : 0;
+    case 'drop_caches':
+    case 'buffered_write':
+    case 'buffered_read':
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+/** The sort key of a scenario: the numbers count first, in order, then the text. */
+export function simplicity(scenario: Scenario): readonly [...number[], string] {
+  const { setup, steps } = scenario;
+  const forks = steps.filter((s) => s.op === 'fork').length;
+  const refs = steps.filter((s) => s.op === 'gup').length;
+  const cost = steps.reduce((sum, s) => sum + argumentCost(s), 0);
+  const room = setup.mms + setup.refs;
+  return [
+    steps.length,
+    forks,
+    refs,
+    setup.pages.length,
+    setup.files.length,
+    cost,
+    room,
+    JSON.stringify(setup) + steps.map(stepText).join('\n'),
+  ];
+}
+
+/** Negative if `x` is simpler than `y`. */
+export function compareSimplicity(x: Scenario, y: Scenario): number {
+  const a = simplicity(x);
+  const b = simplicity(y);
+  for (let i = 0; i < a.length; i++) {
+    if (a[i] === b[i]) continue;
+    return a[i]! < b[i]! ? -1 : 1;
+  }
+  return 0;
+}
