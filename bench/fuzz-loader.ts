@@ -40,7 +40,16 @@ export const LOADER_SAMPLES: readonly Counterexample[] = [
     steps: [
       { task: 'P', op: 'write', page: 'A' },
       { task: 'P', op: 'fork', result: 'C' },
-      { task: 'C', op: 'gup', page: 'A', caller: 'vmsplice', write: false, longterm: false, fast: true, result: 'h1' },
+      {
+        task: 'C',
+        op: 'gup',
+        page: 'A',
+        caller: 'vmsplice',
+        write: false,
+        longterm: false,
+        fast: true,
+        result: 'h1',
+      },
       { task: 'C', op: 'munmap', page: 'A' },
       { task: 'P', op: 'write', page: 'A' },
       { task: 'device', op: 'dma_read', ref: 'h1' },
@@ -58,14 +67,19 @@ export const LOADER_SAMPLES: readonly Counterexample[] = [
     },
     seen: { step: 5, observed: 'the second store of P', expected: 'what A held at step 3' },
     expect: {
-      'v5.7-mapcount': { verdict: 'violated', classes: ['isolation/leak/anon/GET-R/cpu->device'], costs: { copies: 0 } },
+      'v5.7-mapcount': {
+        verdict: 'violated',
+        classes: ['isolation/leak/anon/GET-R/cpu->device'],
+        costs: { copies: 0 },
+      },
       'v5.8-cow-break': { verdict: 'not violated', classes: [], costs: { copies: 1, gupFaults: 1 } },
       'v5.11-page-count': { verdict: 'not violated', classes: [] },
     },
     minimality: { kind: 'shortest', scope: '2 mms, 1 anon page, 1 ref, 14 operations', depth: 6 },
     provenance: { tool: 'gupfuzz 0.1.0', seed: -12345, run: 17, found: 'minimize' },
     references: ['B01', 'CVE-2020-29374', '17839856fd58'],
-    explanation: 'The write fault of P counts mappings, not references. It reuses the folio that h1 still holds.',
+    explanation:
+      'The write fault of P counts mappings, not references. It reuses the folio that h1 still holds.',
   }),
   newCounterexample({
     title: 'a page dirtied at unpin after writeback: the filesystem is not told',
@@ -87,8 +101,26 @@ export const LOADER_SAMPLES: readonly Counterexample[] = [
     steps: [
       { task: 'P', op: 'madvise', page: 'A', advice: 'dontfork' },
       { task: 'P', op: 'fork', result: 'C' },
-      { task: 'P', op: 'gup', page: 'S', caller: 'pin', write: true, longterm: true, fast: false, result: 'h1' },
-      { task: 'C', op: 'gup', page: 'R', caller: 'o_direct_write', write: false, longterm: false, fast: true, result: 'h2' },
+      {
+        task: 'P',
+        op: 'gup',
+        page: 'S',
+        caller: 'pin',
+        write: true,
+        longterm: true,
+        fast: false,
+        result: 'h1',
+      },
+      {
+        task: 'C',
+        op: 'gup',
+        page: 'R',
+        caller: 'o_direct_write',
+        write: false,
+        longterm: false,
+        fast: true,
+        result: 'h2',
+      },
       { task: 'C', op: 'mprotect', page: 'S', prot: 'r' },
       { task: 'kernel', op: 'wb_start', file: 'F', mode: 'ALL' },
       { task: 'kernel', op: 'wb_end', file: 'F' },
@@ -119,9 +151,20 @@ export const LOADER_SAMPLES: readonly Counterexample[] = [
       'v6.5-longterm-ban': { verdict: 'unsupported', classes: [] },
       'my.policy_2': {
         verdict: 'violated',
-        classes: ['fs-notified/unnotified/shared-file/PIN-W-LT/-->filesystem', 'no-crash/bug/shared-file/-/-->filesystem'],
+        classes: [
+          'fs-notified/unnotified/shared-file/PIN-W-LT/-->filesystem',
+          'no-crash/bug/shared-file/-/-->filesystem',
+        ],
         documented: ['claim: pinned anon => exclusive/stale/anon/-/initial->filesystem'],
-        costs: { copies: 2, earlyCopies: 1, needlessCopies: 0, gupAllocations: 0, refused: 0, blocked: 1, deferred: 0 },
+        costs: {
+          copies: 2,
+          earlyCopies: 1,
+          needlessCopies: 0,
+          gupAllocations: 0,
+          refused: 0,
+          blocked: 1,
+          deferred: 0,
+        },
       },
     },
     minimality: { kind: '1-minimal', scope: '3 mms, 4 pages, 2 files, 3 refs', depth: 0 },
@@ -132,7 +175,18 @@ export const LOADER_SAMPLES: readonly Counterexample[] = [
   newCounterexample({
     title: 'a pipe may show the old value – that is allowed',
     setup: { pages: [{ name: 'A', kind: 'anon', prot: 'rw' }], files: [], mms: 1, refs: 1, pinBias: 1024 },
-    steps: [{ task: 'P', op: 'gup', page: 'A', caller: 'get', write: false, longterm: false, fast: false, result: 'h1' }],
+    steps: [
+      {
+        task: 'P',
+        op: 'gup',
+        page: 'A',
+        caller: 'get',
+        write: false,
+        longterm: false,
+        fast: false,
+        result: 'h1',
+      },
+    ],
     policy: null,
     class: null,
     seen: null,
@@ -204,28 +258,56 @@ const HOSTILE: readonly unknown[] = [
   { length: 1 },
 ];
 
+/** Names and words that fit in some places, so that files get past the schema and are wrong in meaning. */
+const FITTING: readonly unknown[] = [
+  'A',
+  'S',
+  'R',
+  'F',
+  'T',
+  'P',
+  'C',
+  'D',
+  'h1',
+  'h2',
+  'h9',
+  'r',
+  'rw',
+  'leak',
+  'cpu',
+  '-',
+  0,
+  1,
+  2,
+];
+
 /** One to three random changes of a JSON value: fields gone, renamed, moved, of other types, nested. */
 export function mutateValue(rng: Xorshift, value: unknown): unknown {
   let root = structuredClone(value);
   for (let n = 1 + rng.below(3); n > 0; n--) {
     const places = containers(root);
     if (places.length === 0) return root;
-    const at = rng.pick(places);
+    const steps = containers((root as Container).steps);
+    const at = rng.pick(steps.length > 0 && rng.below(3) === 0 ? steps : places);
     const keys = Object.keys(at);
     const key = keys.length === 0 ? '0' : rng.pick(keys);
     const from = rng.pick(places);
     const other = rng.pick(Object.keys(from).length === 0 ? ['0'] : Object.keys(from));
-    switch (rng.below(9)) {
+    switch (rng.below(12)) {
       case 0:
         if (Array.isArray(at)) at.splice(Number(key), 1);
         else delete at[key];
         break;
       case 1:
-        set(at, rng.pick(['x', 'task', 'page', 'file', 'result', 'costs', 'documented', 'a b', '__proto__']), at[key]);
+        set(
+          at,
+          rng.pick(['x', 'task', 'page', 'file', 'result', 'costs', 'documented', 'a b', '__proto__']),
+          at[key],
+        );
         if (rng.below(2) === 0) delete at[key];
         break;
       case 2:
-        set(at, key, rng.pick(HOSTILE));
+        set(at, key, structuredClone(rng.pick(HOSTILE)));
         break;
       case 3:
         set(at, key, structuredClone(from[other]));
@@ -247,14 +329,18 @@ export function mutateValue(rng: Xorshift, value: unknown): unknown {
         break;
       }
       case 7:
-        if (Array.isArray(at)) for (let i = rng.below(260); i > 0; i--) at.push(structuredClone(at[0] ?? null));
+        if (Array.isArray(at))
+          for (let i = rng.below(260); i > 0; i--) at.push(structuredClone(at[0] ?? null));
         else if (typeof at[key] === 'number') set(at, key, at[key] + rng.below(5) - 2);
         break;
       case 8:
         if (Array.isArray(at)) at.reverse();
-        else if (rng.below(20) === 0) root = rng.pick(HOSTILE);
+        else if (rng.below(20) === 0) root = structuredClone(rng.pick(HOSTILE));
         else if (typeof at[key] === 'boolean') set(at, key, !at[key]);
         break;
+      default:
+        if (typeof at[key] !== 'object') set(at, key, rng.pick(FITTING));
+        else if (Array.isArray(at)) at.splice(rng.below(at.length), 1);
     }
   }
   return root;
@@ -346,7 +432,9 @@ function mutateText(rng: Xorshift, from: string, samples: readonly string[]): st
         break;
       }
       case 8:
-        text = text.replace(/\d+/g, (digits) => (rng.below(8) === 0 ? rng.pick(['1e400', '-1', `${digits}0`]) : digits));
+        text = text.replace(/\d+/g, (digits) =>
+          rng.below(8) === 0 ? rng.pick(['1e400', '-1', `${digits}0`]) : digits,
+        );
         break;
     }
     if (text.length > FILE_BYTES_MAX) break;
@@ -354,24 +442,20 @@ function mutateText(rng: Xorshift, from: string, samples: readonly string[]): st
   return text;
 }
 
-/** A value as a file, half of the time with the content id that it would need. */
+/** A damaged file; if only its values are damaged, mostly with the content id that it would need. */
 export function mutatedFile(rng: Xorshift, samples: readonly string[]): string {
   const sample = rng.pick(samples);
   if (rng.below(500) === 0) return sample.padEnd(FILE_BYTES_MAX + rng.below(3) - 1);
-  if (rng.below(2) === 0) return mutateText(rng, sample, samples);
+  if (rng.below(3) === 0) return mutateText(rng, sample, samples);
   const value = mutateValue(rng, JSON.parse(sample));
-  const text = JSON.stringify(rng.below(2) === 0 ? withId(value) : value, null, rng.below(3)) ?? '';
-  return rng.below(4) === 0 ? mutateText(rng, text, samples) : text;
+  const text = JSON.stringify(rng.below(4) > 0 ? withId(value) : value, null, rng.below(3)) ?? '';
+  return rng.below(6) === 0 ? mutateText(rng, text, samples) : text;
 }
 
-/** With the content id of what is there, if that can be told. */
+/** With the content id of what is there, if it has a place for one. */
 export function withId(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || !('id' in value)) return value;
-  try {
-    return Object.assign(value, { id: counterexampleId(value as unknown as CounterexampleContent) });
-  } catch {
-    return value; // not JSON at all (undefined inside)
-  }
+  if (typeof value !== 'object' || value === null || !('id' in value)) return value;
+  return Object.assign(value, { id: counterexampleId(value as unknown as CounterexampleContent) });
 }
 
 /** Runs `count` mutated files through the loader. */
@@ -396,7 +480,10 @@ export function fuzzLoader(count: number, seed: number): LoaderFuzz {
   return { files: count, accepted, refused, slowestMs, breaches };
 }
 
-function tryOne(text: string): { readonly check: FileCheck | 'accepted' | 'crashed'; readonly breach: string } {
+function tryOne(text: string): {
+  readonly check: FileCheck | 'accepted' | 'crashed';
+  readonly breach: string;
+} {
   let loaded: Counterexample;
   try {
     loaded = parseCounterexample(text, FILE_NAME);
@@ -407,8 +494,10 @@ function tryOne(text: string): { readonly check: FileCheck | 'accepted' | 'crash
   try {
     const written = formatCounterexample(loaded);
     const again = parseCounterexample(written, FILE_NAME);
-    if (!isDeepStrictEqual(again, loaded)) return { check: 'accepted', breach: 'reads back as something else' };
-    if (formatCounterexample(again) !== written) return { check: 'accepted', breach: 'is written differently again' };
+    if (!isDeepStrictEqual(again, loaded))
+      return { check: 'accepted', breach: 'reads back as something else' };
+    if (formatCounterexample(again) !== written)
+      return { check: 'accepted', breach: 'is written differently again' };
   } catch (error) {
     return { check: 'crashed', breach: `was read but not written: ${String(error).slice(0, 200)}` };
   }
@@ -417,10 +506,13 @@ function tryOne(text: string): { readonly check: FileCheck | 'accepted' | 'crash
 
 function badMessage(message: string): string {
   if (message.length > LINE_MAX) return `message of ${message.length} characters`;
-  if (/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(message)) return `message is not one printable line: ${JSON.stringify(message)}`;
+  if (/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(message))
+    return `message is not one printable line: ${JSON.stringify(message)}`;
   if (!message.includes(FILE_NAME)) return `message without the file's name: ${message}`;
   // Words of the schema library where it was not told what to say.
-  return /Invalid|Unrecognized|expected .*, received/.test(message) ? `message says too little: ${message}` : '';
+  return /Invalid|Unrecognized|expected .*, received/.test(message)
+    ? `message says too little: ${message}`
+    : '';
 }
 
 /** Prints the counts; 1 if there was a breach, 2 for arguments that are no numbers. */
@@ -432,7 +524,9 @@ function main(args: readonly string[]): number {
   }
   const result = fuzzLoader(count, seed);
   const refused = Object.entries(result.refused).map(([check, n]) => `${n} by ${check}`);
-  console.log(`${result.files} files (seed ${seed}): ${result.accepted} accepted; refused: ${refused.join(', ')}`);
+  console.log(
+    `${result.files} files (seed ${seed}): ${result.accepted} accepted; refused: ${refused.join(', ')}`,
+  );
   console.log(`slowest file: ${result.slowestMs.toFixed(1)} ms`);
   for (const breach of result.breaches.slice(0, 20)) console.log(breach);
   console.log(`${result.breaches.length} breaches`);

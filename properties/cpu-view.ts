@@ -7,6 +7,7 @@ export const cpuView: Property = {
   why: 'Anything else is silent loss of data in a program that did nothing unusual.',
   sources: ['mmap(2)', 'kernel-facts G2'],
   observes: ['load', 'file-read'],
+  needs: 'any page',
   implies: [],
   violated: (o) => {
     if (o.provenance === 'stale' && o.storedBy !== 'device') return 'stale';

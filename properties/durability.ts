@@ -7,6 +7,7 @@ export const durability: Property = {
   why: 'A database that was told its data is safe loses it.',
   sources: ['fsync(2)', 'kernel-facts F4'],
   observes: ['disk'],
+  needs: 'tracked file',
   implies: [],
   violated: (o) => (o.provenance === 'match' ? '' : o.provenance),
   sometimes: {

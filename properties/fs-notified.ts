@@ -7,6 +7,7 @@ export const fsNotified: Property = {
   why: 'Allocation, reservation, reflink breaking and journalling happen in page_mkwrite alone. Known and unsolved for short pins.',
   sources: ['Documentation/core-api/pin_user_pages.rst', 'LWN 2018 "The trouble with get_user_pages()"', 'kernel-facts F1'],
   observes: ['dirtied'],
+  needs: 'tracked file',
   implies: [],
   violated: (o) => (o.covered ? '' : 'unnotified'),
   sometimes: {

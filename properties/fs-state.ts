@@ -7,6 +7,7 @@ export const fsState: Property = {
   why: 'Without them writeback cannot know where the data belongs: ext4 stopped with a BUG, and warns and drops it today.',
   sources: ['commit cc5095747edf', 'kernel-facts F3'],
   observes: ['dirtied'],
+  needs: 'tracked file',
   implies: ['fs-notified'],
   violated: (o) => (o.buffers ? '' : 'stateless'),
   sometimes: {

@@ -7,6 +7,7 @@ export const getLifetime: Property = {
   why: 'A folio freed under a reference is a use-after-free by DMA.',
   sources: ['CVE-2019-11487', 'Documentation/core-api/pin_user_pages.rst', 'kernel-facts G4, G5'],
   observes: ['device-load', 'dio-write', 'freed'],
+  needs: 'any page',
   implies: [],
   violated: (o) => {
     if (o.kind === 'freed') return 'use-after-free';

@@ -7,6 +7,7 @@ export const isolation: Property = {
   why: 'A child that keeps a reference reads the secrets of its parent, or the other way round (Android zygote, CVE-2020-29374).',
   sources: ['CVE-2020-29374', 'fork(2)', 'tools/testing/selftests/mm/cow.c', 'kernel-facts G1'],
   observes: ['load', 'device-load', 'dio-write'],
+  needs: 'any page',
   implies: [],
   violated: (o) => (o.privatePage && o.provenance === 'leak' ? 'leak' : ''),
   sometimes: {

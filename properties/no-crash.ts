@@ -7,6 +7,7 @@ export const noCrash: Property = {
   why: 'An unprivileged user stops the machine: ext4 BUG on a page that was dirtied behind its back.',
   sources: ['commit cc5095747edf', 'kernel-facts F7'],
   observes: ['writeback-lost', 'dirtied'],
+  needs: 'tracked file',
   implies: ['fs-state'],
   violated: (o) => (o.kind === 'writeback-lost' ? (o.bug ? 'bug' : 'warning') : ''),
   sometimes: {

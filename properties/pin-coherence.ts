@@ -7,6 +7,7 @@ export const pinCoherence: Property = {
   why: 'RDMA, VFIO and io_uring buffers: the device reads old data, or what it writes never arrives.',
   sources: ['Documentation/core-api/pin_user_pages.rst', 'tools/testing/selftests/mm/cow.c', 'kernel-facts G3'],
   observes: ['load', 'file-read', 'device-load'],
+  needs: 'any page',
   implies: [],
   violated: (o) => {
     if (o.kind === 'device-load') {

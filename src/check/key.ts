@@ -67,9 +67,10 @@ export class KeyEncoder {
   encode(): number {
     const { reference, shape } = this.#world;
     const order = this.#order;
-    order.length = 0;
-    for (let mm = 0; mm < shape.mms; mm++) if (reference.alive[mm] === 1 || !this.#symmetry) order.push(mm);
-    if (!this.#symmetry || order.length < 2) {
+    let living = 0;
+    for (let mm = 0; mm < shape.mms; mm++) if (reference.alive[mm] === 1 || !this.#symmetry) order[living++] = mm;
+    if (order.length !== living) order.length = living;
+    if (!this.#symmetry || living < 2) {
       this.length = this.#encodeIn(order, this.bytes);
       return this.length;
     }
@@ -214,10 +215,11 @@ export class KeyEncoder {
   #encodeRefs(out: Uint8Array, at: number): number {
     const { machine: m, reference: ref, shape } = this.#world;
     const sorted = this.#refs;
-    sorted.length = 0;
-    for (let r = 0; r < shape.refs; r++) {
-      if (ref.handleState[r] === HANDLE_FREE) continue;
-      sorted.push(r);
+    let held = 0;
+    for (let r = 0; r < shape.refs; r++) if (ref.handleState[r] !== HANDLE_FREE) sorted[held++] = r;
+    if (sorted.length !== held) sorted.length = held;
+    for (let i = 0; i < held; i++) {
+      const r = sorted[i]!;
       const pfn = m.refPfn[r]!;
       const cell = ref.handleCell[r]!;
       let h = ref.handleState[r]! | (ref.handleCaller[r]! << 2) | (this.#refByte(r) << 5) | (m.refKind[r]! << 13);
@@ -276,7 +278,15 @@ export class KeyEncoder {
     const { reference: ref, shape } = this.#world;
     let n = at;
     out[n++] = ref.storer[token]!;
-    for (let i = 0; i < this.#cells; i++) out[n++] = ref.relation(this.#cellOrder[i]!, token);
+    // Four relations a byte.
+    let packed = 0;
+    for (let i = 0; i < this.#cells; i++) {
+      packed |= ref.relation(this.#cellOrder[i]!, token) << ((i & 3) << 1);
+      if ((i & 3) !== 3) continue;
+      out[n++] = packed;
+      packed = 0;
+    }
+    if ((this.#cells & 3) !== 0) out[n++] = packed;
     let allowed = 0;
     for (let i = 0; i < refs.length; i++)
       if ((ref.handleFlags[refs[i]!]! & REF_EXACT) === 0) allowed |= ref.handleAllowed(refs[i]!, token) << i;

@@ -34,6 +34,9 @@ export type SearchState = 'open' | 'closed' | 'states';
 /** Enabled steps of one state are far fewer; the scope's arguments bound them. */
 const STEPS_MAX = 4096;
 
+/** Tokens alive at a time are few; a smaller state is copied faster. Compaction makes room on long paths. */
+const TOKENS = 24;
+
 /** A search that goes on layer by layer, so that several questions can share one. */
 export class Search {
   readonly options: SearchOptions;
@@ -56,7 +59,7 @@ export class Search {
 
   constructor(options: SearchOptions) {
     this.options = options;
-    this.#world = new World(options.setup, options.policy);
+    this.#world = new World(options.setup, options.policy, TOKENS);
     this.#world.checkInvariants = false; // campaigns check counts at each step; here the key is dear enough
     this.#key = new KeyEncoder(this.#world, options.symmetry !== false);
     this.#seen.add(this.#key.bytes, this.#key.encode());
@@ -92,13 +95,15 @@ export class Search {
     const world = this.#world;
     const size = this.#size;
     const ids: number[] = [];
+    const from = new Uint8Array(size);
     let states = new Uint8Array(Math.max(size * 64, this.#states.length));
     for (let i = 0; i < this.#ids.length; i++) {
       const id = this.#ids[i]!;
-      world.columns.restore(this.#states, i * size);
+      from.set(this.#states.subarray(i * size, (i + 1) * size));
+      world.columns.restore(from);
       const enabled = world.enumerate(alphabet, this.#out);
       for (let e = 0; e < enabled; e++) {
-        if (e > 0) world.columns.restore(this.#states, i * size);
+        if (e > 0) world.columns.restore(from);
         world.ended = false;
         const step = this.#out[e]!;
         const outcome = world.step(step);

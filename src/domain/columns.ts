@@ -41,9 +41,9 @@ export class Columns {
   save(target: Uint8Array, offset: number): void {
     target.set(this.bytes, offset);
   }
-  /** Sets all columns from `size` bytes of `source` at byte `offset`. */
-  restore(source: Uint8Array, offset = 0): void {
-    this.bytes.set(offset === 0 && source.length === this.#used ? source : source.subarray(offset, offset + this.#used));
+  /** Sets all columns from a snapshot. */
+  restore(snapshot: Uint8Array): void {
+    this.bytes.set(snapshot);
   }
 
   #reserve(bytes: number, align: number): number {

@@ -15,6 +15,8 @@ import { Generator, type Profile, setupsOf } from './generate.ts';
 import { type Program, ProgramArbitrary } from './program.ts';
 
 export const CHUNK_RUNS = 256;
+/** A canary is run in the first chunks of a campaign only: it is caught there or not at all. */
+export const CANARY_CHUNKS = 8;
 
 /** What a campaign draws from; part of its identity. */
 export interface CampaignSpace {
@@ -150,16 +152,24 @@ export class ChunkRunner {
     return { chunk, runs: run - chunk * CHUNK_RUNS, findings, counts };
   }
 
+  /** How fast-check replays run `run` of the campaign. */
+  address(run: number): { readonly arbitrary: ProgramArbitrary; readonly seed: number; readonly path: string } {
+    return {
+      arbitrary: this.#arbitrary,
+      seed: chunkSeed(this.space.seed, Math.floor(run / CHUNK_RUNS)),
+      path: String(run % CHUNK_RUNS),
+    };
+  }
+
   /** Draws run `run` of the campaign again, as fast-check drew it then. */
   redraw(run: number): Program {
-    const chunk = Math.floor(run / CHUNK_RUNS);
-    const at = run % CHUNK_RUNS;
+    const { arbitrary, seed, path } = this.address(run);
     let drawn: Program | undefined;
-    const keep = fc.property(this.#arbitrary, (program) => {
+    const keep = fc.property(arbitrary, (program) => {
       drawn = program;
       return true;
     });
-    fc.check(keep, { ...AS_DRAWN, numRuns: 1, seed: chunkSeed(this.space.seed, chunk), path: String(at) });
+    fc.check(keep, { ...AS_DRAWN, numRuns: 1, seed, path });
     if (drawn === undefined) throw new Error(`run ${run} cannot be drawn again`);
     return drawn;
   }
@@ -174,6 +184,7 @@ export class ChunkRunner {
     findings: RawFinding[],
   ): void {
     if (counts.errorRun >= 0) return;
+    if (policy.canary && run >= CANARY_CHUNKS * CHUNK_RUNS) return;
     const world = this.#worlds[at]![program.setupAt]!;
     world.reset();
     world.machine.costs = counts.costs;

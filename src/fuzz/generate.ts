@@ -24,7 +24,7 @@ const PROGRAM_MAX = 128;
 const TRIES_MAX = 24;
 
 /** How likely an operation is among those that are on; the swarm multiplies it. Ends of things are rare. */
-const WEIGHTS: { readonly [K in OpKind]: number } = {
+export const WEIGHTS: { readonly [K in OpKind]: number } = {
   fork: 4,
   exit: 1,
   munmap: 2,
@@ -92,10 +92,12 @@ export class Generator {
   readonly setups: readonly Setup[];
   readonly #references: readonly { readonly columns: Columns; readonly reference: Reference }[];
   readonly #steps = new Int32Array(PROGRAM_MAX);
+  readonly #possible: readonly (readonly boolean[])[];
   readonly #cumulative = new Int32Array(OP_KINDS.length);
 
   constructor(setups: readonly Setup[]) {
     this.setups = setups;
+    this.#possible = setups.map((setup) => alphabetFor(setup).ops);
     this.#references = setups.map((setup) => {
       const columns = new Columns();
       return { columns, reference: new Reference(shapeOf(setup), columns) };
@@ -104,13 +106,12 @@ export class Generator {
 
   draw(rng: Rng): Packed {
     const at = rng.below(this.setups.length);
-    const setup = this.setups[at]!;
     const { columns, reference } = this.#references[at]!;
     columns.bytes.fill(0);
     reference.reset();
 
     // Swarm: each operation is on or off for the whole program, with a weight of its own.
-    const possible = alphabetFor(setup).ops;
+    const possible = this.#possible[at]!;
     let total = 0;
     for (let i = 0; i < OP_KINDS.length; i++) {
       const kind = OP_KINDS[i]!;

@@ -371,40 +371,42 @@ export class Machine {
   /** Re-derives all counts from who holds what. Returns '' or what differs: that is a bug of ours, never a finding. */
   recount(): string {
     const { folios, mms, pages, refs, files } = this.shape;
+    const { flags, pte, pfn: mapped, refcount, mapcount, pincount, refKind, refPfn, cache, bias } = this;
     const want = this.#refs;
     const maps = this.#maps;
     const pins = this.#pins;
     for (let pfn = 0; pfn < folios; pfn++) {
-      want[pfn] = (this.flags[pfn]! & F_BUFFERS) !== 0 ? 1 : 0;
+      want[pfn] = (flags[pfn]! & F_BUFFERS) !== 0 ? 1 : 0;
       maps[pfn] = 0;
       pins[pfn] = 0;
     }
     want[ZERO_PFN] = 1;
     for (let i = 0; i < mms * pages; i++) {
-      const bits = this.pte[i]!;
-      if ((bits & P_PRESENT) === 0 || (bits & P_SPECIAL) !== 0) continue;
-      want[this.pfn[i]!]!++;
-      maps[this.pfn[i]!]!++;
+      if ((pte[i]! & (P_PRESENT | P_SPECIAL)) !== P_PRESENT) continue;
+      const pfn = mapped[i]!;
+      want[pfn]!++;
+      maps[pfn]!++;
     }
     for (let f = 0; f < files; f++) {
-      const pfn = this.cache[f]!;
+      const pfn = cache[f]!;
       if (pfn === NO_PFN) continue;
       want[pfn]!++;
       if (this.mapping[pfn] !== f) return `page cache of file ${f} holds pfn ${pfn}, whose mapping is ${this.mapping[pfn]}`;
     }
     for (let h = 0; h < refs; h++) {
-      const kind = this.refKind[h]!;
-      if (kind === REF_GET) want[this.refPfn[h]!]!++;
+      const kind = refKind[h]!;
+      if (kind === REF_GET) want[refPfn[h]!]!++;
       else if (kind === REF_PIN) {
-        want[this.refPfn[h]!]! += this.bias;
-        pins[this.refPfn[h]!]!++;
+        want[refPfn[h]!]! += bias;
+        pins[refPfn[h]!]!++;
       }
     }
-    for (let t = 0; t < this.task.held.length; t++) if (this.task.held[t] !== NO_PFN) want[this.task.held[t]!]!++;
+    const { held } = this.task;
+    for (let t = 0; t < held.length; t++) if (held[t] !== NO_PFN) want[held[t]!]!++;
     for (let pfn = 0; pfn < folios; pfn++) {
-      if (this.refcount[pfn] !== want[pfn]) return `pfn ${pfn}: refcount ${this.refcount[pfn]}, holders add up to ${want[pfn]}`;
-      if (this.mapcount[pfn] !== maps[pfn]) return `pfn ${pfn}: mapcount ${this.mapcount[pfn]}, mapped ${maps[pfn]} times`;
-      if (this.pincount[pfn] !== pins[pfn]) return `pfn ${pfn}: pincount ${this.pincount[pfn]}, pinned ${pins[pfn]} times`;
+      if (refcount[pfn] !== want[pfn]) return `pfn ${pfn}: refcount ${refcount[pfn]}, holders add up to ${want[pfn]}`;
+      if (mapcount[pfn] !== maps[pfn]) return `pfn ${pfn}: mapcount ${mapcount[pfn]}, mapped ${maps[pfn]} times`;
+      if (pincount[pfn] !== pins[pfn]) return `pfn ${pfn}: pincount ${pincount[pfn]}, pinned ${pins[pfn]} times`;
     }
     return '';
   }

@@ -80,6 +80,8 @@ export interface Property {
   readonly implies: readonly string[];
   /** The damage if this observation breaks the claim, else ''. */
   violated(o: Observation): Damage | '';
+  /** Page kinds without which the claim cannot be put to the test: any, or a file that tracks dirty pages. */
+  readonly needs: 'any page' | 'tracked file';
   /** Reached at least once, or the campaign says nothing about the property. */
   readonly sometimes: { readonly goal: string; reached(o: Observation): boolean };
 }

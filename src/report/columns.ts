@@ -57,7 +57,12 @@ export function renderColumns(c: Scenario, options: ColumnsOptions = {}): string
     const [first, ...more] = body[i]!;
     if (note === '') lines.push(first!, ...more);
     else if (right) lines.push(`${first!.padEnd(bodyWidth)}  ; ${note}`, ...more);
-    else lines.push(first!, ...more, ...hang(' '.repeat(leadWidth), wrapText(`; ${note}`, width - leadWidth, '  ')));
+    else
+      lines.push(
+        first!,
+        ...more,
+        ...hang(' '.repeat(leadWidth), wrapText(`; ${note}`, width - leadWidth, '  ')),
+      );
   });
   return lines.map((line) => `${line.trimEnd()}\n`).join('');
 }
@@ -85,12 +90,20 @@ function tasksOf(steps: readonly Step[]): string[] {
 function initialState({ setup }: Scenario, width: number): string[] {
   const table = setup.pages.map((page) => {
     const file = setup.files.find((f) => f.name === page.file);
-    return [page.name, page.kind, page.prot, file === undefined ? '' : `of ${file.name} (${file.filesystem})`];
+    return [
+      page.name,
+      page.kind,
+      page.prot,
+      file === undefined ? '' : `of ${file.name} (${file.filesystem})`,
+    ];
   });
   for (const file of setup.files)
-    if (!setup.pages.some((p) => p.file === file.name)) table.push([file.name, 'file', '', `not mapped (${file.filesystem})`]);
+    if (!setup.pages.some((p) => p.file === file.name))
+      table.push([file.name, 'file', '', `not mapped (${file.filesystem})`]);
   const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => row[column]!.length)));
-  const lines = table.map((row) => `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd());
+  const lines = table.map((row) =>
+    `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd(),
+  );
   const bias = setup.pinBias === 1024 ? [] : [`  a pin counts ${setup.pinBias} references`];
   return ['Initially:', ...[...lines, ...bias].flatMap((line) => wrapText(line, width, '    '))];
 }
@@ -100,31 +113,46 @@ interface Cell {
   readonly text: string;
 }
 
-/** Width of each column, or undefined if the words are too long for columns. */
+/** A width that a column may have, and the lines that its cells then take. */
+interface Choice {
+  readonly width: number;
+  readonly lines: number;
+}
+
+/** Width of each column so that the whole takes fewest lines; undefined if the words are too long for columns. */
 function columnWidths(tasks: readonly string[], cells: readonly Cell[], width: number): number[] | undefined {
-  const room = width - SEPARATOR.length * (tasks.length - 1);
-  const natural = tasks.map((task, i) =>
-    Math.max(task.length, ...cells.filter((c) => c.task === i).map((c) => c.text.length)),
-  );
-  // Continued lines are indented by two.
-  const least = tasks.map((task, i) =>
-    Math.max(
-      task.length,
-      ...cells.filter((c) => c.task === i).flatMap((c) => c.text.split(' ').map((word, at) => word.length + (at > 0 ? 2 : 0))),
+  const choices = tasks.map((task, i) =>
+    choicesOf(
+      task,
+      cells.filter((c) => c.task === i).map((c) => c.text),
     ),
   );
-  const widths = natural.map((n, i) => Math.min(n, least[i]!));
-  let left = room - widths.reduce((a, b) => a + b, 0);
-  if (left < 0) return undefined;
-  // What is left goes to the column that is narrowest compared with what it wants.
-  for (; left > 0; left--) {
-    let at = -1;
-    for (let i = 0; i < widths.length; i++)
-      if (widths[i]! < natural[i]! && (at < 0 || widths[i]! * natural[at]! < widths[at]! * natural[i]!)) at = i;
-    if (at < 0) break;
-    widths[at]!++;
-  }
+  let best = Number.POSITIVE_INFINITY;
+  let widths: number[] | undefined;
+  // At most four columns with a handful of choices each.
+  const choose = (chosen: readonly number[], room: number, lines: number): void => {
+    if (room < 0 || lines >= best) return;
+    const next = choices[chosen.length];
+    if (next === undefined) {
+      best = lines;
+      widths = [...chosen];
+    } else for (const c of next) choose([...chosen, c.width], room - c.width, lines + c.lines);
+  };
+  choose([], width - SEPARATOR.length * (tasks.length - 1), 0);
   return widths;
+}
+
+/** From narrow to wide; only widths that save a line over all narrower ones. No word is cut. */
+function choicesOf(task: string, texts: readonly string[]): Choice[] {
+  // Continued lines are indented by two.
+  const words = texts.flatMap((text) => text.split(' ').map((word, at) => word.length + (at > 0 ? 2 : 0)));
+  const choices: Choice[] = [];
+  const natural = Math.max(task.length, ...texts.map((text) => text.length));
+  for (let width = Math.min(natural, Math.max(task.length, ...words)); width <= natural; width++) {
+    const lines = texts.reduce((n, text) => n + wrapText(text, width, '  ').length, 0);
+    if (choices.length === 0 || lines < choices.at(-1)!.lines) choices.push({ width, lines });
+  }
+  return choices;
 }
 
 /**

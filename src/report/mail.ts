@@ -10,17 +10,24 @@ export function renderMail(c: Counterexample, file = 'FILE'): string {
   parts.push([...title, '='.repeat(Math.max(...title.map((line) => line.length)))]);
   parts.push([
     ...labelled('Policy', c.policy ?? 'none in particular: nothing is violated'),
-    ...(c.class === null ? [] : [...labelled('Broken', classInWords(c.class)), ...labelled('Class', classId(c.class))]),
+    ...(c.class === null
+      ? []
+      : [...labelled('Broken', classInWords(c.class)), ...labelled('Class', classId(c.class))]),
   ]);
-  parts.push(renderColumns(c, { marks: new Set(c.seen === null ? [] : [c.seen.step]) }).trimEnd().split('\n'));
+  parts.push(
+    renderColumns(c, { marks: new Set(c.seen === null ? [] : [c.seen.step]) })
+      .trimEnd()
+      .split('\n'),
+  );
   if (c.seen !== null)
     parts.push([
-      ...labelled(`Step ${c.seen.step + 1}`, c.seen.observed),
+      ...labelled('Seen', `at step ${c.seen.step + 1}: ${c.seen.observed}`),
       ...labelled('Expected', c.seen.expected),
     ]);
   parts.push(wrapText(c.explanation, WIDTH_DEFAULT));
   const policies = Object.keys(c.expect).sort(byNumbers);
-  if (policies.length > 0) parts.push(['By policy:', ...policies.flatMap((policy) => expectation(c, policy, policies))]);
+  if (policies.length > 0)
+    parts.push(['By policy:', ...policies.flatMap((policy) => expectation(c, policy, policies))]);
   parts.push([
     ...(c.references.length === 0 ? [] : labelled('See', c.references.join(', '))),
     ...labelled('Minimal', minimalityInWords(c)),
@@ -53,9 +60,9 @@ function expectation(c: Counterexample, policy: string, policies: readonly strin
 function minimalityInWords({ minimality: { kind, scope, depth } }: Counterexample): string {
   switch (kind) {
     case 'shortest':
-      return `nothing shorter up to ${depth} steps in scope: ${scope}`;
+      return `shortest in scope: ${scope}; searched to depth ${depth}`;
     case '1-minimal':
-      return `no single step can be left out; scope: ${scope}`;
+      return `1-minimal (no single step can be left out); scope: ${scope}`;
     case 'none':
       return `not minimized; scope: ${scope}`;
   }

@@ -14,7 +14,13 @@ import { FILESYSTEMS } from '../machine/filesystems.ts';
 import { COST_NAMES, type Costs } from '../machine/machine.ts';
 import { ADVICE } from '../ops/madvise.ts';
 import { WB_MODES } from '../ops/writeback.ts';
-import { classId, type Damage, type FindingClass, type ObservedBy, type StoredBy } from '../property/property.ts';
+import {
+  classId,
+  type Damage,
+  type FindingClass,
+  type ObservedBy,
+  type StoredBy,
+} from '../property/property.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { FIRST_MM, type Step } from './scenario.ts';
 
@@ -169,8 +175,12 @@ const policyId = pattern(
   'Policy id',
 );
 const classIds = (title: string, min: number) =>
-  list(pattern(CLASS_ID, 'a class id such as isolation/leak/anon/GET-R/cpu->device', 'Class id'), min, 100, 'class ids')
-    .meta({ title });
+  list(
+    pattern(CLASS_ID, 'a class id such as isolation/leak/anon/GET-R/cpu->device', 'Class id'),
+    min,
+    100,
+    'class ids',
+  ).meta({ title });
 
 const mmTask = name('The mm whose task executes the step');
 const pageArgument = name('Name of a page of the setup');
@@ -221,7 +231,10 @@ const STEP = z
       }),
       object({
         task: device,
-        op: oneOf(['dio_end', 'dma_read', 'dma_write'], 'O_DIRECT completes; the device loads; the device stores'),
+        op: oneOf(
+          ['dio_end', 'dma_read', 'dma_write'],
+          'O_DIRECT completes; the device loads; the device stores',
+        ),
         ref: refArgument,
       }),
       object({
@@ -243,7 +256,9 @@ const STEP = z
     ],
     {
       error: (issue) =>
-        issue.code === 'invalid_union' ? `one of ${(issue['options'] as string[]).join(', ')}` : 'an object: a step',
+        issue.code === 'invalid_union'
+          ? `one of ${(issue.options as string[]).join(', ')}`
+          : 'an object: a step',
     },
   )
   .meta({ id: 'Step', title: 'One step', description: 'A task does one operation, to its end.' });
@@ -256,7 +271,10 @@ const PAGE = z
       object({ name: name('Name of the page'), kind: only('anon', 'Anonymous memory, private'), prot }),
       object({
         name: name('Name of the page'),
-        kind: oneOf(['private-file', 'shared-file', 'shmem'], 'MAP_PRIVATE or MAP_SHARED of a file; shared memory'),
+        kind: oneOf(
+          ['private-file', 'shared-file', 'shmem'],
+          'MAP_PRIVATE or MAP_SHARED of a file; shared memory',
+        ),
         prot,
         file: name('Which file page is mapped'),
       }),
@@ -278,7 +296,11 @@ const FILE = object({
 
 const CLASS = object(
   {
-    property: pattern(new RegExp(`^${PROPERTY}$`), 'the id of a property, or "claim: ..."', 'The broken promise'),
+    property: pattern(
+      new RegExp(`^${PROPERTY}$`),
+      'the id of a property, or "claim: ..."',
+      'The broken promise',
+    ),
     damage: oneOf(DAMAGES, 'What is broken'),
     page: oneOf(PAGE_KINDS, 'Kind of the page'),
     ref: oneOf([...REF_KINDS, '-'], 'The reference through which was observed or stored'),
@@ -291,9 +313,15 @@ const CLASS = object(
 ).meta({ id: 'Class', title: 'Class of the finding' });
 
 const EXPECTATION = object({
-  verdict: oneOf(['violated', 'documented', 'not violated', 'unsupported'], 'Verdict of the scenario on the policy'),
+  verdict: oneOf(
+    ['violated', 'documented', 'not violated', 'unsupported'],
+    'Verdict of the scenario on the policy',
+  ),
   classes: classIds('Ids of the classes violated, sorted', 0),
-  documented: classIds('Ids of the classes met that are documented as not guaranteed, sorted', 1).exactOptional(),
+  documented: classIds(
+    'Ids of the classes met that are documented as not guaranteed, sorted',
+    1,
+  ).exactOptional(),
   costs: object(
     Object.fromEntries(COST_NAMES.map((c) => [c, whole(0, 1_000_000, `Cost: ${c}`).exactOptional()])) as {
       [K in keyof Costs]: z.ZodExactOptional<ReturnType<typeof whole>>;
@@ -307,7 +335,8 @@ const COUNTEREXAMPLE = object({
   format: only(FILE_FORMAT, 'What this file is'),
   version: only(FILE_VERSION, 'Version of the format'),
   id: pattern(/^[0-9a-f]{16}$/, '16 hexadecimal digits', 'Content id').meta({
-    description: 'First 16 hexadecimal digits of the SHA-256 of setup, steps, policy and class as canonical JSON.',
+    description:
+      'First 16 hexadecimal digits of the SHA-256 of setup, steps, policy and class as canonical JSON.',
   }),
   title: text(1, 120, 'Title in words'),
   setup: object({
@@ -316,7 +345,10 @@ const COUNTEREXAMPLE = object({
     mms: whole(1, MMS_MAX, 'Bound: mms alive at a time'),
     refs: whole(0, REFS_MAX, 'Bound: references held at a time'),
     pinBias: whole(2, 1024, 'GUP_PIN_COUNTING_BIAS: 1024 in the kernel, small in exhaustive search'),
-  }).meta({ title: 'Where the scenario starts', description: `One mm, ${FIRST_MM}; nothing faulted in, nothing cached.` }),
+  }).meta({
+    title: 'Where the scenario starts',
+    description: `One mm, ${FIRST_MM}; nothing faulted in, nothing cached.`,
+  }),
   steps: list(STEP, 1, STEPS_MAX, 'steps').meta({ title: 'The program, in order' }),
   policy: policyId.nullable().meta({
     title: 'The policy it was found on',
@@ -342,13 +374,21 @@ const COUNTEREXAMPLE = object({
     })
     .meta({ title: 'Expectation per policy' }),
   minimality: object({
-    kind: oneOf(['shortest', '1-minimal', 'none'], 'Shortest in the scope; no step can be left out; not minimized'),
+    kind: oneOf(
+      ['shortest', '1-minimal', 'none'],
+      'Shortest in the scope; no step can be left out; not minimized',
+    ),
     scope: text(1, 200, 'The scope, for people'),
     depth: whole(0, 1_000_000, 'How deep the scope was searched, steps'),
   }).meta({ title: 'How small it is known to be' }),
   provenance: object({
     tool: text(1, 80, 'Tool and version'),
-    seed: whole(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 'Seed of the campaign', ', or null').nullable(),
+    seed: whole(
+      Number.MIN_SAFE_INTEGER,
+      Number.MAX_SAFE_INTEGER,
+      'Seed of the campaign',
+      ', or null',
+    ).nullable(),
     run: whole(0, Number.MAX_SAFE_INTEGER, 'Run index of the campaign', ', or null').nullable(),
     found: oneOf(['campaign', 'minimize', 'by hand'], 'How it was found'),
   }).meta({ title: 'Where it comes from' }),
@@ -392,9 +432,9 @@ function canonical(value: unknown): string {
   return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonical(field)}`).join(',')}}`;
 }
 
-/** Completes a counterexample with format, version and content id. */
+/** Completes a counterexample with format, version and content id (anew if `parts` has one already). */
 export function newCounterexample(parts: Omit<Counterexample, 'format' | 'version' | 'id'>): Counterexample {
-  return { format: FILE_FORMAT, version: FILE_VERSION, id: counterexampleId(parts), ...parts };
+  return { ...parts, format: FILE_FORMAT, version: FILE_VERSION, id: counterexampleId(parts) };
 }
 
 // ---- Reading ---------------------------------------------------------------------------------------------------
@@ -416,7 +456,12 @@ function validate(value: unknown, name: string): Counterexample {
   checkFinding(c, name);
   const id = counterexampleId(c);
   if (c.id !== id)
-    throw new FileError(name, 'id', 'id', `is ${shown(c.id)}; allowed: the content id of setup, steps, policy and class, ${shown(id)}`);
+    throw new FileError(
+      name,
+      'id',
+      'id',
+      `is ${shown(c.id)}; allowed: the content id of setup, steps, policy and class, ${shown(id)}`,
+    );
   return c;
 }
 
@@ -429,9 +474,19 @@ function explain(issues: readonly z.core.$ZodIssue[], root: unknown, file: strin
   const place = pathText(path);
   const value = valueAt(root, path);
   if (issue.code === 'unrecognized_keys' || issue.code === 'invalid_key')
-    return new FileError(file, 'schema', place, `is an unknown field (value ${shown(value)}); allowed: ${issue.message}`);
+    return new FileError(
+      file,
+      'schema',
+      place,
+      `is an unknown field (value ${shown(value)}); allowed: ${issue.message}`,
+    );
   const what = value === undefined ? 'is missing' : `is ${shown(value)}`;
-  return new FileError(file, 'schema', place, `${place === '' ? 'the file ' : ''}${what}; allowed: ${issue.message}`);
+  return new FileError(
+    file,
+    'schema',
+    place,
+    `${place === '' ? 'the file ' : ''}${what}; allowed: ${issue.message}`,
+  );
 }
 
 function valueAt(root: unknown, path: Path): unknown {
@@ -483,11 +538,19 @@ function checkSetup(c: Counterexample, file: string): void {
   for (const [what, named] of Object.entries({ pages, files }))
     named.forEach(({ name }, i) => {
       const first = named.findIndex((n) => n.name === name);
-      if (first < i) fail(`setup.${what}[${i}].name`, name, `a name not yet used (setup.${what}[${first}] has it)`);
+      if (first < i)
+        fail(`setup.${what}[${i}].name`, name, `a name not yet used (setup.${what}[${first}] has it)`);
     });
   pages.forEach((page, i) => {
     if (page.file !== undefined && !files.some((f) => f.name === page.file))
-      fail(`setup.pages[${i}].file`, page.file, oneOfNames('a file of setup.files', files.map((f) => f.name)));
+      fail(
+        `setup.pages[${i}].file`,
+        page.file,
+        oneOfNames(
+          'a file of setup.files',
+          files.map((f) => f.name),
+        ),
+      );
   });
   try {
     shapeOf(c.setup);
@@ -527,9 +590,23 @@ function checkSteps(c: Counterexample, file: string): void {
     if ('ref' in step) use('ref', 'ref', step.ref);
     else if (!('file' in step)) use('task', 'mm', step.task);
     if ('page' in step && !c.setup.pages.some((p) => p.name === step.page))
-      fail('page', step.page, `; allowed: ${oneOfNames('a page of setup.pages', c.setup.pages.map((p) => p.name))}`);
+      fail(
+        'page',
+        step.page,
+        `; allowed: ${oneOfNames(
+          'a page of setup.pages',
+          c.setup.pages.map((p) => p.name),
+        )}`,
+      );
     if ('file' in step && !c.setup.files.some((f) => f.name === step.file))
-      fail('file', step.file, `; allowed: ${oneOfNames('a file of setup.files', c.setup.files.map((f) => f.name))}`);
+      fail(
+        'file',
+        step.file,
+        `; allowed: ${oneOfNames(
+          'a file of setup.files',
+          c.setup.files.map((f) => f.name),
+        )}`,
+      );
     switch (step.op) {
       case 'fork':
         introduce('mm', step.result);
@@ -568,11 +645,19 @@ function checkFinding(c: Counterexample, file: string): void {
   if (c.class !== null) {
     const { ref, access, longterm, damage, storedBy } = c.class;
     if ((ref === '-') !== (access === '-'))
-      fail(['class', 'access'], access, ref === '-' ? '"-" where ref is "-"' : '"R" or "W" where ref is not "-"');
+      fail(
+        ['class', 'access'],
+        access,
+        ref === '-' ? '"-" where ref is "-"' : '"R" or "W" where ref is not "-"',
+      );
     if (ref === '-' && longterm) fail(['class', 'longterm'], longterm, 'false where ref is "-"');
     const content = damage === 'leak' || damage === 'stale';
     if (content !== (storedBy !== '-'))
-      fail(['class', 'storedBy'], storedBy, content ? `who stored, where damage is "${damage}"` : `"-" where damage is "${damage}"`);
+      fail(
+        ['class', 'storedBy'],
+        storedBy,
+        content ? `who stored, where damage is "${damage}"` : `"-" where damage is "${damage}"`,
+      );
   }
   for (const [policy, e] of Object.entries(c.expect)) {
     const at = ['expect', policy];
@@ -581,7 +666,11 @@ function checkFinding(c: Counterexample, file: string): void {
         if (i > 0 && ids[i - 1]! >= id) fail([...at, field, i], id, 'ids sorted by code units, each once');
       });
     if ((e.verdict === 'violated') !== e.classes.length > 0)
-      fail([...at, 'classes'], e.classes, e.verdict === 'violated' ? 'at least one class id' : `[] for ${shown(e.verdict)}`);
+      fail(
+        [...at, 'classes'],
+        e.classes,
+        e.verdict === 'violated' ? 'at least one class id' : `[] for ${shown(e.verdict)}`,
+      );
     if (e.verdict === 'not violated' && e.documented !== undefined)
       fail([...at, 'documented'], e.documented, 'nothing for "not violated"');
     if (policy === c.policy && c.class !== null && !e.classes.includes(classId(c.class)))
@@ -636,7 +725,8 @@ class JsonReader {
     if (digits === undefined) throw this.#syntax('a JSON value');
     this.#at += digits.length;
     const value = Number(digits);
-    if (!Number.isFinite(value)) throw this.#refused(`is ${shorten(digits, 60)}; allowed: a number that fits a double`);
+    if (!Number.isFinite(value))
+      throw this.#refused(`is ${shorten(digits, 60)}; allowed: a number that fits a double`);
     return value === 0 ? 0 : value;
   }
 
@@ -671,7 +761,8 @@ class JsonReader {
 
   #open(): void {
     this.#at++;
-    if (this.#path.length >= DEPTH_MAX) throw this.#refused(`is nested too deep; allowed: at most ${DEPTH_MAX} levels`);
+    if (this.#path.length >= DEPTH_MAX)
+      throw this.#refused(`is nested too deep; allowed: at most ${DEPTH_MAX} levels`);
   }
 
   /** Steps over the bracket or, between elements, over the comma. */
@@ -697,7 +788,8 @@ class JsonReader {
       if (unit === BACKSLASH) {
         ESCAPE.lastIndex = this.#at;
         const escape = ESCAPE.exec(this.#text)?.[0];
-        if (escape === undefined) throw this.#syntax('an escape of JSON (\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u0000)');
+        if (escape === undefined)
+          throw this.#syntax('an escape of JSON (\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u0000)');
         this.#at += escape.length - 1;
       } else if (!(unit >= SPACE)) throw this.#syntax('a string on one line that ends in a double quote');
     }
@@ -721,7 +813,11 @@ class JsonReader {
     const column = this.#at - before.lastIndexOf('\n');
     const found = String.fromCodePoint(this.#text.codePointAt(this.#at) ?? 0);
     const what =
-      this.#at >= this.#text.length ? 'the end of the file' : found === '\ufeff' ? 'a byte order mark' : shown(found);
+      this.#at >= this.#text.length
+        ? 'the end of the file'
+        : found === '\ufeff'
+          ? 'a byte order mark'
+          : shown(found);
     return new FileError(
       this.#file,
       'text',
@@ -775,14 +871,26 @@ export function formatCounterexample(c: Counterexample): string {
     inlined('policy'),
     inlined('class'),
     inlined('seen'),
-    field('expect', block('{}', policies.map((id) => `${JSON.stringify(id)}: ${inline(expect[id])}`), '  ')),
+    field(
+      'expect',
+      block(
+        '{}',
+        policies.map((id) => `${JSON.stringify(id)}: ${inline(expect[id])}`),
+        '  ',
+      ),
+    ),
     inlined('minimality'),
     inlined('provenance'),
     field('references', inline(references)),
     inlined('explanation'),
   ].join(',\n')}\n}\n`;
   if (Buffer.byteLength(text) > FILE_BYTES_MAX)
-    throw new FileError('counterexample to be written', 'text', '', `would be larger than ${FILE_BYTES_MAX} bytes`);
+    throw new FileError(
+      'counterexample to be written',
+      'text',
+      '',
+      `would be larger than ${FILE_BYTES_MAX} bytes`,
+    );
   return text;
 }
 

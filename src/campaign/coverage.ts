@@ -1,0 +1,84 @@
+/** What a campaign could not have met in its scope, told apart from what it did not meet. */
+import type { CampaignSpace } from '../fuzz/chunk.ts';
+import { setupsOf } from '../fuzz/generate.ts';
+import { DECISIONS } from '../machine/decisions.ts';
+import type { ExpandedPolicy, ExpandedTable } from '../machine/tables.ts';
+import type { Property } from '../property/property.ts';
+
+const kindsIn = (space: CampaignSpace): ReadonlySet<string> =>
+  new Set(setupsOf(space.scope, space.profile).flatMap((s) => s.pages.map((p) => p.kind)));
+
+const tracked = (kinds: ReadonlySet<string>): boolean => kinds.has('private-file') || kinds.has('shared-file');
+
+/** Can the property's goal be reached with the page kinds of the scope? */
+export function reachable(property: Property, space: CampaignSpace): boolean {
+  return property.needs === 'any page' || tracked(kindsIn(space));
+}
+
+/** Can the fact have this value with these page kinds? Only what follows from the kinds is ruled out. */
+function feasible(decision: string, fact: string, value: unknown, kinds: ReadonlySet<string>): boolean {
+  switch (fact) {
+    case 'vma':
+      return kinds.has(String(value));
+    case 'shmem':
+      return value === false || kinds.has('shmem');
+    case 'dirtyTracked':
+      return value === false || kinds.has('shared-file');
+    case 'vmaShared':
+      return value === true ? kinds.has('shared-file') || kinds.has('shmem') : kinds.has('anon') || kinds.has('private-file');
+    case 'writeback':
+      return value === false || tracked(kinds);
+    case 'frame': {
+      const privateOnly = decision === 'forkPte' || decision === 'unshareFault';
+      if (value === 'anon') return kinds.has('anon') || kinds.has('private-file');
+      if (value === 'zero') return kinds.has('anon');
+      if (value === 'file') return kinds.has('private-file') || (!privateOnly && (tracked(kinds) || kinds.has('shmem')));
+      return true;
+    }
+    default:
+      return true;
+  }
+}
+
+const FILE_ONLY = new Set(['stripBuffers', 'wbBegin', 'unpinDirty']);
+
+/** Rules of a table that cannot be first match with the scope's page kinds. */
+export function impossibleRules(table: ExpandedTable, space: CampaignSpace): ReadonlySet<number> {
+  const kinds = kindsIn(space);
+  const possible = new Set<number>();
+  const facts = DECISIONS[table.decision].facts;
+  if (!FILE_ONLY.has(table.decision) || tracked(kinds))
+    table.ruleOf.forEach((rule, entry) => {
+      const fits = table.reads.every((fact, i) => {
+        const [name, domain] = facts[fact]!;
+        const value = domain[Math.floor(entry / table.strides[i]!) % domain.length];
+        return feasible(table.decision, name, value, kinds);
+      });
+      if (fits) possible.add(rule);
+    });
+  return new Set(table.rules.map((_, i) => i).filter((i) => !possible.has(i)));
+}
+
+export interface RuleCoverage {
+  readonly policy: string;
+  /** `table: rule` names. */
+  readonly neverFired: readonly string[];
+  readonly cannotFire: readonly string[];
+  readonly rules: number;
+}
+
+/** Which rules never were first match, and which cannot be in this scope. */
+export function ruleCoverage(policy: ExpandedPolicy, fired: readonly (readonly number[])[], space: CampaignSpace): RuleCoverage {
+  const neverFired: string[] = [];
+  const cannotFire: string[] = [];
+  let rules = 0;
+  policy.tables.forEach((table, t) => {
+    const impossible = impossibleRules(table, space);
+    table.rules.forEach((name, i) => {
+      rules++;
+      if (fired[t]![i]! > 0) return;
+      (impossible.has(i) ? cannotFire : neverFired).push(`${table.decision}: ${name}`);
+    });
+  });
+  return { policy: policy.id, neverFired, cannotFire, rules };
+}

@@ -1,0 +1,86 @@
+/** Who does the jobs: worker processes, or this process. A worker that dies is replaced and its job done again. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import workerpool from 'workerpool';
+import type { ChunkResult } from '../fuzz/chunk.ts';
+import type { CampaignSpace } from '../fuzz/chunk.ts';
+import type { ExpandedPolicy } from '../machine/tables.ts';
+import type { Shrunk } from '../shrink/shrink.ts';
+import { type ChunkJob, JobRunner, type ShrinkJob } from './jobs.ts';
+
+export interface Pool {
+  chunk(job: ChunkJob): Promise<ChunkResult>;
+  shrink(job: ShrinkJob): Promise<Shrunk[]>;
+  /** Stops at once; what is in flight is lost. */
+  close(): Promise<void>;
+}
+
+/** Times a job is tried before its worker's death is taken for the job's fault. */
+const TRIES_MAX = 3;
+
+export function openPool(
+  space: CampaignSpace,
+  policies: readonly ExpandedPolicy[],
+  workers: number,
+  onNotice: (line: string) => void,
+): Pool {
+  if (workers === 0) {
+    const jobs = new JobRunner(space, policies);
+    // A turn of the event loop between jobs, so that timers, signals and the screen get theirs.
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    return {
+      chunk: async (job) => {
+        await turn();
+        return jobs.chunk(job);
+      },
+      shrink: async (job) => {
+        await turn();
+        return jobs.shrink(job);
+      },
+      close: async () => {},
+    };
+  }
+
+  const dir = mkdtempSync(join(tmpdir(), 'gupfuzz-'));
+  const brief = join(dir, 'campaign.json');
+  writeFileSync(brief, JSON.stringify({ space, policies }));
+  const pool = workerpool.pool(fileURLToPath(new URL('./worker.js', import.meta.url)), {
+    workerType: 'process',
+    maxWorkers: workers,
+    forkArgs: [brief],
+    forkOpts: { execArgv: [] },
+  });
+
+  async function perform<T>(method: 'chunk' | 'shrink', job: ChunkJob | ShrinkJob): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return (await pool.exec(method, [job])) as T;
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        if (!/terminated unexpectedly/i.test(message) || tries >= TRIES_MAX) throw revive(error);
+        onNotice(`a worker process died; its work (${describe(job)}) is done again by another`);
+      }
+    }
+  }
+
+  return {
+    chunk: (job) => perform<ChunkResult>('chunk', job),
+    shrink: (job) => perform<Shrunk[]>('shrink', job),
+    close: async () => {
+      await pool.terminate(true);
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function describe(job: ChunkJob | ShrinkJob): string {
+  return 'chunk' in job ? `chunk ${job.chunk}` : `${job.findings.length} findings to shrink`;
+}
+
+/** Errors lose their class on the way between processes; the name is kept. */
+function revive(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  return error;
+}

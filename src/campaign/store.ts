@@ -1,0 +1,76 @@
+/**
+ * Where findings go: one file per policy and class. A finding is on disk before anything else is done with it; if
+ * the folder cannot be written, a temporary one takes its place, and if that fails too the text goes to a last
+ * resort of the caller's, so that nothing found is lost.
+ */
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+export class FindingStore {
+  #dir: string | undefined;
+  readonly #onNotice: (line: string) => void;
+  readonly #lastResort: (text: string) => void;
+  #moved = false;
+
+  constructor(dir: string | undefined, onNotice: (line: string) => void, lastResort: (text: string) => void) {
+    this.#dir = dir;
+    this.#onNotice = onNotice;
+    this.#lastResort = lastResort;
+  }
+
+  /** Writes a file below the folder, whole or not at all. Returns its path, or undefined if it is nowhere. */
+  write(name: string, text: string): string | undefined {
+    if (this.#dir === undefined) return undefined;
+    try {
+      return this.#put(join(this.#dir, name), text);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      if (!this.#moved) {
+        this.#moved = true;
+        try {
+          const other = mkdtempSync(join(tmpdir(), 'gupfuzz-findings-'));
+          this.#onNotice(`cannot write to ${this.#dir} (${why}); findings go to ${other} instead`);
+          this.#dir = other;
+          return this.#put(join(other, name), text);
+        } catch {
+          // The last resort below.
+        }
+      }
+      this.#onNotice(`cannot write ${name} (${why}); the finding is printed instead`);
+      this.#lastResort(text);
+      return undefined;
+    }
+  }
+
+  remove(name: string): void {
+    if (this.#dir !== undefined) rmSync(join(this.#dir, name), { force: true });
+  }
+
+  #put(path: string, text: string): string {
+    mkdirSync(dirname(path), { recursive: true });
+    const partial = `${path}.partial`;
+    try {
+      writeFileSync(partial, text);
+      renameSync(partial, path);
+    } catch (error) {
+      try {
+        rmSync(partial, { force: true });
+      } catch {
+        // A folder that became read-only keeps the partial file.
+      }
+      throw error;
+    }
+    return path;
+  }
+}
+
+/** File name of a class: `isolation--leak-anon-get-r-cpu-to-device`. */
+export function slugOf(classId: string): string {
+  return classId
+    .toLowerCase()
+    .replace(/->/g, '-to-')
+    .replace(/^([^/]+)\//, '$1--')
+    .replace(/[^a-z0-9]+/g, (m) => (m.includes('--') ? '--' : '-'))
+    .replace(/-+$/, '');
+}

@@ -1,0 +1,77 @@
+/** Plain results of a campaign, as reports read them. */
+import type { CampaignSpace, PolicyCounts } from '../fuzz/chunk.ts';
+import type { ExpandedPolicy } from '../machine/tables.ts';
+import type { FindingClass } from '../property/property.ts';
+import type { Scenario } from '../scenario/scenario.ts';
+import type { Minimality } from '../shrink/shrink.ts';
+
+export interface CampaignOptions extends CampaignSpace {
+  readonly policies: readonly ExpandedPolicy[];
+  /** Runs from `firstRun` on; undefined: until `timeMs`. At least one of the two. */
+  readonly runs?: number;
+  readonly timeMs?: number;
+  /** 0-based shard `index` of `count`: the chunks whose number is `index` modulo `count`. */
+  readonly shard?: { readonly index: number; readonly count: number };
+  /** Worker processes; 0 runs everything in this process (library use). */
+  readonly workers: number;
+  /** Where findings go; undefined: nowhere. */
+  readonly out?: string;
+  readonly shrink: 'shortest' | 'passes' | 'none';
+  /** Also shrink and keep documented mismatches. */
+  readonly documented: boolean;
+  readonly signal?: AbortSignal;
+  /** Called at most a few times a second, and at the end of each phase. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Something a person should know: a worker died, a folder is full. One line. */
+  readonly onNotice?: (line: string) => void;
+}
+
+export interface Progress {
+  readonly phase: 'fuzz' | 'shrink' | 'done';
+  readonly runs: number;
+  /** undefined when time ends the campaign. */
+  readonly runsWanted: number | undefined;
+  readonly steps: number;
+  readonly elapsedMs: number;
+  /** Per policy, in order: distinct classes of broken promises so far. */
+  readonly classes: readonly number[];
+  readonly goalsReached: number;
+  readonly goals: number;
+  /** Findings shrunk, of how many. */
+  readonly shrunk: number;
+  readonly toShrink: number;
+}
+
+/** One class of broken promise (or documented mismatch) of one policy. */
+export interface Finding {
+  readonly policy: string;
+  /** Class id (property/property.ts). */
+  readonly class: string;
+  readonly parts: FindingClass;
+  readonly code: number;
+  readonly documented: boolean;
+  /** The first run that showed it. */
+  readonly run: number;
+  readonly scenario: Scenario;
+  readonly minimality: Minimality | { readonly kind: 'none'; readonly scope: string; readonly depth: number };
+  /** Path of its file, if it was written. */
+  readonly file?: string;
+}
+
+export interface CampaignResult {
+  readonly space: CampaignSpace;
+  /** Runs executed: all runs of the (shard's) chunks below `endRun`, each on every policy. */
+  readonly runs: number;
+  readonly endRun: number;
+  readonly ended: 'runs' | 'time' | 'interrupted';
+  readonly elapsedMs: number;
+  readonly policies: readonly ExpandedPolicy[];
+  /** Per policy, in order. */
+  readonly counts: readonly PolicyCounts[];
+  /** In order of policy, then class id. */
+  readonly findings: readonly Finding[];
+  /** Ids of properties whose `sometimes` goal no policy reached. */
+  readonly goalsMissed: readonly string[];
+  /** Canaries that no finding was made on. */
+  readonly canariesMissed: readonly string[];
+}

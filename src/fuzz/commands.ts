@@ -1,0 +1,187 @@
+/**
+ * The same programs as fast-check's model-based commands: the reference is the model, machine and policy are the
+ * real thing. For use with fc.modelRun in somebody's own test suite; campaigns draw with fuzz/program.ts, which is
+ * faster as it knows the state.
+ *
+ * A command is drawn before the state is known. So it names its page and variant, but its mm or reference only as
+ * the k-th that can do the step when its turn comes.
+ */
+import fc from 'fast-check';
+import { BLOCKED, POLICY_ERROR, REFUSED } from '../domain/kinds.ts';
+import type { Setup } from '../domain/setup.ts';
+import { decodeClass, INVALID, World } from '../executor/simulated.ts';
+import type { ExpandedPolicy } from '../machine/tables.ts';
+import { GUP_VARIANTS } from '../ops/gup.ts';
+import { OPS } from '../ops/index.ts';
+import { ADVICE } from '../ops/madvise.ts';
+import { type Op, type OpKind, pack } from '../ops/op.ts';
+import { WB_MODES } from '../ops/writeback.ts';
+import { classId } from '../property/property.ts';
+import type { Reference } from '../reference/reference.ts';
+import { Naming, type Scenario, type Step, stepText } from '../scenario/scenario.ts';
+import { alphabetFor } from '../check/scope.ts';
+import { WEIGHTS } from './generate.ts';
+
+/** What may be relied on. It advances with the world that it was made with. */
+export interface Model {
+  readonly reference: Reference;
+}
+
+/** Machine and policy, judged by the reference; and the steps taken so far, packed, with the slots they filled. */
+export interface Real {
+  readonly world: World;
+  readonly taken: { readonly step: number; readonly slot: number }[];
+}
+
+export interface GupCommandsOptions {
+  /** Most commands per program; those that do not apply when their turn comes count as well. Default 60. */
+  readonly maxCommands?: number;
+  /** Ways to take a reference (ops/gup.ts: gupVariant), plainest first. Default: all. */
+  readonly gups?: readonly number[];
+  /** fast-check's replayPath, to repeat a failure that it printed. */
+  readonly replayPath?: string;
+}
+
+/** `cause` of the error that is thrown when a promise is broken. */
+export interface BrokenPromise {
+  readonly classId: string;
+  /** The steps up to and including the one that showed it. */
+  readonly scenario: Scenario;
+}
+
+const COMMANDS_MAX_DEFAULT = 60;
+
+/** Operations that have variants besides gup: how many. */
+const VARIANTS: { readonly [K in OpKind]?: number } = {
+  mprotect: 2,
+  madvise: ADVICE.length,
+  unpin: 2,
+  wb_start: WB_MODES.length,
+};
+/** Operations of an mm that concern the whole of it, not a page. */
+const WHOLE_MM: readonly OpKind[] = ['fork', 'exit'];
+
+/** Whose number the first argument of a step is: known only when its turn comes, but for file pages. */
+type Actor = 'mm' | 'ref' | 'file';
+const actorOf = (op: Op): Actor => (op.task === 'mm' ? 'mm' : op.usesRef === true ? 'ref' : 'file');
+
+/** The k-th mm or reference that can do this to that page, or file page k. One class serves all operations. */
+class OpCommand implements fc.Command<Model, Real> {
+  readonly #setup: Setup;
+  readonly #op: number;
+  readonly #actor: Actor;
+  readonly #k: number;
+  readonly #page: number;
+  readonly #variant: number;
+
+  constructor(setup: Setup, op: Op, k: number, page: number, variant: number) {
+    this.#setup = setup;
+    this.#op = OPS.indexOf(op);
+    this.#actor = actorOf(op);
+    this.#k = k;
+    this.#page = page;
+    this.#variant = variant;
+  }
+
+  check(model: Readonly<Model>): boolean {
+    return this.#resolve(model.reference) >= 0;
+  }
+
+  run(model: Model, real: Real): void {
+    const { world, taken } = real;
+    const step = this.#resolve(model.reference);
+    const outcome = world.step(step);
+    if (outcome === INVALID) throw new Error(`${this}: enabled on the reference, yet it cannot be done`);
+    taken.push({ step, slot: world.slot });
+    const broken = world.violations.find((v) => !v.documented);
+    if (broken !== undefined) {
+      const cause: BrokenPromise = {
+        classId: classId(decodeClass(broken.code)),
+        scenario: scenarioOf(this.#setup, real),
+      };
+      throw new Error(`${cause.classId} at ${stepText(cause.scenario.steps.at(-1)!)}`, { cause });
+    }
+    if (outcome === POLICY_ERROR) {
+      const { policy, policyError } = world.machine;
+      throw new Error(
+        `policy ${policy.id}: ${policyError} at ${stepText(scenarioOf(this.#setup, real).steps.at(-1)!)}`,
+      );
+    }
+    // The program goes on without a reference that it did not get.
+    if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
+  }
+
+  /** From the arguments alone: `mm#1: gup A pin R`, `device: dma_read ref#0`; #k reads "the k-th that can". */
+  toString(): string {
+    const a = this.#actor === 'file' ? this.#k : 0;
+    const step = new Naming(this.#setup).name(pack(this.#op, a, this.#page, this.#variant), 0);
+    const actor = { mm: { task: `mm#${this.#k}` }, ref: { ref: `ref#${this.#k}` }, file: {} }[this.#actor];
+    return stepText({ ...step, ...actor } as Step).replace(/^\w+ = /, '');
+  }
+
+  /** The packed step, or -1 if nobody can do it now. */
+  #resolve(reference: Reference): number {
+    const op = OPS[this.#op]!;
+    const { mms, refs } = reference.shape;
+    if (this.#actor === 'file') {
+      const step = pack(this.#op, this.#k, 0, this.#variant);
+      return op.enabled(reference, step) ? step : -1;
+    }
+    const can: number[] = [];
+    for (let a = 0; a < (this.#actor === 'mm' ? mms : refs); a++) {
+      const step = pack(this.#op, a, this.#page, this.#variant);
+      if (op.enabled(reference, step)) can.push(step);
+    }
+    return can.length === 0 ? -1 : can[this.#k % can.length]!;
+  }
+}
+
+/** What was done so far, with names. */
+function scenarioOf(setup: Setup, { taken }: Real): Scenario {
+  const naming = new Naming(setup);
+  return { setup, steps: taken.map(({ step, slot }) => naming.name(step, slot)) };
+}
+
+/**
+ * Programs for fc.modelRun: iterables of commands over the reference (model) and machine with policy (real). A
+ * command throws when a promise is broken; documented mismatches do not throw. Throws RangeError if the setup is
+ * inconsistent.
+ *
+ * @example
+ * const start = modelAndReal(setup, policy);
+ * fc.assert(fc.property(gupCommands(setup), (commands) => fc.modelRun(start, commands)));
+ */
+export function gupCommands(
+  setup: Setup,
+  options: GupCommandsOptions = {},
+): fc.Arbitrary<Iterable<fc.Command<Model, Real>>> {
+  const { maxCommands = COMMANDS_MAX_DEFAULT, gups = GUP_VARIANTS, replayPath } = options;
+  const { ops } = alphabetFor(setup, gups);
+  const weighted = OPS.filter((_, at) => ops[at] === true).map((op) => ({
+    weight: WEIGHTS[op.kind],
+    arbitrary: commandOf(setup, op, gups),
+  }));
+  return fc.commands([fc.oneof(...weighted)], {
+    maxCommands,
+    size: 'max',
+    ...(replayPath === undefined ? {} : { replayPath }),
+  });
+}
+
+function commandOf(setup: Setup, op: Op, gups: readonly number[]): fc.Arbitrary<fc.Command<Model, Real>> {
+  const below = (n: number): fc.Arbitrary<number> => fc.nat({ max: n - 1 });
+  const actors = { mm: setup.mms, ref: setup.refs, file: setup.files.length }[actorOf(op)];
+  const pages = op.task === 'mm' && !WHOLE_MM.includes(op.kind) ? setup.pages.length : 1;
+  const variants = op.kind === 'gup' ? fc.constantFrom(...gups) : below(VARIANTS[op.kind] ?? 1);
+  return fc
+    .tuple(below(actors), below(pages), variants)
+    .map(([k, page, variant]) => new OpCommand(setup, op, k, page, variant));
+}
+
+/** The start of each run, for fc.modelRun: a world of the policy as real, its reference as model. */
+export function modelAndReal(setup: Setup, policy: ExpandedPolicy): () => { model: Model; real: Real } {
+  return () => {
+    const world = new World(setup, policy);
+    return { model: { reference: world.reference }, real: { world, taken: [] } };
+  };
+}
