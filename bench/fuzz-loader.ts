@@ -3,8 +3,9 @@
  * damage. The loader must take it or refuse it with one FileError of one line; anything else is a breach (exit code 1).
  * Same count and seed, same files.
  */
-import { isDeepStrictEqual } from 'node:util';
+
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import {
   type Counterexample,
   type CounterexampleContent,

@@ -11,7 +11,7 @@ export const cpuView: Property = {
   implies: [],
   violated: (o) => {
     if (o.provenance === 'stale' && o.storedBy !== 'device') return 'stale';
-    return o.provenance === 'leak' && !o.privatePage ? 'leak' : '';
+    return o.provenance === 'leak' && (!o.privatePage || o.fromFile) ? 'leak' : '';
   },
   sometimes: {
     goal: 'a process loaded what a CPU had stored',

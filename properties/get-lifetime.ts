@@ -11,8 +11,9 @@ export const getLifetime: Property = {
   implies: [],
   violated: (o) => {
     if (o.kind === 'freed') return 'use-after-free';
-    if (o.kind === 'dio-write') return o.provenance === 'stale' ? 'stale' : '';
-    return !o.exact && o.provenance === 'stale' ? 'stale' : '';
+    if (o.kind === 'device-load' && o.exact) return '';
+    if (o.provenance === 'leak' && (!o.privatePage || o.fromFile)) return 'leak';
+    return o.provenance === 'stale' ? 'stale' : '';
   },
   sometimes: {
     goal: 'a device read through a reference whose mapping was gone',

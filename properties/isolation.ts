@@ -9,7 +9,7 @@ export const isolation: Property = {
   observes: ['load', 'device-load', 'dio-write'],
   needs: 'any page',
   implies: [],
-  violated: (o) => (o.privatePage && o.provenance === 'leak' ? 'leak' : ''),
+  violated: (o) => (o.privatePage && o.provenance === 'leak' && !o.fromFile ? 'leak' : ''),
   sometimes: {
     goal: 'a page was looked at after fork when the copies had parted',
     reached: (o) => o.kind === 'load' && o.privatePage && o.reference.diverged(o.a, o.b),

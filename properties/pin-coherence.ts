@@ -12,7 +12,7 @@ export const pinCoherence: Property = {
   violated: (o) => {
     if (o.kind === 'device-load') {
       if (o.exact && o.provenance === 'stale') return 'stale';
-      return o.provenance === 'leak' && !o.privatePage ? 'leak' : '';
+      return o.exact && o.provenance === 'leak' && (!o.privatePage || o.fromFile) ? 'leak' : '';
     }
     return o.provenance === 'stale' && o.storedBy === 'device' ? 'stale' : '';
   },

@@ -42,19 +42,48 @@ function feasible(decision: string, fact: string, value: unknown, kinds: Readonl
 
 const FILE_ONLY = new Set(['stripBuffers', 'wbBegin', 'unpinDirty']);
 
-/** Rules of a table that cannot be first match with the scope's page kinds. */
-export function impossibleRules(table: ExpandedTable, space: CampaignSpace): ReadonlySet<number> {
+/** The facts of one entry of an expanded table; facts that its rules do not read are absent. */
+function factsOfEntry(table: ExpandedTable, entry: number): { readonly [fact: string]: unknown } {
+  const facts = DECISIONS[table.decision].facts;
+  return Object.fromEntries(
+    table.reads.map((fact, i) => {
+      const [name, domain] = facts[fact]!;
+      return [name, domain[Math.floor(entry / table.strides[i]!) % domain.length]];
+    }),
+  );
+}
+
+/**
+ * unshareFault and zeroPagePin are asked only where gupSlow's answer leads there: with these frames, and there with
+ * or without exclusivity.
+ */
+function asked(policy: ExpandedPolicy, decision: string, facts: { readonly [fact: string]: unknown }): boolean {
+  if (decision !== 'unshareFault' && decision !== 'zeroPagePin') return true;
+  const gupSlow = policy.tables.find((t) => t.decision === 'gupSlow')!;
+  const answers: readonly string[] = DECISIONS.gupSlow.answers;
+  const agrees = (x: unknown, y: unknown): boolean => x === undefined || y === undefined || x === y;
+  return gupSlow.answer.some((answer, entry) => {
+    const at = factsOfEntry(gupSlow, entry);
+    return decision === 'unshareFault'
+      ? answers[answer] === 'unshare fault' &&
+          agrees(at['frame'], facts['frame']) &&
+          agrees(at['anonExclusive'], facts['anonExclusive'])
+      : answers[answer] === 'return' &&
+          agrees(at['frame'], 'zero') &&
+          agrees(at['pin'], true) &&
+          agrees(at['longterm'], facts['longterm']);
+  });
+}
+
+/** Rules of a table that cannot be first match with the scope's page kinds, or are never asked. */
+export function impossibleRules(policy: ExpandedPolicy, table: ExpandedTable, space: CampaignSpace): ReadonlySet<number> {
   const kinds = kindsIn(space);
   const possible = new Set<number>();
-  const facts = DECISIONS[table.decision].facts;
   if (!FILE_ONLY.has(table.decision) || tracked(kinds))
     table.ruleOf.forEach((rule, entry) => {
-      const fits = table.reads.every((fact, i) => {
-        const [name, domain] = facts[fact]!;
-        const value = domain[Math.floor(entry / table.strides[i]!) % domain.length];
-        return feasible(table.decision, name, value, kinds);
-      });
-      if (fits) possible.add(rule);
+      const facts = factsOfEntry(table, entry);
+      const fits = Object.entries(facts).every(([name, value]) => feasible(table.decision, name, value, kinds));
+      if (fits && asked(policy, table.decision, facts)) possible.add(rule);
     });
   return new Set(table.rules.map((_, i) => i).filter((i) => !possible.has(i)));
 }
@@ -73,7 +102,7 @@ export function ruleCoverage(policy: ExpandedPolicy, fired: readonly (readonly n
   const cannotFire: string[] = [];
   let rules = 0;
   policy.tables.forEach((table, t) => {
-    const impossible = impossibleRules(table, space);
+    const impossible = impossibleRules(policy, table, space);
     table.rules.forEach((name, i) => {
       rules++;
       if (fired[t]![i]! > 0) return;

@@ -89,7 +89,7 @@ const DAMAGES: readonly Damage[] = [
 const STORED_BY: readonly (StoredBy | '-')[] = ['-', 'initial', 'cpu', 'device', 'file'];
 const OBSERVED_BY: readonly ObservedBy[] = ['cpu', 'device', 'file', 'disk', 'filesystem'];
 /** Claims of a policy about itself come after the properties in class codes. */
-export const CLAIM_PROPERTIES = ['claim: writable anon pte => exclusive', 'claim: pinned anon => exclusive'] as const;
+export const CLAIM_PROPERTIES = ['claim: writable anon pte => exclusive', 'claim: pinned anon folio => exclusive'] as const;
 
 const REF_OF_STORER: readonly (RefKind | '')[] = ['', '', 'GET', 'PIN', 'PIN', 'DIO', ''];
 
@@ -99,6 +99,7 @@ class MutableObservation implements Observation {
   privatePage = true;
   observedBy: ObservedBy = 'cpu';
   provenance: Provenance = 'match';
+  fromFile = false;
   storedBy: StoredBy = 'initial';
   ref: RefKind | '' = '';
   write = false;
@@ -458,6 +459,7 @@ export class World {
   /** Provenance, and whose store is concerned: of what was seen (match, leak) or of what was missed (stale). */
   #content(o: MutableObservation, said: number, token: number, expected: number): void {
     o.provenance = said === MATCH ? 'match' : said === LEAK ? 'leak' : 'stale';
+    o.fromFile = said !== MATCH && this.reference.wasInFile(token);
     const concerned = said === MATCH || said === LEAK || expected < 0 ? token : expected;
     const storer = this.reference.storer[concerned]!;
     o.storedBy =

@@ -8,7 +8,7 @@
  */
 import fc from 'fast-check';
 import { BLOCKED, POLICY_ERROR, REFUSED } from '../domain/kinds.ts';
-import type { Setup } from '../domain/setup.ts';
+import { type Setup, shapeOf } from '../domain/setup.ts';
 import { decodeClass, INVALID, World } from '../executor/simulated.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { GUP_VARIANTS } from '../ops/gup.ts';
@@ -17,6 +17,7 @@ import { ADVICE } from '../ops/madvise.ts';
 import { type Op, type OpKind, pack } from '../ops/op.ts';
 import { WB_MODES } from '../ops/writeback.ts';
 import { classId } from '../property/property.ts';
+import { PROPERTIES } from '../../properties/index.ts';
 import type { Reference } from '../reference/reference.ts';
 import { Naming, type Scenario, type Step, stepText } from '../scenario/scenario.ts';
 import { alphabetFor } from '../check/scope.ts';
@@ -38,6 +39,8 @@ export interface GupCommandsOptions {
   readonly maxCommands?: number;
   /** Ways to take a reference (ops/gup.ts: gupVariant), plainest first. Default: all. */
   readonly gups?: readonly number[];
+  /** Ids of the properties that count; a breach of another does not throw. Default: all, and the policy's claims. */
+  readonly properties?: readonly string[];
   /** fast-check's replayPath, to repeat a failure that it printed. */
   readonly replayPath?: string;
 }
@@ -61,6 +64,12 @@ const VARIANTS: { readonly [K in OpKind]?: number } = {
 /** Operations of an mm that concern the whole of it, not a page. */
 const WHOLE_MM: readonly OpKind[] = ['fork', 'exit'];
 
+/** What all commands of one program agree on: the setup, and whether a breach of this class counts. */
+interface Terms {
+  readonly setup: Setup;
+  readonly counts: (code: number) => boolean;
+}
+
 /** Whose number the first argument of a step is: known only when its turn comes, but for file pages. */
 type Actor = 'mm' | 'ref' | 'file';
 const actorOf = (op: Op): Actor => (op.task === 'mm' ? 'mm' : op.usesRef === true ? 'ref' : 'file');
@@ -73,9 +82,11 @@ class OpCommand implements fc.Command<Model, Real> {
   readonly #k: number;
   readonly #page: number;
   readonly #variant: number;
+  readonly #counts: (code: number) => boolean;
 
-  constructor(setup: Setup, op: Op, k: number, page: number, variant: number) {
+  constructor({ setup, counts }: Terms, op: Op, k: number, page: number, variant: number) {
     this.#setup = setup;
+    this.#counts = counts;
     this.#op = OPS.indexOf(op);
     this.#actor = actorOf(op);
     this.#k = k;
@@ -89,11 +100,12 @@ class OpCommand implements fc.Command<Model, Real> {
 
   run(model: Model, real: Real): void {
     const { world, taken } = real;
+    if (world.ended) return; // the kernel stopped, by a breach that does not count
     const step = this.#resolve(model.reference);
     const outcome = world.step(step);
     if (outcome === INVALID) throw new Error(`${this}: enabled on the reference, yet it cannot be done`);
     taken.push({ step, slot: world.slot });
-    const broken = world.violations.find((v) => !v.documented);
+    const broken = world.violations.find((v) => !v.documented && this.#counts(v.code));
     if (broken !== undefined) {
       const cause: BrokenPromise = {
         classId: classId(decodeClass(broken.code)),
@@ -155,12 +167,25 @@ export function gupCommands(
   setup: Setup,
   options: GupCommandsOptions = {},
 ): fc.Arbitrary<Iterable<fc.Command<Model, Real>>> {
-  const { maxCommands = COMMANDS_MAX_DEFAULT, gups = GUP_VARIANTS, replayPath } = options;
+  const { maxCommands = COMMANDS_MAX_DEFAULT, gups = GUP_VARIANTS, properties, replayPath } = options;
+  shapeOf(setup); // says what is wrong with it
+  const known = PROPERTIES.map((p) => p.id);
+  const unknown = properties?.find((id) => !known.includes(id));
+  if (unknown !== undefined)
+    throw new RangeError(`property ${JSON.stringify(unknown)} is not one of: ${known.join(', ')}`);
+  if (gups.some((variant) => !GUP_VARIANTS.includes(variant)))
+    throw new RangeError(`gups: not all of ${gups.join(', ')} are variants of gup (GUP_VARIANTS)`);
+  const terms: Terms = {
+    setup,
+    counts: (code) => properties === undefined || properties.includes(decodeClass(code).property),
+  };
   const { ops } = alphabetFor(setup, gups);
-  const weighted = OPS.filter((_, at) => ops[at] === true).map((op) => ({
-    weight: WEIGHTS[op.kind],
-    arbitrary: commandOf(setup, op, gups),
-  }));
+  const weighted = OPS.filter((op, at) => ops[at] === true && (op.kind !== 'gup' || gups.length > 0)).map(
+    (op) => ({
+      weight: WEIGHTS[op.kind],
+      arbitrary: commandOf(terms, op, gups),
+    }),
+  );
   return fc.commands([fc.oneof(...weighted)], {
     maxCommands,
     size: 'max',
@@ -168,14 +193,15 @@ export function gupCommands(
   });
 }
 
-function commandOf(setup: Setup, op: Op, gups: readonly number[]): fc.Arbitrary<fc.Command<Model, Real>> {
+function commandOf(terms: Terms, op: Op, gups: readonly number[]): fc.Arbitrary<fc.Command<Model, Real>> {
+  const { setup } = terms;
   const below = (n: number): fc.Arbitrary<number> => fc.nat({ max: n - 1 });
   const actors = { mm: setup.mms, ref: setup.refs, file: setup.files.length }[actorOf(op)];
   const pages = op.task === 'mm' && !WHOLE_MM.includes(op.kind) ? setup.pages.length : 1;
   const variants = op.kind === 'gup' ? fc.constantFrom(...gups) : below(VARIANTS[op.kind] ?? 1);
   return fc
     .tuple(below(actors), below(pages), variants)
-    .map(([k, page, variant]) => new OpCommand(setup, op, k, page, variant));
+    .map(([k, page, variant]) => new OpCommand(terms, op, k, page, variant));
 }
 
 /** The start of each run, for fc.modelRun: a world of the policy as real, its reference as model. */

@@ -28,10 +28,10 @@ const ext4 = (id: string, title: string, stablePages: boolean, withoutBuffers: F
 });
 
 export const FILESYSTEMS: readonly Filesystem[] = [
-  ext4('ext4-v5.17', 'ext4 up to v5.17', false, 'BUG'),
   ext4('ext4-v5.18', 'ext4 from v5.18', false, 'WARN and drop'),
-  ext4('ext4-v5.17-stable', 'ext4 up to v5.17 on a device that needs stable pages', true, 'BUG'),
   ext4('ext4-v5.18-stable', 'ext4 from v5.18 on a device that needs stable pages', true, 'WARN and drop'),
+  ext4('ext4-v5.17', 'ext4 up to v5.17', false, 'BUG'),
+  ext4('ext4-v5.17-stable', 'ext4 up to v5.17 on a device that needs stable pages', true, 'BUG'),
   {
     id: 'shmem',
     title: 'tmpfs, memfd and MAP_SHARED|MAP_ANONYMOUS',

@@ -33,6 +33,8 @@ export interface Observation {
   readonly observedBy: ObservedBy;
   /** match; leak: the page never saw this content; stale: it did, but must not show it any more. */
   readonly provenance: Provenance;
+  /** The content was at some time that of a file page: no secret of another process. */
+  readonly fromFile: boolean;
   /** Whose store is concerned: for a leak that of the content seen, for stale that of the content missed. */
   readonly storedBy: StoredBy;
   /** The reference through which was observed, or else by which the content concerned was stored. */

@@ -406,6 +406,11 @@ export class Reference {
     return this.cellState[cell] === FIXED ? this.current[cell]! : -1;
   }
 
+  /** True if the token ever was the content of a file page. */
+  wasInFile(token: number): boolean {
+    return (this.seen[token]! & (((1 << this.shape.files) - 1) << this.fileCell)) !== 0 && token !== ZERO_TOKEN;
+  }
+
   /** How many living pages and shared file pages have this token as their current content. */
   ownersOf(token: number): number {
     let owners = 0;

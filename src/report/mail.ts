@@ -1,5 +1,5 @@
 /** A counterexample as plain text for a mailing list: at most 72 columns, nothing that a mail client breaks. */
-import { type FindingClass, classId } from '../property/property.ts';
+import { classId, type FindingClass } from '../property/property.ts';
 import { byNumbers, type Counterexample } from '../scenario/file.ts';
 import { renderColumns, WIDTH_DEFAULT, wrapText } from './columns.ts';
 

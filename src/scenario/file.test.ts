@@ -13,8 +13,8 @@ import {
   jsonSchema,
   newCounterexample,
   parseCounterexample,
-  schemaText,
   STEPS_MAX,
+  schemaText,
 } from './file.ts';
 
 const [LEAK, NOTIFY, ALLOWED] = LOADER_SAMPLES as readonly [Counterexample, Counterexample, Counterexample];
@@ -259,7 +259,7 @@ const TEXT_RULE = (max: number): string =>
 
 describe('what is refused by the schema', () => {
   it.each<[string, (v: Loose) => void, string]>([
-    ['field left out', (v) => delete v['title'], `title is missing; allowed: ${TEXT_RULE(120)}`],
+    ['field left out', (v) => delete v.title, `title is missing; allowed: ${TEXT_RULE(120)}`],
     [
       'field misspelt',
       (v) => {
@@ -507,12 +507,12 @@ const BEYOND_SCHEMA: readonly [string, Counterexample, (v: Loose) => void, strin
     'leak of nobody',
     LEAK,
     (v) => Object.assign(v.class!, { storedBy: '-' }),
-    'class.storedBy is "-"; allowed: who stored, where damage is "leak"',
+    'class.storedBy is "-"; allowed: who stored where damage is "leak"',
   ],
   [
     'classes out of order',
     NOTIFY,
-    (v) => (v.expect['my.policy_2']!['classes'] as string[]).reverse(),
+    (v) => (v.expect['my.policy_2']!.classes as string[]).reverse(),
     'expect["my.policy_2"].classes[1] is "fs-notified/unnotified/shared-file/PIN-W-LT/-->filesystem"; allowed: ids sorted by code units, each once',
   ],
   [

@@ -473,20 +473,11 @@ function explain(issues: readonly z.core.$ZodIssue[], root: unknown, file: strin
   const path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]!] : issue.path;
   const place = pathText(path);
   const value = valueAt(root, path);
+  let what = value === undefined ? 'is missing' : `is ${shown(value)}`;
   if (issue.code === 'unrecognized_keys' || issue.code === 'invalid_key')
-    return new FileError(
-      file,
-      'schema',
-      place,
-      `is an unknown field (value ${shown(value)}); allowed: ${issue.message}`,
-    );
-  const what = value === undefined ? 'is missing' : `is ${shown(value)}`;
-  return new FileError(
-    file,
-    'schema',
-    place,
-    `${place === '' ? 'the file ' : ''}${what}; allowed: ${issue.message}`,
-  );
+    what = `is an unknown field (value ${shown(value)})`;
+  else if (place === '') what = `the file ${what}`;
+  return new FileError(file, 'schema', place, `${what}; allowed: ${issue.message}`);
 }
 
 function valueAt(root: unknown, path: Path): unknown {
@@ -527,8 +518,13 @@ function shorten(text: string, max: number): string {
   return `${text.slice(0, max - 3).replace(/[\ud800-\udbff]$/, '')}...`;
 }
 
-/** Field of a step that names something, for messages. */
-type NameField = 'task' | 'page' | 'file' | 'ref' | 'result';
+/** An mm or a reference: where its name came from, and where it ended. */
+interface Introduced {
+  readonly name: string;
+  readonly kind: 'mm' | 'ref';
+  readonly from: string;
+  ended: string;
+}
 
 function checkSetup(c: Counterexample, file: string): void {
   const { pages, files } = c.setup;
@@ -543,14 +539,7 @@ function checkSetup(c: Counterexample, file: string): void {
     });
   pages.forEach((page, i) => {
     if (page.file !== undefined && !files.some((f) => f.name === page.file))
-      fail(
-        `setup.pages[${i}].file`,
-        page.file,
-        oneOfNames(
-          'a file of setup.files',
-          files.map((f) => f.name),
-        ),
-      );
+      fail(`setup.pages[${i}].file`, page.file, oneNamed('a file of setup.files', files));
   });
   try {
     shapeOf(c.setup);
@@ -562,18 +551,17 @@ function checkSetup(c: Counterexample, file: string): void {
 
 /** Names are introduced before they are used, never reused, and not used after their end. */
 function checkSteps(c: Counterexample, file: string): void {
-  /** Where each name of an mm or a reference came from, and where it ended. */
-  const names = new Map<string, { readonly kind: 'mm' | 'ref'; readonly from: string; ended: string }>();
-  names.set(FIRST_MM, { kind: 'mm', from: 'the mm at the start', ended: '' });
+  const names = new Map<string, Introduced>();
+  names.set(FIRST_MM, { name: FIRST_MM, kind: 'mm', from: 'the mm at the start', ended: '' });
 
   c.steps.forEach((step, at) => {
-    const fail = (field: NameField | 'write' | 'longterm', value: unknown, what: string): never => {
+    const fail = (field: string, value: unknown, what: string): never => {
       throw new FileError(file, 'meaning', `steps[${at}].${field}`, `is ${shown(value)}${what}`);
     };
     const use = (field: 'task' | 'ref', kind: 'mm' | 'ref', name: string): void => {
       const known = names.get(name);
-      const alive = [...names].filter(([, n]) => n.kind === kind && n.ended === '').map(([n]) => n);
-      const allowed = oneOfNames(kind === 'mm' ? 'an mm that lives' : 'a reference that is held', alive);
+      const alive = [...names.values()].filter((n) => n.kind === kind && n.ended === '');
+      const allowed = oneNamed(kind === 'mm' ? 'an mm that lives' : 'a reference that is held', alive);
       if (known === undefined) fail(field, name, `, which nothing introduced before; allowed: ${allowed}`);
       else if (known.kind !== kind) fail(field, name, `, which is ${known.from}; allowed: ${allowed}`);
       else if (known.ended !== '') fail(field, name, `, which ended at ${known.ended}; allowed: ${allowed}`);
@@ -581,7 +569,7 @@ function checkSteps(c: Counterexample, file: string): void {
     const introduce = (kind: 'mm' | 'ref', name: string): void => {
       const known = names.get(name);
       if (known !== undefined) fail('result', name, `, which is ${known.from}; allowed: a name not yet used`);
-      names.set(name, { kind, from: `the result of steps[${at}] (${step.op})`, ended: '' });
+      names.set(name, { name, kind, from: `the result of steps[${at}] (${step.op})`, ended: '' });
     };
     const end = (name: string): void => {
       names.get(name)!.ended = `steps[${at}] (${step.op})`;
@@ -590,23 +578,9 @@ function checkSteps(c: Counterexample, file: string): void {
     if ('ref' in step) use('ref', 'ref', step.ref);
     else if (!('file' in step)) use('task', 'mm', step.task);
     if ('page' in step && !c.setup.pages.some((p) => p.name === step.page))
-      fail(
-        'page',
-        step.page,
-        `; allowed: ${oneOfNames(
-          'a page of setup.pages',
-          c.setup.pages.map((p) => p.name),
-        )}`,
-      );
+      fail('page', step.page, `; allowed: ${oneNamed('a page of setup.pages', c.setup.pages)}`);
     if ('file' in step && !c.setup.files.some((f) => f.name === step.file))
-      fail(
-        'file',
-        step.file,
-        `; allowed: ${oneOfNames(
-          'a file of setup.files',
-          c.setup.files.map((f) => f.name),
-        )}`,
-      );
+      fail('file', step.file, `; allowed: ${oneNamed('a file of setup.files', c.setup.files)}`);
     switch (step.op) {
       case 'fork':
         introduce('mm', step.result);
@@ -630,8 +604,8 @@ function checkSteps(c: Counterexample, file: string): void {
   });
 }
 
-const oneOfNames = (what: string, names: readonly string[]): string =>
-  names.length === 0 ? `${what} (there is none)` : `${what} (${shorten(names.join(', '), 80)})`;
+const oneNamed = (what: string, named: readonly { readonly name: string }[]): string =>
+  `${what} (${named.length === 0 ? 'there is none' : shorten(named.map((n) => n.name).join(', '), 80)})`;
 
 /** Policy, class, what was seen and the expectations agree with each other. */
 function checkFinding(c: Counterexample, file: string): void {
@@ -644,20 +618,12 @@ function checkFinding(c: Counterexample, file: string): void {
     fail(['seen', 'step'], c.seen.step, `the index of a step, 0 to ${c.steps.length - 1}`);
   if (c.class !== null) {
     const { ref, access, longterm, damage, storedBy } = c.class;
-    if ((ref === '-') !== (access === '-'))
-      fail(
-        ['class', 'access'],
-        access,
-        ref === '-' ? '"-" where ref is "-"' : '"R" or "W" where ref is not "-"',
-      );
+    if (ref === '-' && access !== '-') fail(['class', 'access'], access, '"-" where ref is "-"');
+    if (ref !== '-' && access === '-') fail(['class', 'access'], access, '"R" or "W" where ref is not "-"');
     if (ref === '-' && longterm) fail(['class', 'longterm'], longterm, 'false where ref is "-"');
     const content = damage === 'leak' || damage === 'stale';
     if (content !== (storedBy !== '-'))
-      fail(
-        ['class', 'storedBy'],
-        storedBy,
-        content ? `who stored, where damage is "${damage}"` : `"-" where damage is "${damage}"`,
-      );
+      fail(['class', 'storedBy'], storedBy, `${content ? 'who stored' : '"-"'} where damage is "${damage}"`);
   }
   for (const [policy, e] of Object.entries(c.expect)) {
     const at = ['expect', policy];
@@ -665,12 +631,10 @@ function checkFinding(c: Counterexample, file: string): void {
       e[field]?.forEach((id, i, ids) => {
         if (i > 0 && ids[i - 1]! >= id) fail([...at, field, i], id, 'ids sorted by code units, each once');
       });
-    if ((e.verdict === 'violated') !== e.classes.length > 0)
-      fail(
-        [...at, 'classes'],
-        e.classes,
-        e.verdict === 'violated' ? 'at least one class id' : `[] for ${shown(e.verdict)}`,
-      );
+    if (e.verdict === 'violated' && e.classes.length === 0)
+      fail([...at, 'classes'], e.classes, 'at least one class id');
+    if (e.verdict !== 'violated' && e.classes.length > 0)
+      fail([...at, 'classes'], e.classes, `[] for "${e.verdict}"`);
     if (e.verdict === 'not violated' && e.documented !== undefined)
       fail([...at, 'documented'], e.documented, 'nothing for "not violated"');
     if (policy === c.policy && c.class !== null && !e.classes.includes(classId(c.class)))
@@ -787,10 +751,10 @@ class JsonReader {
       if (unit === QUOTE) break;
       if (unit === BACKSLASH) {
         ESCAPE.lastIndex = this.#at;
-        const escape = ESCAPE.exec(this.#text)?.[0];
-        if (escape === undefined)
+        const escaped = ESCAPE.exec(this.#text)?.[0];
+        if (escaped === undefined)
           throw this.#syntax('an escape of JSON (\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u0000)');
-        this.#at += escape.length - 1;
+        this.#at += escaped.length - 1;
       } else if (!(unit >= SPACE)) throw this.#syntax('a string on one line that ends in a double quote');
     }
     return JSON.parse(this.#text.slice(start, ++this.#at)) as string;
@@ -845,12 +809,16 @@ const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
  * end. Throws FileError if the loader would refuse it: what we write can be read.
  */
 export function formatCounterexample(c: Counterexample): string {
-  // The definition must take every step and class that the types allow. It rebuilds objects in its own field order.
-  const { setup, steps, expect, references, ...rest } = COUNTEREXAMPLE.parse({
-    ...validate(c, 'counterexample to be written'),
-    steps: c.steps satisfies Frozen<Loaded['steps']>,
-    class: c.class satisfies Frozen<Loaded['class']>,
-  });
+  const name = 'counterexample to be written';
+  // The compiler sees to it that the definition takes every step and class. It rebuilds objects in its field order.
+  const { setup, steps, expect, references, ...rest } = validate(
+    {
+      ...c,
+      steps: c.steps satisfies Frozen<Loaded['steps']>,
+      class: c.class satisfies Frozen<Loaded['class']>,
+    },
+    name,
+  );
   const policies = Object.keys(expect).sort(byNumbers);
   const field = (key: string, value: string): string => `  ${JSON.stringify(key)}: ${value}`;
   const inlined = (key: keyof typeof rest): string => field(key, inline(rest[key]));
@@ -885,12 +853,7 @@ export function formatCounterexample(c: Counterexample): string {
     inlined('explanation'),
   ].join(',\n')}\n}\n`;
   if (Buffer.byteLength(text) > FILE_BYTES_MAX)
-    throw new FileError(
-      'counterexample to be written',
-      'text',
-      '',
-      `would be larger than ${FILE_BYTES_MAX} bytes`,
-    );
+    throw new FileError(name, 'text', '', `the file would have more than ${FILE_BYTES_MAX} bytes`);
   return text;
 }
 

@@ -164,7 +164,7 @@ function scopeText(setup: Setup, gups: readonly number[]): string {
   const filesystems = setup.files.map((f) => f.filesystem).join(', ');
   const ops = alphabetFor(setup, gups).ops.filter(Boolean).length;
   return (
-    `up to ${setup.mms} mm, ${setup.refs} references at a time; ${pages}` +
+    `up to ${setup.mms} ${setup.mms === 1 ? 'mm' : 'mms'} and ${setup.refs} ${setup.refs === 1 ? 'reference' : 'references'} at a time; ${pages}` +
     `${filesystems === '' ? '' : ` on ${filesystems}`}; ${ops} operations, ${gups.length} kinds of gup`
   );
 }

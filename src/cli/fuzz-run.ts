@@ -1,0 +1,252 @@
+/** The main job: a campaign with its progress, summary and exit code. */
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import cliProgress from 'cli-progress';
+import pc from 'picocolors';
+import { runCampaign } from '../campaign/campaign.ts';
+import { FindingStore } from '../campaign/store.ts';
+import type { CampaignResult, Finding, Progress } from '../campaign/types.ts';
+import type { Profile } from '../fuzz/generate.ts';
+import type { ExpandedPolicy } from '../machine/tables.ts';
+import { knownBreaks } from '../policies/known.ts';
+import { budgetText, campaignData, costsText, coverageText, matrixText } from '../report/campaign.ts';
+import { renderColumns } from '../report/columns.ts';
+import { parseCounterexample, type Counterexample } from '../scenario/file.ts';
+import { stepText } from '../scenario/scenario.ts';
+import { EXIT } from './exit.ts';
+
+export interface FuzzOptions {
+  readonly policies: readonly ExpandedPolicy[];
+  /** Modules that are not policies, already reported. */
+  readonly broken: readonly { readonly name: string; readonly message: string }[];
+  readonly seed: number;
+  readonly runs?: number;
+  readonly timeMs?: number;
+  readonly scope: string;
+  readonly profile: Profile;
+  readonly workers?: number;
+  readonly out?: string;
+  readonly shrink: 'shortest' | 'passes' | 'none';
+  readonly documented: boolean;
+  readonly shard?: { readonly index: number; readonly count: number };
+  readonly format: 'text' | 'json';
+  readonly show: 'shortest' | 'all' | 'none';
+}
+
+/** Plain progress lines come this often where there is no terminal. */
+const PLAIN_INTERVAL_MS = 5000;
+
+export async function runFuzz(options: FuzzOptions): Promise<number> {
+  const notice = (line: string): void => {
+    process.stderr.write(`gupfuzz: ${line}\n`);
+  };
+  const workers = options.workers ?? Math.max(1, availableParallelism());
+  const names = options.policies.map((p) => p.alias ?? p.id);
+  const screen = progressScreen(names, options);
+  const abort = new AbortController();
+  let signal: 'SIGINT' | 'SIGTERM' | undefined;
+  const stop = (name: 'SIGINT' | 'SIGTERM') => (): void => {
+    if (signal !== undefined) process.exit(name === 'SIGINT' ? EXIT.interrupted : EXIT.terminated);
+    signal = name;
+    screen.stop();
+    notice('stopping; what was found so far is kept (again to stop at once)');
+    abort.abort();
+  };
+  const onInt = stop('SIGINT');
+  const onTerm = stop('SIGTERM');
+  process.on('SIGINT', onInt);
+  process.on('SIGTERM', onTerm);
+
+  let result: CampaignResult;
+  try {
+    result = await runCampaign({
+      seed: options.seed,
+      scope: options.scope,
+      profile: options.profile,
+      policies: options.policies,
+      ...(options.runs === undefined ? {} : { runs: options.runs }),
+      ...(options.timeMs === undefined ? {} : { timeMs: options.timeMs }),
+      ...(options.shard === undefined ? {} : { shard: options.shard }),
+      ...(options.out === undefined ? {} : { out: options.out }),
+      workers,
+      shrink: options.shrink,
+      documented: options.documented,
+      signal: abort.signal,
+      onProgress: screen.update,
+      onNotice: (line) => {
+        screen.stop();
+        notice(line);
+      },
+    });
+  } finally {
+    screen.stop();
+    process.off('SIGINT', onInt);
+    process.off('SIGTERM', onTerm);
+  }
+
+  if (options.out !== undefined) {
+    const store = new FindingStore(options.out, notice, () => {});
+    store.write('campaign.json', `${JSON.stringify(campaignData(result), null, 2)}\n`);
+  }
+  if (options.format === 'json') process.stdout.write(`${JSON.stringify(campaignData(result), null, 2)}\n`);
+  else process.stdout.write(summary(result, options));
+  for (const line of problems(result)) notice(line);
+  if (signal !== undefined) return signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
+  return exitCode(result, options);
+}
+
+/** A policy that is not one, a canary that lives, a goal not reached: things that make the result worth less. */
+function problems(result: CampaignResult): string[] {
+  const lines: string[] = [];
+  result.policies.forEach((policy, i) => {
+    const { errorRun, error } = result.counts[i]!;
+    if (errorRun >= 0) lines.push(`policy ${policy.id}: ${error} (run ${errorRun}); it was left out from there on`);
+  });
+  for (const id of result.canariesMissed) lines.push(`the canary ${id} was not caught: this campaign proves nothing`);
+  if (result.goalsMissed.length > 0) lines.push(`goals not reached: ${result.goalsMissed.join(', ')}; try more runs`);
+  return lines;
+}
+
+/** Findings that are not what the built-in policies are known for. */
+export function unexpected(result: CampaignResult): Finding[] {
+  const known = knownBreaks();
+  return result.findings.filter((f) => {
+    if (f.documented) return false;
+    if (result.policies.find((p) => p.id === f.policy)?.canary === true) return false;
+    return !(known[f.policy]?.includes(`${f.parts.property} ${f.parts.page}`) ?? false);
+  });
+}
+
+function exitCode(result: CampaignResult, options: FuzzOptions): number {
+  if (result.runs === 0) return EXIT.nothingTested;
+  if (unexpected(result).length > 0) return EXIT.finding;
+  if (options.broken.length > 0 || result.counts.some((c) => c.errorRun >= 0)) return EXIT.badInput;
+  if (result.canariesMissed.length > 0 || result.goalsMissed.length > 0) return EXIT.goalsMissed;
+  return EXIT.ok;
+}
+
+function summary(result: CampaignResult, options: FuzzOptions): string {
+  const parts: string[] = [];
+  parts.push(`${budgetText(result)}\n`);
+  parts.push(
+    `\n${pc.bold('Policies x properties')} (classes/fewest steps; - not found within this budget; ? goal not reached)\n`,
+  );
+  parts.push(matrixText(result));
+  parts.push(`\n${pc.bold('Cost')}\n${costsText(result)}`);
+  parts.push(`\n${pc.bold('Coverage')}\n${coverageText(result)}`);
+  parts.push(findingsText(result, options));
+  const surprising = unexpected(result);
+  const broken = result.findings.filter((f) => !f.documented).length;
+  parts.push(
+    `\n${broken} classes of broken promises on ${result.policies.length} policies; ` +
+      (surprising.length === 0
+        ? 'all of a kind known for these built-in policies.\n'
+        : `${surprising.length} not known for a built-in policy: ${[...new Set(surprising.map((f) => `${f.policy} ${f.class}`))].slice(0, 5).join(', ')}${surprising.length > 5 ? ', ...' : ''}\n`),
+  );
+  if (options.out !== undefined) parts.push(`findings: ${options.out}/, one file per policy and class; list: ${join(options.out, 'campaign.json')}\n`);
+  return parts.join('');
+}
+
+/** Findings with the same steps are one story, told once, for all policies that it breaks. */
+function findingsText(result: CampaignResult, options: FuzzOptions): string {
+  if (options.show === 'none') return '';
+  const stories = new Map<string, Finding[]>();
+  for (const f of result.findings) {
+    if (f.documented && !options.documented) continue;
+    const steps = f.scenario.steps.map(stepText).join('; ');
+    const key = options.show === 'all' ? `${f.class} ${steps}` : `${f.parts.property} ${f.parts.page}`;
+    stories.set(key, [...(stories.get(key) ?? []), f]);
+  }
+  const shown = [...stories.values()].map((findings) => {
+    const sorted = [...findings].sort((x, y) => x.scenario.steps.length - y.scenario.steps.length || (x.class < y.class ? -1 : 1));
+    const first = sorted[0]!;
+    const same = sorted.filter((f) => f.class === first.class);
+    return { first, policies: [...new Set(same.map((f) => f.policy))], classes: new Set(findings.map((f) => f.class)).size };
+  });
+  shown.sort((x, y) => (x.first.class < y.first.class ? -1 : 1));
+  const blocks = shown.map(({ first, policies, classes }) => {
+    const { minimality, file, scenario } = first;
+    const seen = file === undefined ? undefined : readFinding(file);
+    const how = minimality.kind === 'none' ? 'not shrunk' : minimality.kind;
+    const lines = [`\n${pc.bold(first.class)}`];
+    lines.push(`  breaks ${policies.join(', ')}; ${scenario.steps.length} steps (${how})${classes > 1 ? `; ${classes} classes like it` : ''}`);
+    lines.push(renderColumns(scenario).trimEnd());
+    if (seen?.seen != null) lines.push(`  seen: ${seen.seen.observed}; should be: ${seen.seen.expected}`);
+    if (file !== undefined) lines.push(`  ${pc.cyan(`gupfuzz replay ${file}`)}`);
+    return lines.join('\n');
+  });
+  if (blocks.length === 0) return '';
+  const what = options.show === 'all' ? '' : ' (the shortest per property and page kind; --show all for the rest)';
+  return `\n${pc.bold('Findings')}${what}\n${blocks.join('\n')}\n`;
+}
+
+function readFinding(file: string): Counterexample | undefined {
+  try {
+    return parseCounterexample(readFileSync(file, 'utf8'), file);
+  } catch {
+    return undefined; // the summary does without; replay will say what is wrong with the file
+  }
+}
+
+interface Screen {
+  update(progress: Progress): void;
+  stop(): void;
+}
+
+/** One live line on a terminal; a plain line now and then elsewhere. */
+function progressScreen(names: readonly string[], options: FuzzOptions): Screen {
+  let bar: cliProgress.SingleBar | undefined;
+  let phase = '';
+  let lastPlain = 0;
+  const text = (p: Progress): string => {
+    const seconds = Math.max(p.elapsedMs, 1) / 1000;
+    if (p.phase === 'shrink') return `${p.shrunk} of ${p.toShrink} findings shrunk`;
+    const found = names.map((name, i) => `${name} ${p.classes[i]!}`).join(', ');
+    return (
+      `${compact(p.runs)} runs, ${compact(p.runs / seconds)} runs/s, ${compact(p.steps / seconds)} steps/s, ` +
+      `goals ${p.goalsReached}/${p.goals}, classes: ${found}`
+    );
+  };
+  const total = (p: Progress): number => (p.phase === 'shrink' ? p.toShrink : (p.runsWanted ?? options.timeMs ?? 1));
+  const value = (p: Progress): number =>
+    p.phase === 'shrink' ? p.shrunk : p.runsWanted === undefined ? Math.min(p.elapsedMs, options.timeMs ?? 1) : p.runs;
+  const stop = (): void => {
+    bar?.stop();
+    bar = undefined;
+  };
+  return {
+    update: (p) => {
+      if (p.phase === 'done') return stop();
+      if (process.stderr.isTTY !== true) {
+        if (p.elapsedMs - lastPlain < PLAIN_INTERVAL_MS && p.phase === phase) return;
+        lastPlain = p.elapsedMs;
+        phase = p.phase;
+        process.stderr.write(`${p.phase}: ${text(p)}\n`);
+        return;
+      }
+      if (p.phase !== phase) stop();
+      phase = p.phase;
+      if (bar === undefined) {
+        bar = new cliProgress.SingleBar({
+          format: '{phase} [{bar}] {percentage}% {text}',
+          barsize: 12,
+          stream: process.stderr,
+          hideCursor: false,
+          clearOnComplete: true,
+          linewrap: false,
+        });
+        bar.start(total(p), value(p), { phase: p.phase, text: text(p) });
+      }
+      bar.update(value(p), { phase: p.phase, text: text(p) });
+    },
+    stop,
+  };
+}
+
+function compact(n: number): string {
+  if (n >= 1e6) return `${(n / 1e6).toFixed(1)} M`;
+  if (n >= 1e4) return `${(n / 1e3).toFixed(0)} k`;
+  if (n >= 1e3) return `${(n / 1e3).toFixed(1)} k`;
+  return n.toFixed(0);
+}

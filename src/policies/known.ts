@@ -1,0 +1,20 @@
+/**
+ * What the built-in policies are known to break, so that a campaign over them can tell news from history. Generated
+ * (`npm run known`), never typed: counterexamples/known.json lists `property page-kind` per policy.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+
+export type KnownBreaks = { readonly [policy: string]: readonly string[] };
+
+let cached: KnownBreaks | undefined;
+
+/** Read from the package; empty if it was taken away. */
+export function knownBreaks(): KnownBreaks {
+  if (cached !== undefined) return cached;
+  // From src/policies or dist/src/policies to the package's own folder.
+  const found = ['../../counterexamples/known.json', '../../../counterexamples/known.json']
+    .map((path) => new URL(path, import.meta.url))
+    .find((url) => existsSync(url));
+  cached = found === undefined ? {} : (JSON.parse(readFileSync(found, 'utf8')) as KnownBreaks);
+  return cached;
+}
