@@ -39,7 +39,7 @@ export interface GupCommandsOptions {
   readonly maxCommands?: number;
   /** Ways to take a reference (ops/gup.ts: gupVariant), plainest first. Default: all. */
   readonly gups?: readonly number[];
-  /** Ids of the properties that count; a breach of another does not throw. Default: all, and the policy's claims. */
+  /** Ids of the properties that count; a breach of another does not throw. Default: all. A policy's own claims count. */
   readonly properties?: readonly string[];
   /** fast-check's replayPath, to repeat a failure that it printed. */
   readonly replayPath?: string;
@@ -177,7 +177,10 @@ export function gupCommands(
     throw new RangeError(`gups: not all of ${gups.join(', ')} are variants of gup (GUP_VARIANTS)`);
   const terms: Terms = {
     setup,
-    counts: (code) => properties === undefined || properties.includes(decodeClass(code).property),
+    counts: (code) => {
+      const { property } = decodeClass(code);
+      return properties === undefined || properties.includes(property) || !known.includes(property);
+    },
   };
   const { ops } = alphabetFor(setup, gups);
   const weighted = OPS.filter((op, at) => ops[at] === true && (op.kind !== 'gup' || gups.length > 0)).map(

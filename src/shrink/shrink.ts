@@ -57,7 +57,16 @@ export function cutAfter(scenario: Scenario, policy: ExpandedPolicy, target: Tar
 
 /** Runs all passes until none makes the scenario simpler. */
 export function runPasses(scenario: Scenario, policy: ExpandedPolicy, target: Target): Scenario {
-  const fails = failsAs(policy, target);
+  return runPassesOn(scenario, policy, target, failsAs(policy, target));
+}
+
+/** As runPasses, with a predicate of the caller's that implies failing. */
+export function runPassesOn(
+  scenario: Scenario,
+  policy: ExpandedPolicy,
+  target: Target,
+  fails: StillFails,
+): Scenario {
   let best = cutAfter(scenario, policy, target);
   for (;;) {
     const before = best;

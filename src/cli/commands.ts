@@ -1,0 +1,62 @@
+/** The registry of commands. Each is loaded when it is called, or when its flags are asked for. */
+import type { Command } from './command.ts';
+
+export interface Entry {
+  /** As in the command itself; a test holds both together. */
+  readonly usage: string;
+  readonly describe: string;
+  readonly load: () => Promise<Command>;
+}
+
+export const COMMANDS: readonly Entry[] = [
+  {
+    usage: 'fuzz',
+    describe: 'Run random programs on policies, shrink and keep what breaks a promise',
+    load: async () => (await import('./fuzz.ts')).fuzz,
+  },
+  {
+    usage: 'replay <files..>',
+    describe: 'Run counterexamples again and compare with what they expect',
+    load: async () => (await import('./replay.ts')).replay,
+  },
+  {
+    usage: 'minimize <file>',
+    describe: 'Make a counterexample as short as it gets',
+    load: async () => (await import('./minimize.ts')).minimize,
+  },
+  {
+    usage: 'compare [files..]',
+    describe: 'Policies against counterexamples and campaigns; what is new in a candidate',
+    load: async () => (await import('./compare.ts')).compare,
+  },
+  {
+    usage: 'show <file>',
+    describe: 'Show a counterexample as columns, mail text, steps or JSON',
+    load: async () => (await import('./show.ts')).show,
+  },
+  {
+    usage: 'validate <files..>',
+    describe: 'Check counterexample files, one line each',
+    load: async () => (await import('./validate.ts')).validate,
+  },
+  {
+    usage: 'policies [name]',
+    describe: 'List the policies, or print the rules of one',
+    load: async () => (await import('./policies.ts')).policies,
+  },
+  {
+    usage: 'properties [name]',
+    describe: 'List the properties that are judged',
+    load: async () => (await import('./properties.ts')).properties,
+  },
+  {
+    usage: 'ops [name]',
+    describe: 'List the operations that programs are made of',
+    load: async () => (await import('./ops.ts')).ops,
+  },
+  {
+    usage: 'init <what> <name>',
+    describe: 'Write a policy of your own to start from, with its test',
+    load: async () => (await import('./init.ts')).init,
+  },
+];

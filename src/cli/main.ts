@@ -1,0 +1,157 @@
+#!/usr/bin/env node
+/**
+ * The command line. Parses, calls one command, sets the exit code. Data goes to stdout, talk to stderr. Commands are
+ * loaded when they are called: `--help` loads yargs and this file.
+ */
+import { readFileSync } from 'node:fs';
+import yargs, { type Argv } from 'yargs';
+import { Args, type Command } from './command.ts';
+import { COMMANDS } from './commands.ts';
+import { EXIT, EXIT_HELP, UserError, usageError } from './exit.ts';
+import { hint } from './nearest.ts';
+
+const EPILOGUE = `${EXIT_HELP}
+
+Data goes to stdout, everything else to stderr. NO_COLOR is respected.
+Examples:
+  gupfuzz fuzz --policy ./mine.ts --policy longterm-ban
+  gupfuzz replay counterexamples/ --policy ./mine.ts
+  gupfuzz compare --base longterm-ban --cand ./mine.ts --runs 20000`;
+
+interface Selected {
+  readonly command: Command;
+  readonly args: Args;
+}
+
+/** The command and its arguments, or undefined if help, version or the completion script was printed. */
+async function parse(argv: readonly string[]): Promise<Selected | undefined> {
+  let selected: Selected | undefined;
+  let parser: Argv = yargs([...argv])
+    .scriptName('gupfuzz')
+    .usage('$0 <command>\n\nFuzzes the rules by which Linux decides copy-on-write, GUP, pins, fork and writeback.')
+    .detectLocale(false)
+    .parserConfiguration({
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'greedy-arrays': false,
+      'parse-positional-numbers': false,
+      'parse-numbers': false,
+      'boolean-negation': false,
+      'short-option-groups': false,
+      'strip-aliased': true,
+    })
+    .exitProcess(false)
+    .strict()
+    .help('help')
+    .alias('help', 'h')
+    .version(version())
+    .alias('version', 'V')
+    .wrap(Math.min(100, process.stdout.columns ?? 100))
+    .epilogue(EPILOGUE)
+    .demandCommand(1, 'NO COMMAND')
+    .completion('completion', 'Print a completion script for the shell')
+    .fail((message, error, failed) => {
+      throw error ?? usageError(explain(message, argv, knownFlags(failed)));
+    });
+  for (const { usage, describe, load } of COMMANDS)
+    parser = parser.command(
+      usage,
+      describe,
+      async (y) => (await load()).builder(y.usage(`gupfuzz ${usage}\n\n${describe}`).epilogue(EXIT_HELP)),
+      async (args) => {
+        const { _: words, $0: _script, ...values } = args;
+        if (words.length > 1) throw usageError(`${String(words[0])} takes no argument ${JSON.stringify(words[1])}`);
+        selected = { command: await load(), args: new Args(values) };
+      },
+    );
+  await parser.parseAsync();
+  return selected;
+}
+
+/** yargs' messages in our words: one line that names the flag, and the one that was meant. */
+function explain(message: string, argv: readonly string[], flags: readonly string[]): string {
+  const name = argv.find((a) => !a.startsWith('-'));
+  const command = COMMANDS.find((c) => c.usage.split(' ')[0] === name);
+  const help = `see gupfuzz ${command === undefined ? '' : `${name} `}--help`;
+  if (message === 'NO COMMAND' || (command === undefined && name !== undefined && /^Unknown/.test(message))) {
+    const names = [...COMMANDS.map((c) => c.usage.split(' ')[0]!), 'completion'];
+    if (name === undefined) return `which command? There is: ${names.join(', ')}; ${help}`;
+    return `there is no command ${JSON.stringify(name)}${hint(name, names)} There is: ${names.join(', ')}`;
+  }
+  const unknown = /^Unknown (?:argument|command)s?: (.*)$/.exec(message)?.[1]?.split(', ')[0];
+  if (unknown !== undefined) {
+    const typed = argv.find((a) => a.replace(/^-+/, '').split('=')[0] === unknown && a.startsWith('-'));
+    if (typed === undefined) return `unknown argument ${JSON.stringify(unknown)}; ${help}`;
+    return `unknown flag ${typed.split('=')[0]}${hint(unknown, flags).replace(/^; did you mean (.*)\?$/, '; did you mean --$1?')} ${capital(help)}`.replace(
+      /\? See/,
+      '? See',
+    );
+  }
+  const lacking = /^Not enough arguments following: (.*)$/.exec(message)?.[1];
+  if (lacking !== undefined) return `--${lacking} needs a value; ${help}`;
+  if (/^Not enough non-option arguments/.test(message))
+    return `${command?.usage ?? ''}: an argument is missing; ${help}`;
+  return `${message.replace(/\s+/g, ' ').trim()}; ${help}`;
+}
+
+const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
+
+/** Flags of the command at hand. yargs knows them, its types do not say so. */
+function knownFlags(failed: Argv): string[] {
+  const { getOptions } = failed as unknown as { getOptions?: () => { readonly key: Readonly<Record<string, unknown>> } };
+  if (typeof getOptions !== 'function') return [];
+  return Object.keys(getOptions.call(failed).key).filter((key) => key.length > 1);
+}
+
+function version(): string {
+  // From src/cli or dist/src/cli.
+  for (const path of ['../../package.json', '../../../package.json'])
+    try {
+      const { name, version: found } = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as {
+        readonly name?: string;
+        readonly version?: string;
+      };
+      if (name === 'gupfuzz' && found !== undefined) return found;
+    } catch {
+      // The other one.
+    }
+  return 'unknown';
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  try {
+    const selected = await parse(argv);
+    return selected === undefined ? EXIT.ok : await selected.command.execute(selected.args);
+  } catch (error) {
+    return report(error);
+  }
+}
+
+/** One line on stderr; a stack only for whoever debugs us. */
+function report(error: unknown): number {
+  if (error instanceof UserError) {
+    process.stderr.write(`gupfuzz: ${error.message}\n`);
+    return error.exitCode;
+  }
+  const what = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`gupfuzz: ${what.split('\n')[0]}; this is a bug of gupfuzz, please report it\n`);
+  if (process.env['GUPFUZZ_DEBUG'] === '1' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  else process.stderr.write('gupfuzz: GUPFUZZ_DEBUG=1 shows where\n');
+  return EXIT.bug;
+}
+
+/** A reader that went away (`| head`) is no error: the command goes on unheard, for its exit code. */
+function ignoreClosed(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}
+process.stdout.on('error', ignoreClosed);
+process.stderr.on('error', ignoreClosed);
+// Libraries look at CI and TERM too; a file or a pipe never gets colours unless they are forced.
+if (process.stdout.isTTY !== true && process.env['FORCE_COLOR'] === undefined) process.env['NO_COLOR'] = '1';
+// git bisect run: whatever is not a verdict means that this version cannot be tested.
+const bisect = process.argv.includes('--bisect');
+const ended = (code: number): number =>
+  bisect && code !== EXIT.ok && code !== EXIT.finding ? EXIT.bisectSkip : code;
+for (const event of ['uncaughtException', 'unhandledRejection'] as const)
+  process.on(event, (error: unknown) => process.exit(ended(report(error))));
+process.exitCode = ended(await main(process.argv.slice(2)));
