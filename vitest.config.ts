@@ -1,10 +1,14 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
+// .ci/run counts tests from this file.
+const report = process.env['VITEST_REPORT'];
+
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'properties/**/*.test.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    ...(report === undefined ? {} : { reporters: ['default', 'json'], outputFile: { json: report } }),
   },
 });
 export default config;

@@ -16,7 +16,7 @@ import { BUILT_IN, policyByName } from '../src/policies/index.ts';
 import { PROPERTIES } from './index.ts';
 
 /** Programs per policy and setup in which only the expected may break, and at most so many until a break is found. */
-const KEPT_RUNS = 400;
+const KEPT_RUNS = 1000;
 const FOUND_RUNS = 60_000;
 const SEED = 20_240_612;
 
@@ -44,9 +44,14 @@ const W_PIN = gupVariant('pin', true, false, false);
 const R_PIN_LT = gupVariant('pin', false, true, false);
 const DIO_READ = gupVariant('o_direct_read', true, false, false);
 
-/** What breaks, the references that show it, and why that is so (B.. and E..: kernel-facts). */
-type Break = readonly [property: string, gups: readonly number[], why: string];
+/**
+ * What breaks, references that show it, and why that is so (B..: kernel-facts section 4). `rarely`: it takes more luck
+ * than a small budget has, so it is not demanded here; check/search.test.ts has it.
+ */
+type Break = readonly [property: string, gups: readonly number[] | 'rarely', why: string];
 type Breaks = { readonly [S in SetupName]?: readonly Break[] };
+
+const OLDER = 'follows from a lost device store: a reference taken after it shows what was there before';
 
 /** Any kernel with short pins or GETs of shared file pages: the filesystem is not told of what the device stores. */
 function behindTheFilesystem(gup: number, stripped: string): Breaks {
@@ -62,6 +67,7 @@ function behindTheFilesystem(gup: number, stripped: string): Breaks {
     ['no-crash', [gup], 'B48: ext4 warns about a dirty folio without buffers'],
     ['durability', [gup], 'B48: and does not write it'],
     ['pin-coherence', [gup], 'B48: then reclaim takes the only copy of what the device stored'],
+    ['get-lifetime', 'rarely', OLDER],
   ];
   return {
     'shared file': dropped,
@@ -69,7 +75,12 @@ function behindTheFilesystem(gup: number, stripped: string): Breaks {
       ['stable-writeback', [gup], 'B49: no release makes a device wait'],
       ...dropped,
     ],
-    'shared file, ext4 before v5.18': [unnotified, stateless, ['no-crash', [gup], 'B47: BUG in writepage']],
+    'shared file, ext4 before v5.18': [
+      unnotified,
+      stateless,
+      ['no-crash', [gup], 'B47: BUG in writepage'],
+      ['durability', 'rarely', 'as long as the disk is judged after an fsync that ended in the BUG'],
+    ],
   };
 }
 const UNTIL_V6_4 = behindTheFilesystem(
@@ -81,8 +92,12 @@ const SINCE_V6_5 = behindTheFilesystem(W_GET, 'B47: d824ec2a1546 spares pinned f
 const B02 = 'B01, B02, CVE-2020-29374: a page mapped once is reused, whoever holds a reference to it';
 const B06 = 'B06: fork looks at no pins, and the write after it leaves the pinned page to the child';
 const B09 = 'B09: after mprotect(r), mprotect(rw) a write copies, and the reference is left behind';
-const OLDER =
-  'follows from a device store that was lost so: a GET taken later shows what was there before it';
+
+const NEVER_DIRTY: readonly Break[] = [
+  ['durability', [DIO_READ], 'unpin never dirties'],
+  ['pin-coherence', [DIO_READ], 'then reclaim takes the only copy of what the device stored'],
+  ['get-lifetime', 'rarely', OLDER],
+];
 
 const EXPECTED: { readonly [policy: string]: Breaks } = {
   'v5.7-mapcount': {
@@ -94,6 +109,7 @@ const EXPECTED: { readonly [policy: string]: Breaks } = {
     'private file': [
       ['isolation', [W_PIN], B02],
       ['pin-coherence', [R_PIN_LT], 'B19: a R/O long-term pin stays on the cache folio'],
+      ['get-lifetime', [W_PIN, R_GET], OLDER],
     ],
     ...UNTIL_V6_4,
   },
@@ -106,6 +122,7 @@ const EXPECTED: { readonly [policy: string]: Breaks } = {
     'private file': [
       ['isolation', [W_PIN], 'B02: as anon'],
       ['pin-coherence', [W_PIN], B06],
+      ['get-lifetime', [W_PIN, R_GET], OLDER],
     ],
     ...UNTIL_V6_4,
   },
@@ -113,11 +130,12 @@ const EXPECTED: { readonly [policy: string]: Breaks } = {
     anon: [
       ['pin-coherence', [R_PIN_LT], 'B17, B18: the first write leaves a R/O pin behind'],
       ['pin-coherence', [W_GET], B09],
-      ['get-lifetime', [DIO_READ, R_GET], OLDER],
+      ['get-lifetime', 'rarely', OLDER],
     ],
     'private file': [
       ['pin-coherence', [R_PIN_LT], 'B19: a R/O long-term pin stays on the cache folio'],
       ['pin-coherence', [W_GET], B09],
+      ['get-lifetime', 'rarely', OLDER],
     ],
     ...UNTIL_V6_4,
   },
@@ -127,10 +145,9 @@ const EXPECTED: { readonly [policy: string]: Breaks } = {
   canary: {
     anon: [['isolation', [R_GET], 'a write fault never copies']],
     'private file': [['isolation', [R_GET], 'a write fault never copies']],
-    'shared file': [
-      ['durability', [DIO_READ], 'unpin never dirties'],
-      ['pin-coherence', [DIO_READ], 'then reclaim takes the only copy'],
-    ],
+    'shared file': NEVER_DIRTY,
+    'shared file, stable pages': [['stable-writeback', [W_GET], 'B49: as v6.5'], ...NEVER_DIRTY],
+    'shared file, ext4 before v5.18': NEVER_DIRTY,
   },
 };
 
@@ -146,22 +163,22 @@ describe.each(named)('%s', (id) => {
     const breaks = EXPECTED[id]?.[name] ?? [];
     const start = modelAndReal(SETUPS[name], policy);
 
-    for (const [property, gups, why] of breaks)
+    for (const [property, gups, why] of breaks) {
+      if (gups === 'rarely') continue;
       it(`breaks ${property} on ${name} (${why})`, () => {
-        const t0 = performance.now();
         const found = fc.check(
           fc.property(gupCommands(SETUPS[name], { properties: [property], gups }), (commands) =>
             fc.modelRun(start, commands),
           ),
           { seed: SEED, numRuns: FOUND_RUNS, endOnFailure: true },
         );
-        console.log(id, name, property, found.numRuns, found.failed, (performance.now() - t0).toFixed());
         expect(found.failed).toBe(true);
         expect((found.errorInstance as Error).message).toMatch(new RegExp(`^${property}/`));
         expect(((found.errorInstance as Error).cause as BrokenPromise).scenario.steps.length).toBeGreaterThan(
           1,
         );
       });
+    }
 
     const kept = PROPERTIES.map((p) => p.id).filter((p) => !breaks.some(([property]) => property === p));
     it(`keeps ${kept.length === PROPERTIES.length ? 'all' : kept.join(', ')} on ${name}`, () => {

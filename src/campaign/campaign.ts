@@ -116,6 +116,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       elapsedMs: elapsed(),
       policies,
       counts,
+      ...(store.dir === undefined ? {} : { out: store.dir }),
       findings,
       goalsMissed: PROPERTIES.filter((p, i) => !goals[i] && reachable(p, space)).map((p) => p.id),
       canariesMissed: policies.filter((p, i) => p.canary && !hasBroken(merged[i]!)).map((p) => p.id),
@@ -187,7 +188,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
 
   function list(): Finding[] {
     return sorted().map(({ m }) => {
-      const file = options.out === undefined ? undefined : `${options.out}/${fileOf(m.raw, m.classId)}.raw.gup.json`;
+      const file = options.out === undefined ? undefined : `${fileOf(m.raw, m.classId)}.raw.gup.json`;
       return finding(m, m.raw.scenario, NOT_SHRUNK, file);
     });
   }
@@ -219,7 +220,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
               const name = fileOf(m.raw, m.classId);
               const file = store.write(`${name}.gup.json`, textOf(m.raw, scenario, minimality));
               if (file !== undefined) store.remove(`${name}.raw.gup.json`);
-              results.set(m, finding(m, scenario, minimality, file));
+              results.set(m, finding(m, scenario, minimality, file === undefined ? undefined : `${name}.gup.json`));
               shrunk++;
             });
             progress('shrink', false);

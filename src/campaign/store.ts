@@ -43,6 +43,11 @@ export class FindingStore {
     }
   }
 
+  /** The folder in use by now. */
+  get dir(): string | undefined {
+    return this.#dir;
+  }
+
   remove(name: string): void {
     if (this.#dir !== undefined) rmSync(join(this.#dir, name), { force: true });
   }

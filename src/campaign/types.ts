@@ -54,7 +54,7 @@ export interface Finding {
   readonly run: number;
   readonly scenario: Scenario;
   readonly minimality: Minimality | { readonly kind: 'none'; readonly scope: string; readonly depth: number };
-  /** Path of its file, if it was written. */
+  /** Its file within the folder of findings, if it was written. */
   readonly file?: string;
 }
 
@@ -68,6 +68,8 @@ export interface CampaignResult {
   readonly policies: readonly ExpandedPolicy[];
   /** Per policy, in order. */
   readonly counts: readonly PolicyCounts[];
+  /** Folder that holds the findings: `options.out`, or what had to take its place. */
+  readonly out?: string;
   /** In order of policy, then class id. */
   readonly findings: readonly Finding[];
   /** Ids of properties whose `sometimes` goal no policy reached. */

@@ -85,9 +85,12 @@ export class Args {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const parts = /^([+-]?\d+(?:\.\d+)?(?:e\d+)?)([kM]?)$/.exec(text);
-    const value = parts === null ? Number.NaN : Number(parts[1]) * { '': 1, k: 1e3, M: 1e6 }[parts[2] as '' | 'k' | 'M'];
+    const value =
+      parts === null ? Number.NaN : Number(parts[1]) * { '': 1, k: 1e3, M: 1e6 }[parts[2] as '' | 'k' | 'M'];
     if (!Number.isSafeInteger(value) || value < min || value > max)
-      throw usageError(`${shown(name)} is ${JSON.stringify(text)}; allowed: a whole number ${range(min, max)}`);
+      throw usageError(
+        `${shown(name)} is ${JSON.stringify(text)}; allowed: a whole number ${range(min, max)}`,
+      );
     return value;
   }
 
@@ -103,13 +106,16 @@ export class Args {
         0,
       );
     if (!(ms >= 1 && ms < 2 ** 31 * 1000))
-      throw usageError(`${shown(name)} is ${JSON.stringify(text)}; allowed: a time such as 500ms, 30s, 5m, 1h`);
+      throw usageError(
+        `${shown(name)} is ${JSON.stringify(text)}; allowed: a time such as 500ms, 30s, 5m, 1h`,
+      );
     return ms;
   }
 
   #once(name: string): unknown {
     const value = this.#values[name];
-    if (Array.isArray(value)) throw usageError(`${shown(name)} is given ${value.length} times; allowed: once`);
+    if (Array.isArray(value))
+      throw usageError(`${shown(name)} is given ${value.length} times; allowed: once`);
     return value;
   }
 }

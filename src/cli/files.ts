@@ -2,7 +2,7 @@
 import { closeSync, openSync, readdirSync, readSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Counterexample, FILE_BYTES_MAX, FileError, parseCounterexample } from '../scenario/file.ts';
-import { EXIT, type ExitCode } from './exit.ts';
+import { EXIT, type ExitCode, inputError } from './exit.ts';
 
 export const EXTENSION = '.gup.json';
 
@@ -56,6 +56,14 @@ export function loadFiles(paths: readonly string[]): Loaded {
   return { files, problems, empty };
 }
 
+/** One file that must be good. Throws UserError. */
+export function loadOne(path: string): Counterexample {
+  const { files, problems, empty } = loadFiles([path]);
+  if (problems.length > 0) throw inputError(problems[0]!.message);
+  if (empty.length > 0 || files.length !== 1) throw inputError(`${path}: is a folder; give one file`);
+  return files[0]!.counterexample;
+}
+
 /** What the collected problems mean for the exit code. */
 export function exitOf(loaded: Loaded): ExitCode {
   if (loaded.problems.length > 0) return EXIT.badInput;
@@ -87,7 +95,12 @@ function filesBelow(folder: string): string[] {
 function readText(file: string): string {
   const stat = statOf(file);
   if (stat.isFile() && stat.size > FILE_BYTES_MAX)
-    throw new FileError(file, 'text', '', `the file has ${stat.size} bytes; allowed: at most ${FILE_BYTES_MAX}`);
+    throw new FileError(
+      file,
+      'text',
+      '',
+      `the file has ${stat.size} bytes; allowed: at most ${FILE_BYTES_MAX}`,
+    );
   const buffer = Buffer.alloc(FILE_BYTES_MAX + 1);
   const fd = openSync(file, 'r');
   let length = 0;

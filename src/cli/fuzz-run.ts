@@ -85,8 +85,8 @@ export async function runFuzz(options: FuzzOptions): Promise<number> {
     process.off('SIGTERM', onTerm);
   }
 
-  if (options.out !== undefined) {
-    const store = new FindingStore(options.out, notice, () => {});
+  if (result.out !== undefined) {
+    const store = new FindingStore(result.out, notice, () => {});
     store.write('campaign.json', `${JSON.stringify(campaignData(result), null, 2)}\n`);
   }
   if (options.format === 'json') process.stdout.write(`${JSON.stringify(campaignData(result), null, 2)}\n`);
@@ -101,10 +101,13 @@ function problems(result: CampaignResult): string[] {
   const lines: string[] = [];
   result.policies.forEach((policy, i) => {
     const { errorRun, error } = result.counts[i]!;
-    if (errorRun >= 0) lines.push(`policy ${policy.id}: ${error} (run ${errorRun}); it was left out from there on`);
+    if (errorRun >= 0)
+      lines.push(`policy ${policy.id}: ${error} (run ${errorRun}); it was left out from there on`);
   });
-  for (const id of result.canariesMissed) lines.push(`the canary ${id} was not caught: this campaign proves nothing`);
-  if (result.goalsMissed.length > 0) lines.push(`goals not reached: ${result.goalsMissed.join(', ')}; try more runs`);
+  for (const id of result.canariesMissed)
+    lines.push(`the canary ${id} was not caught: this campaign proves nothing`);
+  if (result.goalsMissed.length > 0)
+    lines.push(`goals not reached: ${result.goalsMissed.join(', ')}; try more runs`);
   return lines;
 }
 
@@ -144,7 +147,10 @@ function summary(result: CampaignResult, options: FuzzOptions): string {
         ? 'all of a kind known for these built-in policies.\n'
         : `${surprising.length} not known for a built-in policy: ${[...new Set(surprising.map((f) => `${f.policy} ${f.class}`))].slice(0, 5).join(', ')}${surprising.length > 5 ? ', ...' : ''}\n`),
   );
-  if (options.out !== undefined) parts.push(`findings: ${options.out}/, one file per policy and class; list: ${join(options.out, 'campaign.json')}\n`);
+  if (result.out !== undefined)
+    parts.push(
+      `findings: ${result.out}/, one file per policy and class; list: ${join(result.out, 'campaign.json')}\n`,
+    );
   return parts.join('');
 }
 
@@ -152,32 +158,45 @@ function summary(result: CampaignResult, options: FuzzOptions): string {
 function findingsText(result: CampaignResult, options: FuzzOptions): string {
   if (options.show === 'none') return '';
   const stories = new Map<string, Finding[]>();
+  const canaries = new Set(result.policies.filter((p) => p.canary).map((p) => p.id));
+  const only = result.policies.every((p) => p.canary);
   for (const f of result.findings) {
-    if (f.documented && !options.documented) continue;
+    if ((f.documented && !options.documented) || (canaries.has(f.policy) && !only)) continue;
     const steps = f.scenario.steps.map(stepText).join('; ');
     const key = options.show === 'all' ? `${f.class} ${steps}` : `${f.parts.property} ${f.parts.page}`;
     stories.set(key, [...(stories.get(key) ?? []), f]);
   }
   const shown = [...stories.values()].map((findings) => {
-    const sorted = [...findings].sort((x, y) => x.scenario.steps.length - y.scenario.steps.length || (x.class < y.class ? -1 : 1));
+    const sorted = [...findings].sort(
+      (x, y) => x.scenario.steps.length - y.scenario.steps.length || (x.class < y.class ? -1 : 1),
+    );
     const first = sorted[0]!;
     const same = sorted.filter((f) => f.class === first.class);
-    return { first, policies: [...new Set(same.map((f) => f.policy))], classes: new Set(findings.map((f) => f.class)).size };
+    return {
+      first,
+      policies: [...new Set(same.map((f) => f.policy))],
+      classes: new Set(findings.map((f) => f.class)).size,
+    };
   });
   shown.sort((x, y) => (x.first.class < y.first.class ? -1 : 1));
   const blocks = shown.map(({ first, policies, classes }) => {
-    const { minimality, file, scenario } = first;
+    const { minimality, scenario } = first;
+    const file =
+      first.file === undefined || result.out === undefined ? undefined : join(result.out, first.file);
     const seen = file === undefined ? undefined : readFinding(file);
     const how = minimality.kind === 'none' ? 'not shrunk' : minimality.kind;
     const lines = [`\n${pc.bold(first.class)}`];
-    lines.push(`  breaks ${policies.join(', ')}; ${scenario.steps.length} steps (${how})${classes > 1 ? `; ${classes} classes like it` : ''}`);
+    lines.push(
+      `  breaks ${policies.join(', ')}; ${scenario.steps.length} steps (${how})${classes > 1 ? `; ${classes} classes like it` : ''}`,
+    );
     lines.push(renderColumns(scenario).trimEnd());
     if (seen?.seen != null) lines.push(`  seen: ${seen.seen.observed}; should be: ${seen.seen.expected}`);
     if (file !== undefined) lines.push(`  ${pc.cyan(`gupfuzz replay ${file}`)}`);
     return lines.join('\n');
   });
   if (blocks.length === 0) return '';
-  const what = options.show === 'all' ? '' : ' (the shortest per property and page kind; --show all for the rest)';
+  const what =
+    options.show === 'all' ? '' : ' (the shortest per property and page kind; --show all for the rest)';
   return `\n${pc.bold('Findings')}${what}\n${blocks.join('\n')}\n`;
 }
 
@@ -208,9 +227,14 @@ function progressScreen(names: readonly string[], options: FuzzOptions): Screen 
       `goals ${p.goalsReached}/${p.goals}, classes: ${found}`
     );
   };
-  const total = (p: Progress): number => (p.phase === 'shrink' ? p.toShrink : (p.runsWanted ?? options.timeMs ?? 1));
+  const total = (p: Progress): number =>
+    p.phase === 'shrink' ? p.toShrink : (p.runsWanted ?? options.timeMs ?? 1);
   const value = (p: Progress): number =>
-    p.phase === 'shrink' ? p.shrunk : p.runsWanted === undefined ? Math.min(p.elapsedMs, options.timeMs ?? 1) : p.runs;
+    p.phase === 'shrink'
+      ? p.shrunk
+      : p.runsWanted === undefined
+        ? Math.min(p.elapsedMs, options.timeMs ?? 1)
+        : p.runs;
   const stop = (): void => {
     bar?.stop();
     bar = undefined;

@@ -28,7 +28,9 @@ async function parse(argv: readonly string[]): Promise<Selected | undefined> {
   let selected: Selected | undefined;
   let parser: Argv = yargs([...argv])
     .scriptName('gupfuzz')
-    .usage('$0 <command>\n\nFuzzes the rules by which Linux decides copy-on-write, GUP, pins, fork and writeback.')
+    .usage(
+      '$0 <command>\n\nFuzzes the rules by which Linux decides copy-on-write, GUP, pins, fork and writeback.',
+    )
     .detectLocale(false)
     .parserConfiguration({
       'camel-case-expansion': false,
@@ -49,24 +51,34 @@ async function parse(argv: readonly string[]): Promise<Selected | undefined> {
     .wrap(Math.min(100, process.stdout.columns ?? 100))
     .epilogue(EPILOGUE)
     .demandCommand(1, 'NO COMMAND')
-    .completion('completion', 'Print a completion script for the shell')
-    .fail((message, error, failed) => {
-      throw error ?? usageError(explain(message, argv, knownFlags(failed)));
+    .fail((message, error) => {
+      // yargs passes on what its parser says, and whatever else was thrown.
+      if (error instanceof UserError || (error !== undefined && error !== null && !isParserError(error)))
+        throw error;
+      throw usageError(explain(message ?? error.message, argv, knownFlags(current)));
     });
+  let current = parser;
   for (const { usage, describe, load } of COMMANDS)
     parser = parser.command(
       usage,
       describe,
-      async (y) => (await load()).builder(y.usage(`gupfuzz ${usage}\n\n${describe}`).epilogue(EXIT_HELP)),
+      async (y) => {
+        current = (await load()).builder(y.usage(`gupfuzz ${usage}\n\n${describe}`).epilogue(EXIT_HELP));
+        return current;
+      },
       async (args) => {
         const { _: words, $0: _script, ...values } = args;
-        if (words.length > 1) throw usageError(`${String(words[0])} takes no argument ${JSON.stringify(words[1])}`);
+        if (words.length > 1)
+          throw usageError(`${String(words[0])} takes no argument ${JSON.stringify(words[1])}`);
         selected = { command: await load(), args: new Args(values) };
       },
     );
-  await parser.parseAsync();
+  await parser.completion('completion', 'Print a completion script for the shell').parseAsync();
   return selected;
 }
+
+const isParserError = (error: Error): boolean =>
+  error.name === 'YError' || error.message.startsWith('Not enough arguments following');
 
 /** yargs' messages in our words: one line that names the flag, and the one that was meant. */
 function explain(message: string, argv: readonly string[], flags: readonly string[]): string {
@@ -98,7 +110,9 @@ const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.
 
 /** Flags of the command at hand. yargs knows them, its types do not say so. */
 function knownFlags(failed: Argv): string[] {
-  const { getOptions } = failed as unknown as { getOptions?: () => { readonly key: Readonly<Record<string, unknown>> } };
+  const { getOptions } = failed as unknown as {
+    getOptions?: () => { readonly key: Readonly<Record<string, unknown>> };
+  };
   if (typeof getOptions !== 'function') return [];
   return Object.keys(getOptions.call(failed).key).filter((key) => key.length > 1);
 }
@@ -135,7 +149,7 @@ function report(error: unknown): number {
   }
   const what = error instanceof Error ? error.message : String(error);
   process.stderr.write(`gupfuzz: ${what.split('\n')[0]}; this is a bug of gupfuzz, please report it\n`);
-  if (process.env['GUPFUZZ_DEBUG'] === '1' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  if (process.env.GUPFUZZ_DEBUG === '1' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   else process.stderr.write('gupfuzz: GUPFUZZ_DEBUG=1 shows where\n');
   return EXIT.bug;
 }
@@ -147,7 +161,7 @@ function ignoreClosed(error: NodeJS.ErrnoException): void {
 process.stdout.on('error', ignoreClosed);
 process.stderr.on('error', ignoreClosed);
 // Libraries look at CI and TERM too; a file or a pipe never gets colours unless they are forced.
-if (process.stdout.isTTY !== true && process.env['FORCE_COLOR'] === undefined) process.env['NO_COLOR'] = '1';
+if (process.stdout.isTTY !== true && process.env.FORCE_COLOR === undefined) process.env.NO_COLOR = '1';
 // git bisect run: whatever is not a verdict means that this version cannot be tested.
 const bisect = process.argv.includes('--bisect');
 const ended = (code: number): number =>

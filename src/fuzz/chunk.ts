@@ -153,7 +153,11 @@ export class ChunkRunner {
   }
 
   /** How fast-check replays run `run` of the campaign. */
-  address(run: number): { readonly arbitrary: ProgramArbitrary; readonly seed: number; readonly path: string } {
+  address(run: number): {
+    readonly arbitrary: ProgramArbitrary;
+    readonly seed: number;
+    readonly path: string;
+  } {
     return {
       arbitrary: this.#arbitrary,
       seed: chunkSeed(this.space.seed, Math.floor(run / CHUNK_RUNS)),
@@ -198,7 +202,8 @@ export class ChunkRunner {
       if (outcome === 0) counts.ops[opOf(step)]!++;
       else if (outcome === 1) counts.noEffect++;
       else if (outcome === 4) counts.skipped++;
-      else if (outcome === INVALID) throw new Error(`run ${run}: step ${i} cannot be done under ${policy.id}`);
+      else if (outcome === INVALID)
+        throw new Error(`run ${run}: step ${i} cannot be done under ${policy.id}`);
       else if (outcome === 5) {
         counts.errorRun = run;
         counts.error = world.machine.policyError;
@@ -210,7 +215,13 @@ export class ChunkRunner {
         const key = classKey(v.code, v.documented);
         if (met.has(key)) continue;
         met.add(key);
-        findings.push({ policy: policy.id, code: v.code, documented: v.documented, run, scenario: program.scenario });
+        findings.push({
+          policy: policy.id,
+          code: v.code,
+          documented: v.documented,
+          run,
+          scenario: program.scenario,
+        });
       }
     }
     counts.steps += i;

@@ -7,18 +7,20 @@
  * the k-th that can do the step when its turn comes.
  */
 import fc from 'fast-check';
-import { BLOCKED, POLICY_ERROR, REFUSED } from '../domain/kinds.ts';
+import { CALLERS, POLICY_ERROR } from '../domain/kinds.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
 import { decodeClass, INVALID, World } from '../executor/simulated.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
-import { GUP_VARIANTS } from '../ops/gup.ts';
+import { callerOf, GUP_VARIANTS } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
 import { ADVICE } from '../ops/madvise.ts';
-import { type Op, type OpKind, pack } from '../ops/op.ts';
+import { cOf, OP_KINDS, type Op, type OpKind, pack } from '../ops/op.ts';
+import { UNPIN_CLEAN, UNPIN_DIRTYING } from '../ops/unpin.ts';
 import { WB_MODES } from '../ops/writeback.ts';
 import { classId } from '../property/property.ts';
 import { PROPERTIES } from '../../properties/index.ts';
-import type { Reference } from '../reference/reference.ts';
+import { CALLER_CONTRACTS } from '../reference/promises.ts';
+import { HANDLE_VOID, type Reference } from '../reference/reference.ts';
 import { Naming, type Scenario, type Step, stepText } from '../scenario/scenario.ts';
 import { alphabetFor } from '../check/scope.ts';
 import { WEIGHTS } from './generate.ts';
@@ -74,6 +76,9 @@ interface Terms {
 type Actor = 'mm' | 'ref' | 'file';
 const actorOf = (op: Op): Actor => (op.task === 'mm' ? 'mm' : op.usesRef === true ? 'ref' : 'file');
 
+const actorsOf = (setup: Setup, op: Op): number =>
+  ({ mm: setup.mms, ref: setup.refs, file: setup.files.length })[actorOf(op)];
+
 /** The k-th mm or reference that can do this to that page, or file page k. One class serves all operations. */
 class OpCommand implements fc.Command<Model, Real> {
   readonly #setup: Setup;
@@ -100,7 +105,7 @@ class OpCommand implements fc.Command<Model, Real> {
 
   run(model: Model, real: Real): void {
     const { world, taken } = real;
-    if (world.ended) return; // the kernel stopped, by a breach that does not count
+    if (world.ended) return; // by a breach that does not count
     const step = this.#resolve(model.reference);
     const outcome = world.step(step);
     if (outcome === INVALID) throw new Error(`${this}: enabled on the reference, yet it cannot be done`);
@@ -119,8 +124,11 @@ class OpCommand implements fc.Command<Model, Real> {
         `policy ${policy.id}: ${policyError} at ${stepText(scenarioOf(this.#setup, real).steps.at(-1)!)}`,
       );
     }
-    // The program goes on without a reference that it did not get.
-    if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
+    if (world.slot < 0 || model.reference.handleState[world.slot] !== HANDLE_VOID) return;
+    // The program goes on without the reference that it did not get: it gives up the name at once.
+    const release = releaseOf(step, world.slot);
+    world.step(release);
+    taken.push({ step: release, slot: -1 });
   }
 
   /** From the arguments alone: `mm#1: gup A pin R`, `device: dma_read ref#0`; #k reads "the k-th that can". */
@@ -146,6 +154,13 @@ class OpCommand implements fc.Command<Model, Real> {
     }
     return can.length === 0 ? -1 : can[this.#k % can.length]!;
   }
+}
+
+/** How the program ends the reference that this gup was to take. */
+function releaseOf(gup: number, slot: number): number {
+  const { release } = CALLER_CONTRACTS[CALLERS[callerOf(cOf(gup))]!];
+  if (release === 'dio_end') return pack(OP_KINDS.indexOf('dio_end'), slot);
+  return pack(OP_KINDS.indexOf('unpin'), slot, 0, release === 'unpin dirty' ? UNPIN_DIRTYING : UNPIN_CLEAN);
 }
 
 /** What was done so far, with names. */
@@ -183,12 +198,9 @@ export function gupCommands(
     },
   };
   const { ops } = alphabetFor(setup, gups);
-  const weighted = OPS.filter((op, at) => ops[at] === true && (op.kind !== 'gup' || gups.length > 0)).map(
-    (op) => ({
-      weight: WEIGHTS[op.kind],
-      arbitrary: commandOf(terms, op, gups),
-    }),
-  );
+  const weighted = OPS.filter(
+    (op, at) => ops[at] === true && actorsOf(setup, op) > 0 && (op.kind !== 'gup' || gups.length > 0),
+  ).map((op) => ({ weight: WEIGHTS[op.kind], arbitrary: commandOf(terms, op, gups) }));
   return fc.commands([fc.oneof(...weighted)], {
     maxCommands,
     size: 'max',
@@ -199,11 +211,10 @@ export function gupCommands(
 function commandOf(terms: Terms, op: Op, gups: readonly number[]): fc.Arbitrary<fc.Command<Model, Real>> {
   const { setup } = terms;
   const below = (n: number): fc.Arbitrary<number> => fc.nat({ max: n - 1 });
-  const actors = { mm: setup.mms, ref: setup.refs, file: setup.files.length }[actorOf(op)];
   const pages = op.task === 'mm' && !WHOLE_MM.includes(op.kind) ? setup.pages.length : 1;
   const variants = op.kind === 'gup' ? fc.constantFrom(...gups) : below(VARIANTS[op.kind] ?? 1);
   return fc
-    .tuple(below(actors), below(pages), variants)
+    .tuple(below(actorsOf(setup, op)), below(pages), variants)
     .map(([k, page, variant]) => new OpCommand(terms, op, k, page, variant));
 }
 

@@ -69,7 +69,8 @@ function kindsOf(scope: string, profile: Profile): (readonly PageKind[])[] {
 /** All setups that the runs of a campaign are drawn from, in a fixed order. */
 export function setupsOf(scope: string, profile: Profile): Setup[] {
   const found = SCOPES[scope];
-  if (found === undefined) throw new RangeError(`scope ${JSON.stringify(scope)} is not one of: ${Object.keys(SCOPES).join(', ')}`);
+  if (found === undefined)
+    throw new RangeError(`scope ${JSON.stringify(scope)} is not one of: ${Object.keys(SCOPES).join(', ')}`);
   const tracked = FILESYSTEMS.filter((f) => f.dirtyTracked);
   return kindsOf(scope, profile).flatMap((kinds) => {
     const bounds = { mms: found.mms, refs: found.refs, pinBias: found.pinBias };
@@ -190,4 +191,3 @@ function sweep(reference: Reference, steps: Int32Array, from: number): number {
   }
   return n;
 }
-

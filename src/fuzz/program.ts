@@ -48,7 +48,13 @@ export class Program {
   readonly length: number;
   #scenario: Scenario | undefined;
 
-  constructor(setup: Setup, setupAt: number, packed: Int32Array | undefined, length: number, scenario?: Scenario) {
+  constructor(
+    setup: Setup,
+    setupAt: number,
+    packed: Int32Array | undefined,
+    length: number,
+    scenario?: Scenario,
+  ) {
     this.setup = setup;
     this.setupAt = setupAt;
     this.packed = packed;
@@ -101,7 +107,10 @@ export class ProgramArbitrary extends fc.Arbitrary<Program> {
     for (let size = steps.length >> 1; size >= 1; size = size >> 1)
       for (let from = steps.length - size; from >= 0; from -= size) {
         const rest = repair(setup, [...steps.slice(0, from), ...steps.slice(from + size)]);
-        yield new fc.Value(new Program(setup, value.setupAt, undefined, rest.length, { setup, steps: rest }), undefined);
+        yield new fc.Value(
+          new Program(setup, value.setupAt, undefined, rest.length, { setup, steps: rest }),
+          undefined,
+        );
       }
   }
 }

@@ -59,7 +59,23 @@ const HEADS: { readonly [property: string]: string } = {
 };
 
 const plain = {
-  chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '', top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '', left: '', right: '', middle: '  ' },
+  chars: {
+    mid: '',
+    'left-mid': '',
+    'mid-mid': '',
+    'right-mid': '',
+    top: '',
+    'top-mid': '',
+    'top-left': '',
+    'top-right': '',
+    bottom: '',
+    'bottom-mid': '',
+    'bottom-left': '',
+    'bottom-right': '',
+    left: '',
+    right: '',
+    middle: '  ',
+  },
   style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
 };
 
@@ -74,7 +90,11 @@ export function matrixText(result: CampaignResult): string {
     table.push([
       row.policy,
       ...row.cells.map((cell) =>
-        cell.verdict === 'violated' ? pc.red(`${cell.classes}/${cell.shortest}`) : cell.verdict === 'not found' ? '-' : '?',
+        cell.verdict === 'violated'
+          ? pc.red(`${cell.classes}/${cell.shortest}`)
+          : cell.verdict === 'not found'
+            ? '-'
+            : '?',
       ),
     ]);
   return `${table.toString()}\n`;
@@ -100,7 +120,10 @@ export function costsText(result: CampaignResult): string {
   });
   result.policies.forEach((policy, i) => {
     const { steps, costs } = result.counts[i]!;
-    table.push([policy.id, ...COST_NAMES.map((n) => (steps === 0 ? '-' : ((1000 * costs[n]) / steps).toFixed(2)))]);
+    table.push([
+      policy.id,
+      ...COST_NAMES.map((n) => (steps === 0 ? '-' : ((1000 * costs[n]) / steps).toFixed(2))),
+    ]);
   });
   return `${table.toString()}\n`;
 }
@@ -112,10 +135,14 @@ export function coverageText(result: CampaignResult): string {
   const missed = goals.filter((g) => !g.reached);
   lines.push(`goals reached: ${goals.length - missed.length} of ${goals.length}`);
   for (const { p } of missed)
-    lines.push(`  ${p.id}: ${p.sometimes.goal}${result.goalsMissed.includes(p.id) ? '' : ' (not reachable in this scope)'}`);
+    lines.push(
+      `  ${p.id}: ${p.sometimes.goal}${result.goalsMissed.includes(p.id) ? '' : ' (not reachable in this scope)'}`,
+    );
   const ops = OP_KINDS.filter((_, i) => result.counts.some((c) => c.ops[i]! > 0));
   const unused = OP_KINDS.filter((k) => !ops.includes(k));
-  lines.push(`operations executed: ${ops.length} of ${OP_KINDS.length}${unused.length > 0 ? `, not: ${unused.join(', ')}` : ''}`);
+  lines.push(
+    `operations executed: ${ops.length} of ${OP_KINDS.length}${unused.length > 0 ? `, not: ${unused.join(', ')}` : ''}`,
+  );
   result.policies.forEach((policy, i) => {
     const { neverFired, cannotFire, rules } = ruleCoverage(policy, result.counts[i]!.rules, result.space);
     const fired = rules - neverFired.length - cannotFire.length;
@@ -133,7 +160,11 @@ export function budgetText(result: CampaignResult): string {
   const steps = result.counts.reduce((sum, c) => sum + c.steps, 0);
   const { seed, scope, profile } = result.space;
   const how =
-    result.ended === 'interrupted' ? 'interrupted after' : result.ended === 'time' ? 'time was up after' : 'finished';
+    result.ended === 'interrupted'
+      ? 'interrupted after'
+      : result.ended === 'time'
+        ? 'time was up after'
+        : 'finished';
   return (
     `${how} ${result.runs.toLocaleString('en')} runs on ${result.policies.length} policies, ` +
     `${steps.toLocaleString('en')} steps, seed ${seed}, scope ${scope}, profile ${profile}`

@@ -1,0 +1,108 @@
+import { type Command, defineCommand } from './command.ts';
+import type { CompareOptions } from './compare-run.ts';
+import { usageError } from './exit.ts';
+
+export const COMPARE_FORMATS = ['text', 'json', 'markdown', 'junit'] as const;
+const SCOPES = ['base', 'default'] as const;
+const PROFILES = ['anon', 'file', 'all'] as const;
+const RUNS_MAX = 2 ** 40;
+const SEED_MAX = 2 ** 31 - 1;
+const WORKERS_MAX = 256;
+
+export const compare: Command = defineCommand<CompareOptions>({
+  usage: 'compare [files..]',
+  describe: 'Policies against counterexamples and campaigns; what is new in a candidate',
+  builder: (yargs) =>
+    yargs
+      .positional('files', {
+        type: 'string',
+        describe: 'files, or folders of *.gup.json',
+        defaultDescription: 'counterexamples/ here, or the catalogue of gupfuzz',
+      })
+      .option('policy', {
+        alias: 'p',
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        describe: 'id, alias, ./module.ts, or all; may be repeated',
+        defaultDescription: 'all',
+      })
+      .option('base', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'only what --cand breaks and this does not',
+      })
+      .option('cand', { type: 'string', requiresArg: true, describe: 'the candidate' })
+      .option('runs', {
+        alias: 'n',
+        type: 'string',
+        requiresArg: true,
+        describe: 'also run a campaign of so many programs',
+        defaultDescription: '0',
+      })
+      .option('seed', {
+        alias: 's',
+        type: 'string',
+        requiresArg: true,
+        describe: 'of the campaign',
+        defaultDescription: '1',
+      })
+      .option('scope', {
+        type: 'string',
+        requiresArg: true,
+        describe: SCOPES.join(' or '),
+        defaultDescription: 'default',
+      })
+      .option('profile', {
+        type: 'string',
+        requiresArg: true,
+        describe: `page kinds: ${PROFILES.join(', ')}`,
+        defaultDescription: 'all',
+      })
+      .option('workers', {
+        alias: 'w',
+        type: 'string',
+        requiresArg: true,
+        describe: 'worker processes; 0: none',
+        defaultDescription: 'one per core',
+      })
+      .option('out', {
+        alias: 'o',
+        type: 'string',
+        requiresArg: true,
+        describe: 'folder for new findings of a candidate',
+      })
+      .option('format', {
+        type: 'string',
+        requiresArg: true,
+        describe: COMPARE_FORMATS.join(', '),
+        defaultDescription: 'text',
+      })
+      .example('$0 compare', 'All built-in policies against the catalogue')
+      .example('$0 compare --base longterm-ban --cand ./mine.ts --runs 20k', 'Does my rule break anything?'),
+  options: (args) => {
+    const [base, cand] = [args.text('base'), args.text('cand')];
+    const policies = args.texts('policy');
+    if ((base === undefined) !== (cand === undefined))
+      throw usageError(
+        `--${base === undefined ? 'base' : 'cand'} is missing; allowed: --base and --cand, or neither`,
+      );
+    if (base !== undefined && policies.length > 0)
+      throw usageError('--policy makes no sense with --base and --cand, which are the two policies');
+    const runs = args.whole('runs', 0, RUNS_MAX) ?? 0;
+    const workers = args.whole('workers', 0, WORKERS_MAX);
+    return {
+      paths: args.texts('files'),
+      policies: policies.length === 0 ? ['all'] : policies,
+      pair: base === undefined || cand === undefined ? undefined : { base, cand },
+      runs,
+      seed: args.whole('seed', 0, SEED_MAX) ?? 1,
+      scope: args.oneOf('scope', SCOPES) ?? 'default',
+      profile: args.oneOf('profile', PROFILES) ?? 'all',
+      workers,
+      out: args.text('out'),
+      format: args.oneOf('format', COMPARE_FORMATS) ?? 'text',
+    };
+  },
+  run: async (options) => (await import('./compare-run.ts')).runCompare(options),
+});

@@ -1,0 +1,157 @@
+/** `gupfuzz fuzz`: the main job. */
+import { defineCommand, type Command } from './command.ts';
+import { usageError } from './exit.ts';
+
+const SCOPE_NAMES = ['base', 'default'] as const;
+const PROFILE_NAMES = ['anon', 'file', 'all'] as const;
+/** Without --runs and --time. */
+const TIME_DEFAULT_MS = 10_000;
+const WORKERS_MAX = 256;
+const SEED_MAX = 2 ** 31 - 1;
+
+interface Options {
+  readonly policies: readonly string[];
+  readonly canary: boolean;
+  readonly seed: number;
+  readonly runs: number | undefined;
+  readonly timeMs: number | undefined;
+  readonly scope: string;
+  readonly profile: (typeof PROFILE_NAMES)[number];
+  readonly workers: number | undefined;
+  readonly out: string | undefined;
+  readonly shrink: 'shortest' | 'passes' | 'none';
+  readonly documented: boolean;
+  readonly shard: { readonly index: number; readonly count: number } | undefined;
+  readonly format: 'text' | 'json';
+  readonly show: 'shortest' | 'all' | 'none';
+}
+
+/** `i/n`, 1-based as CI matrices count. */
+function shardOf(text: string | undefined): Options['shard'] {
+  if (text === undefined) return undefined;
+  const match = /^(\d{1,6})\/(\d{1,6})$/.exec(text);
+  const index = Number(match?.[1]);
+  const count = Number(match?.[2]);
+  if (match === null || index < 1 || index > count)
+    throw usageError(`--shard is ${JSON.stringify(text)}; allowed: i/n with i from 1 to n`);
+  return { index: index - 1, count };
+}
+
+export const fuzz: Command = defineCommand<Options>({
+  usage: 'fuzz',
+  describe: 'Run random programs on policies, shrink and keep what breaks a promise',
+  builder: (yargs) =>
+    yargs
+      .option('policy', {
+        alias: 'p',
+        type: 'string',
+        describe: 'id, alias, ./module.ts, or all; repeatable',
+        defaultDescription: 'all',
+      })
+      .option('runs', { alias: 'n', type: 'string', describe: 'programs to draw, such as 20000 or 20k' })
+      .option('time', {
+        alias: 't',
+        type: 'string',
+        describe: 'stop drawing after this long',
+        defaultDescription: '10s',
+      })
+      .option('seed', {
+        alias: 's',
+        type: 'string',
+        describe: 'run i depends on (seed, i) alone',
+        defaultDescription: '1',
+      })
+      .option('scope', { type: 'string', describe: SCOPE_NAMES.join(' or '), defaultDescription: 'default' })
+      .option('profile', {
+        type: 'string',
+        describe: `page kinds: ${PROFILE_NAMES.join(', ')}`,
+        defaultDescription: 'all',
+      })
+      .option('workers', {
+        alias: 'w',
+        type: 'string',
+        describe: 'worker processes; 0: none',
+        defaultDescription: 'one per core',
+      })
+      .option('out', {
+        alias: 'o',
+        type: 'string',
+        describe: 'folder for findings',
+        defaultDescription: 'findings',
+      })
+      .option('shrink', {
+        type: 'string',
+        describe: 'shortest, passes or none',
+        defaultDescription: 'shortest',
+      })
+      .option('documented', {
+        type: 'boolean',
+        describe: 'also keep mismatches that are documented, not broken',
+      })
+      .option('shard', {
+        type: 'string',
+        describe: 'i/n: this part of the runs; the union is the same for every n',
+      })
+      .option('show', {
+        type: 'string',
+        describe: 'findings in full: shortest, all or none',
+        defaultDescription: 'shortest',
+      })
+      .option('no-canary', { type: 'boolean', describe: 'leave out the policy that is wrong on purpose' })
+      .option('format', { type: 'string', describe: 'text or json', defaultDescription: 'text' }),
+  options: (args) => {
+    const policies = args.texts('policy');
+    return {
+      policies: policies.length === 0 ? ['all'] : policies,
+      canary: !args.flag('no-canary'),
+      seed: args.whole('seed', 0, SEED_MAX) ?? 1,
+      runs: args.whole('runs', 1, 2 ** 40),
+      timeMs: args.duration('time'),
+      scope: args.oneOf('scope', SCOPE_NAMES) ?? 'default',
+      profile: args.oneOf('profile', PROFILE_NAMES) ?? 'all',
+      workers: args.whole('workers', 0, WORKERS_MAX),
+      out: args.text('out') ?? 'findings',
+      shrink: args.oneOf('shrink', ['shortest', 'passes', 'none']) ?? 'shortest',
+      documented: args.flag('documented'),
+      shard: shardOf(args.text('shard')),
+      format: args.oneOf('format', ['text', 'json']) ?? 'text',
+      show: args.oneOf('show', ['shortest', 'all', 'none']) ?? 'shortest',
+    };
+  },
+  run: async (options) => {
+    const { resolvePolicies } = await import('../policies/load.ts');
+    const { runFuzz } = await import('./fuzz-run.ts');
+    const { EXIT } = await import('./exit.ts');
+    const names = options.canary ? [...options.policies, 'canary'] : options.policies;
+    let resolved: Awaited<ReturnType<typeof resolvePolicies>>;
+    try {
+      resolved = await resolvePolicies(names, process.cwd());
+    } catch (error) {
+      if (error instanceof RangeError) throw usageError(error.message);
+      throw error;
+    }
+    for (const { message } of resolved.broken) process.stderr.write(`gupfuzz: ${message}\n`);
+    const policies = options.canary ? resolved.policies : resolved.policies.filter((p) => !p.canary);
+    if (policies.every((p) => p.canary)) {
+      if (resolved.broken.length > 0) return EXIT.badInput;
+      if (policies.length === 0) return EXIT.nothingTested;
+    }
+    const { runs, timeMs, shard, out, workers } = options;
+    return runFuzz({
+      policies,
+      broken: resolved.broken,
+      seed: options.seed,
+      ...(runs === undefined ? {} : { runs }),
+      ...(timeMs === undefined ? (runs === undefined ? { timeMs: TIME_DEFAULT_MS } : {}) : { timeMs }),
+      scope: options.scope,
+      profile: options.profile,
+      ...(workers === undefined ? {} : { workers }),
+      ...(out === undefined ? {} : { out }),
+      shrink: options.shrink,
+      documented: options.documented,
+      ...(shard === undefined ? {} : { shard }),
+      format: options.format,
+      show: options.show,
+    });
+  },
+});

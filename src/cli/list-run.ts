@@ -1,0 +1,235 @@
+/** `policies`, `properties`, `ops`: what is built in, with where in the kernel it comes from. */
+import { PROPERTIES } from '../../properties/index.ts';
+import { CLAIMS, DECISIONS, type Policy } from '../machine/decisions.ts';
+import type { ExpandedPolicy, ExpandedTable } from '../machine/tables.ts';
+import { OPS } from '../ops/index.ts';
+import type { Op } from '../ops/op.ts';
+import { BUILT_IN, findPolicy } from '../policies/index.ts';
+import type { Property } from '../property/property.ts';
+import { wrapText } from '../report/columns.ts';
+import { choosePolicies } from './choose.ts';
+import { EXIT, inputError, usageError } from './exit.ts';
+import { paint, print, printJson, width } from './io.ts';
+import type { ListOptions } from './list-options.ts';
+import { hint } from './nearest.ts';
+import type { PoliciesOptions } from './policies.ts';
+
+export async function runPolicies({ name, rules, format }: PoliciesOptions): Promise<number> {
+  const { policies, broken } = await choosePolicies([name ?? 'all']);
+  if (broken.length > 0) throw inputError(broken[0]!.message);
+  const tables = rules || (name !== undefined && name !== 'all');
+  if (format === 'json') printJson({ policies: policies.map((p) => policyData(p, tables)) });
+  else if (tables) print(policies.map(policyText).join('\n'));
+  else {
+    print(listText(policies.map((p) => [p.id, p.alias ?? '', p.title])));
+    print(
+      paint.dim(
+        '\ngupfuzz policies NAME prints the rules; ./mine.ts is a policy too (gupfuzz init policy NAME)',
+      ),
+    );
+  }
+  return EXIT.ok;
+}
+
+export async function runProperties({ name, format }: ListOptions): Promise<number> {
+  const chosen = choose('property', PROPERTIES, (p) => p.id, name);
+  if (format === 'json')
+    printJson({
+      properties: chosen.map(({ id, claim, why, sources, observes, implies, sometimes }) => {
+        return { id, claim, why, sources, observes, implies, goal: sometimes.goal };
+      }),
+    });
+  else if (name === undefined) print(listText(chosen.map((p) => [p.id, p.claim])));
+  else print(chosen.map(propertyText).join('\n'));
+  return EXIT.ok;
+}
+
+export async function runOps({ name, format }: ListOptions): Promise<number> {
+  const chosen = choose('operation', OPS, (o) => o.kind, name);
+  if (format === 'json')
+    printJson({
+      ops: chosen.map(({ kind, task, title, kernel, live }) => ({ op: kind, task, title, kernel, live })),
+    });
+  else if (name === undefined) print(listText(chosen.map((o) => [o.kind, o.task, o.title])));
+  else print(chosen.map(opText).join('\n'));
+  return EXIT.ok;
+}
+
+/** All, or the one with this name. Throws UserError. */
+function choose<T>(
+  what: string,
+  all: readonly T[],
+  idOf: (item: T) => string,
+  name: string | undefined,
+): readonly T[] {
+  if (name === undefined) return all;
+  const found = all.find((item) => idOf(item) === name);
+  if (found !== undefined) return [found];
+  const ids = all.map(idOf);
+  throw usageError(
+    `there is no ${what} ${JSON.stringify(name)}${hint(name, ids)} There is: ${ids.join(', ')}`,
+  );
+}
+
+// ---- Text --------------------------------------------------------------------------------------------------------
+
+/** Rows of words; the last column is wrapped. */
+function listText(rows: readonly (readonly string[])[]): string {
+  const last = rows[0]!.length - 1;
+  const widths = rows[0]!.slice(0, last).map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
+  const lead = widths.reduce((sum, w) => sum + w + 2, 0);
+  return rows
+    .flatMap((row) =>
+      wrapText(row[last]!, width() - lead).map((line, i) => {
+        const cells = widths.map((w, c) => (i === 0 ? row[c]! : '').padEnd(w));
+        return `${[paint.bold(cells[0]!), ...cells.slice(1)].join('  ')}  ${line}`.trimEnd();
+      }),
+    )
+    .join('\n');
+}
+
+const field = (label: string, text: string): string =>
+  wrapText(text, width() - 11)
+    .map((line, i) => `  ${(i === 0 ? label : '').padEnd(9)}${line}`)
+    .join('\n');
+
+function propertyText(p: Property): string {
+  return [
+    paint.bold(p.id),
+    field('claim', p.claim),
+    field('why', p.why),
+    field('judged at', p.observes.join(', ')),
+    field('reached', `when ${p.sometimes.goal}`),
+    ...(p.implies.length === 0 ? [] : [field('implies', p.implies.join(', '))]),
+    field('sources', p.sources.join('; ')),
+    '',
+  ].join('\n');
+}
+
+function opText(o: Op): string {
+  const by = {
+    mm: 'the task of an mm',
+    device: 'the device',
+    kernel: 'the kernel by itself',
+    other: 'another process',
+  };
+  return [
+    paint.bold(o.kind),
+    field('what', o.title),
+    field('by', by[o.task]),
+    field('kernel', o.kernel),
+    field('live', o.live),
+    '',
+  ].join('\n');
+}
+
+function policyText(p: ExpandedPolicy): string {
+  const source = findPolicy(p.id);
+  const claims = p.claims.map((at) => CLAIMS[at]!);
+  const keeps = [
+    ...(p.keeps.anonExclusive ? ['PG_anon_exclusive'] : []),
+    ...(p.keeps.hasPinned ? ['MMF_HAS_PINNED'] : []),
+  ];
+  return [
+    `${paint.bold(p.id)}${p.alias === undefined ? '' : ` (${p.alias})`}`,
+    ...wrapText(p.title, width() - 2).map((line) => `  ${line}`),
+    '',
+    ...p.sources.map((s, i) => field(i === 0 ? 'sources' : '', s)),
+    field('keeps', keeps.length === 0 ? 'no state of its own' : keeps.join(', ')),
+    field('claims', claims.length === 0 ? 'nothing' : claims.join('; ')),
+    '',
+    ...p.tables.map((table) => tableText(table, source)),
+  ].join('\n');
+}
+
+/** The rules in order: the first that applies counts. */
+function tableText(table: ExpandedTable, source: Policy | undefined): string {
+  const { kernel } = DECISIONS[table.decision];
+  const rules = rulesOf(table, source);
+  const answers = Math.max(...rules.map((r) => r.answer.length));
+  const names = Math.max(...rules.map((r) => r.name.length));
+  return [
+    `${paint.bold(table.decision)}  ${paint.dim(kernel)}`,
+    ...rules.flatMap(({ name, answer, when }) => {
+      const lead = `  ${answer.padEnd(answers)}  ${name.padEnd(names)}`;
+      if (when === '') return [lead.trimEnd()];
+      return wrapText(when, Math.max(24, width() - lead.length - 4)).map(
+        (line, i) =>
+          `${i === 0 ? lead : ' '.repeat(lead.length)}  ${paint.dim(`${i === 0 ? 'if' : '  '} ${line}`)}`,
+      );
+    }),
+    '',
+  ].join('\n');
+}
+
+interface RuleText {
+  readonly name: string;
+  readonly answer: string;
+  /** Its condition; '' for the last rule. */
+  readonly when: string;
+  /** Never the first to apply. */
+  readonly dead: boolean;
+}
+
+function rulesOf(table: ExpandedTable, source: Policy | undefined): RuleText[] {
+  const { answers, facts } = DECISIONS[table.decision];
+  const written = source?.tables[table.decision];
+  return table.rules.map((name, i) => {
+    const entry = table.ruleOf.indexOf(i);
+    const rule = written?.[i];
+    const when = rule?.when as ((facts: never) => boolean) | undefined;
+    const read = table.reads.map((fact) => facts[fact]![0]).join(', ');
+    return {
+      name,
+      answer: rule?.answer ?? (entry < 0 ? '-' : answers[table.answer[entry]!]!),
+      when:
+        i === table.rules.length - 1
+          ? ''
+          : when === undefined
+            ? `(a condition on ${read === '' ? 'nothing' : read})`
+            : conditionText(when),
+      dead: table.dead.includes(i),
+    };
+  });
+}
+
+/** The source of a rule's condition in words: `(f) => f.frame === 'none' && !f.write` is `frame = none and not write`. */
+export function conditionText(when: (facts: never) => boolean): string {
+  const source = String(when).replace(/\s+/g, ' ');
+  const arrow = /^\(?([a-z]\w*)\)? => (.*)$/.exec(source);
+  if (arrow === null) return source;
+  const [, facts, body] = arrow as unknown as [string, string, string];
+  return body
+    .replaceAll(`${facts}.`, '')
+    .replace(/\s*&&\s*/g, ' and ')
+    .replace(/\s*\|\|\s*/g, ' or ')
+    .replace(/\s*!==?\s*/g, ' is not ')
+    .replace(/!(?=[\w(])/g, 'not ')
+    .replace(/\s*={2,3}\s*/g, ' = ')
+    .replace(/'([^']*)'/g, '$1')
+    .trim();
+}
+
+function policyData(p: ExpandedPolicy, withTables: boolean): object {
+  const builtIn = findPolicy(p.id);
+  return {
+    id: p.id,
+    alias: p.alias ?? null,
+    title: p.title,
+    sources: p.sources,
+    builtIn: BUILT_IN.some((policy) => policy.id === p.id),
+    canary: p.canary,
+    keeps: p.keeps,
+    claims: p.claims.map((at) => CLAIMS[at]),
+    ...(withTables
+      ? {
+          tables: p.tables.map((table) => ({
+            decision: table.decision,
+            kernel: DECISIONS[table.decision].kernel,
+            reads: table.reads.map((fact) => DECISIONS[table.decision].facts[fact]![0]),
+            rules: rulesOf(table, builtIn),
+          })),
+        }
+      : {}),
+  };
+}

@@ -1,0 +1,162 @@
+/** Policies against counterexamples, and what a candidate breaks that its base does not. Data, then text and markdown. */
+import type { Replay } from '../executor/replay.ts';
+import { COST_NAMES, type Costs, noCosts } from '../machine/machine.ts';
+import type { ScenarioVerdict } from '../executor/run.ts';
+import { type Paint, PLAIN } from './paint.ts';
+
+export interface ComparedFile {
+  readonly file: string;
+  readonly title: string;
+  /** One per policy, in order. */
+  readonly replays: readonly Replay[];
+  /** Per policy: contradictions with the file. */
+  readonly unexpected: readonly (readonly string[])[];
+}
+
+/** Something that the candidate breaks and the base does not. */
+export interface News {
+  /** A file, or `run 17 of seed 1`. */
+  readonly where: string;
+  /** Class id, or '' for another kind of news. */
+  readonly class: string;
+  readonly what: string;
+}
+
+/** A cost that is higher under the candidate. Information only. */
+export interface CostChange {
+  readonly where: 'counterexamples' | 'campaign, per 1000 steps';
+  readonly cost: keyof Costs;
+  readonly base: number;
+  readonly cand: number;
+}
+
+/** What the second of two policies breaks in the files that the first does not. */
+export function newsOfFiles(files: readonly ComparedFile[]): News[] {
+  return files.flatMap(({ file, replays: [base, cand] }): News[] => {
+    if (base === undefined || cand === undefined) return [];
+    const classes = cand.classes.filter((id) => !base.classes.includes(id));
+    if (classes.length > 0) return classes.map((id) => ({ where: file, class: id, what: `violates ${id}` }));
+    if (cand.status === 'policy error' && base.status !== 'policy error')
+      return [{ where: file, class: '', what: cand.result.policyError }];
+    return [];
+  });
+}
+
+export function costChanges(files: readonly ComparedFile[]): CostChange[] {
+  const total = (at: number): Costs => {
+    const sum = noCosts();
+    for (const { replays } of files)
+      for (const name of COST_NAMES) sum[name] += replays[at]?.result.costs[name] ?? 0;
+    return sum;
+  };
+  const [base, cand] = [total(0), total(1)];
+  return COST_NAMES.filter((cost) => cand[cost] > base[cost]).map((cost) => ({
+    where: 'counterexamples',
+    cost,
+    base: base[cost],
+    cand: cand[cost],
+  }));
+}
+
+// ---- The matrix ------------------------------------------------------------------------------------------------
+
+const CELLS: { readonly [V in ScenarioVerdict]: string } = {
+  violated: 'X',
+  documented: 'doc',
+  'not violated': '-',
+  unsupported: 'n/a',
+};
+const LEGEND = 'X violated, doc documented, - not violated, n/a does not apply, ! not as the file expects';
+
+function cellText(file: ComparedFile, at: number): string {
+  const mark = file.unexpected[at]!.length > 0 ? '!' : '';
+  const { status, result } = file.replays[at]!;
+  return mark + (status === 'policy error' ? 'error' : CELLS[result.verdict]);
+}
+
+/** Name of the entry: its file without folder and ending. */
+export function entryName(file: string): string {
+  return file.replace(/.*[/\\]/, '').replace(/\.gup\.json$/, '');
+}
+
+/** Policies x files for a terminal; `width` shortens names. Ends in a newline. */
+export function renderMatrix(
+  files: readonly ComparedFile[],
+  policies: readonly string[],
+  options: { readonly paint?: Paint; readonly width?: number } = {},
+): string {
+  const paint = options.paint ?? PLAIN;
+  const heads = policies.map(headLines);
+  const height = Math.max(...heads.map((h) => h.length));
+  const widths = policies.map((_, p) =>
+    Math.max(...heads[p]!.map((h) => h.length), ...files.map((f) => cellText(f, p).length)),
+  );
+  const room = Math.max(
+    16,
+    Math.min(
+      Math.max(...files.map((f) => entryName(f.file).length)),
+      (options.width ?? 140) - widths.reduce((sum, w) => sum + w + 2, 0),
+    ),
+  );
+  const lines: string[] = [];
+  for (let row = 0; row < height; row++)
+    lines.push(
+      [' '.repeat(room), ...heads.map((h, p) => (h[row - (height - h.length)] ?? '').padEnd(widths[p]!))]
+        .join('  ')
+        .trimEnd(),
+    );
+  for (const file of files) {
+    const name = entryName(file.file);
+    const short = name.length <= room ? name.padEnd(room) : `${name.slice(0, room - 3)}...`;
+    lines.push(
+      [
+        short,
+        ...policies.map((_, p) => {
+          const text = cellText(file, p).padEnd(widths[p]!);
+          const { verdict } = file.replays[p]!.result;
+          return verdict === 'violated' || text.startsWith('!') ? paint.red(text) : text;
+        }),
+      ]
+        .join('  ')
+        .trimEnd(),
+    );
+  }
+  return `${lines.join('\n')}\n${paint.dim(`(${LEGEND})`)}\n`;
+}
+
+/** `v6.2-anon-exclusive` on lines of at most 10 characters where dashes allow. */
+function headLines(policy: string): string[] {
+  const lines: string[] = [];
+  for (const word of policy.split('-')) {
+    const last = lines.at(-1);
+    if (last !== undefined && `${last}-${word}`.length <= 10) lines[lines.length - 1] = `${last}-${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+/** The same as a GitHub table. Ends in a newline. */
+export function markdownMatrix(files: readonly ComparedFile[], policies: readonly string[]): string {
+  return markdownTable(
+    ['counterexample', ...policies],
+    files.map((f) => [
+      entryName(f.file),
+      ...policies.map((_, p) => {
+        const { result, status } = f.replays[p]!;
+        const text = status === 'policy error' ? 'policy error' : result.verdict;
+        const strong = result.verdict === 'violated' ? `**${text}**` : text;
+        return f.unexpected[p]!.length > 0 ? `${strong} (unexpected)` : strong;
+      }),
+    ]),
+  );
+}
+
+/** Ends in a newline. Cells are escaped, first row and column are words. */
+export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.map(markdownCell).join(' | ')} |\n`;
+  return [line(head), `|${head.map(() => ' --- |').join('')}\n`, ...rows.map(line)].join('');
+}
+
+function markdownCell(text: string): string {
+  return text.replace(/[\r\n]+/g, ' ').replace(/[|\\`<>]/g, (c) => `\\${c}`);
+}
