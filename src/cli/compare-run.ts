@@ -259,7 +259,7 @@ function textOf(compared: Compared, options: CompareOptions): string {
   }
   const ids = policies.map((p) => p.id);
   if (files.length > 0) {
-    parts.push(renderMatrix(files, ids, { paint, width: width() }));
+    parts.push(renderMatrix(files, ids, process.stdout.isTTY ? { paint, width: width() } : {}));
     for (const f of files)
       f.unexpected.forEach((lines, p) => {
         for (const line of lines)

@@ -89,8 +89,8 @@ function listText(rows: readonly (readonly string[])[]): string {
 }
 
 const field = (label: string, text: string): string =>
-  wrapText(text, width() - 11)
-    .map((line, i) => `  ${(i === 0 ? label : '').padEnd(9)}${line}`)
+  wrapText(text, width() - 13)
+    .map((line, i) => `  ${(i === 0 ? label : '').padEnd(11)}${line}`)
     .join('\n');
 
 function propertyText(p: Property): string {

@@ -8,7 +8,7 @@ import yargs, { type Argv } from 'yargs';
 import { Args, type Command } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT, EXIT_HELP, UserError, usageError } from './exit.ts';
-import { hint } from './nearest.ts';
+import { hint, nearest } from './nearest.ts';
 
 const EPILOGUE = `${EXIT_HELP}
 
@@ -92,13 +92,16 @@ function explain(message: string, argv: readonly string[], flags: readonly strin
   }
   const unknown = /^Unknown (?:argument|command)s?: (.*)$/.exec(message)?.[1]?.split(', ')[0];
   if (unknown !== undefined) {
-    const typed = argv.find((a) => a.replace(/^-+/, '').split('=')[0] === unknown && a.startsWith('-'));
-    if (typed === undefined) return `unknown argument ${JSON.stringify(unknown)}; ${help}`;
-    return `unknown flag ${typed.split('=')[0]}${hint(unknown, flags).replace(/^; did you mean (.*)\?$/, '; did you mean --$1?')} ${capital(help)}`.replace(
-      /\? See/,
-      '? See',
-    );
+    const typed = argv.find((a) => a.startsWith('-') && flagName(a) === unknown);
+    return typed === undefined
+      ? `unknown argument ${JSON.stringify(unknown)}; ${help}`
+      : unknownFlag(typed, flags, help);
   }
+  // yargs takes the word after an unknown flag for its value and then misses an argument.
+  const stranger = argv.find(
+    (a) => /^--?[a-zA-Z]/.test(a) && flags.length > 0 && !flags.includes(flagName(a)),
+  );
+  if (stranger !== undefined) return unknownFlag(stranger, flags, help);
   const lacking = /^Not enough arguments following: (.*)$/.exec(message)?.[1];
   if (lacking !== undefined) return `--${lacking} needs a value; ${help}`;
   if (/^Not enough non-option arguments/.test(message))
@@ -106,7 +109,15 @@ function explain(message: string, argv: readonly string[], flags: readonly strin
   return `${message.replace(/\s+/g, ' ').trim()}; ${help}`;
 }
 
-const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
+const flagName = (word: string): string => word.replace(/^-+/, '').split('=')[0]!;
+
+function unknownFlag(typed: string, flags: readonly string[], help: string): string {
+  const near = nearest(
+    flagName(typed),
+    flags.filter((f) => f.length > 1),
+  );
+  return `unknown flag ${typed.split('=')[0]}; ${near === undefined ? help : `did you mean --${near}? (${help})`}`;
+}
 
 /** Flags of the command at hand. yargs knows them, its types do not say so. */
 function knownFlags(failed: Argv): string[] {
@@ -114,7 +125,7 @@ function knownFlags(failed: Argv): string[] {
     getOptions?: () => { readonly key: Readonly<Record<string, unknown>> };
   };
   if (typeof getOptions !== 'function') return [];
-  return Object.keys(getOptions.call(failed).key).filter((key) => key.length > 1);
+  return Object.keys(getOptions.call(failed).key);
 }
 
 function version(): string {

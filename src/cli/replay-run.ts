@@ -62,8 +62,7 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
   } else {
     for (const r of results) {
       print(textOf(r, given));
-      if (options.trace)
-        for (const { policy } of r.replays) print(traceText(r, policies.find((p) => p.id === policy)!));
+      if (options.trace) for (const policy of traced(r, policies, given)) print(traceText(r, policy));
     }
     if (results.length > 1) talk(summary(results));
   }
@@ -73,6 +72,13 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
 /** The file's own policy and all that it has expectations for, as far as they are loaded. */
 function policiesOf(c: Counterexample, loaded: readonly ExpandedPolicy[]): ExpandedPolicy[] {
   return loaded.filter((p) => p.id === c.policy || Object.hasOwn(c.expect, p.id));
+}
+
+/** Those that were asked for; else the policy of the file, or all if it has none. */
+function traced(r: FileReplay, policies: readonly ExpandedPolicy[], given: boolean): ExpandedPolicy[] {
+  const run = policies.filter((p) => r.replays.some((replay) => replay.policy === p.id));
+  const own = run.filter((p) => p.id === r.counterexample.policy);
+  return given || own.length === 0 ? run : own;
 }
 
 function replayFile(

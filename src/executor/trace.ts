@@ -233,7 +233,7 @@ class TracingWorld extends World {
       errno: OUTCOME_NAMES[outcome] === 'refused' ? this.machine.errno : '',
       decisions: this.#decisions,
       observations: this.#observations,
-      violations: this.violations,
+      violations: [...this.violations],
       state: this.state(),
     });
     return outcome;

@@ -97,7 +97,8 @@ export class Shrinker {
 
   /**
    * Looks for shorter and plainer scenarios of the class in all scopes up to that of the scenario, smallest first:
-   * the result is the first of the least length, so that it does not depend on where the search started.
+   * the result is the first of the least length, and what is said of it holds for the scope it was found in, so that
+   * neither depends on where the search started.
    */
   shortest(scenario: Scenario, target: Target): Shrunk {
     const { setup } = scenario;
@@ -105,32 +106,25 @@ export class Shrinker {
     const gups = gupsOf(scenario);
     let best: { readonly found: Found; readonly search: Search } | undefined;
     let depthMax = scenario.steps.length;
-    let last: Search | undefined;
+    let covered = 0;
     for (const scope of ladder(setup, limit)) {
       const search = this.#search(scope, gups);
       const found = search.find(target.code, target.documented, depthMax);
-      if (found !== undefined) {
-        best = { found, search };
-        depthMax = found.length - 1;
-      }
-      last = search;
+      covered = search.depth; // the last scope contains the others
+      if (found === undefined) continue;
+      best = { found, search };
+      depthMax = found.length - 1;
       if (depthMax === 0) break;
     }
-    // The last scope contains the others: what it covered decides.
-    const covered = last === undefined ? 0 : last.state === 'closed' ? Number.POSITIVE_INFINITY : last.depth;
-    const fails = failsAs(this.policy, target);
-    let result = scenario;
     if (best !== undefined) {
       const candidate = best.search.scenarioOf(best.found);
-      if (fails(candidate)) result = candidate;
+      const scope = scopeText(best.search.options.setup, gups);
+      if (failsAs(this.policy, target)(candidate))
+        return { scenario: candidate, minimality: { kind: 'shortest', scope, depth: best.found.length } };
     }
     return {
-      scenario: result,
-      minimality: {
-        kind: best !== undefined && covered >= result.steps.length - 1 ? 'shortest' : '1-minimal',
-        scope: scopeText({ ...setup, ...limit }, gups),
-        depth: result.steps.length,
-      },
+      scenario,
+      minimality: { kind: '1-minimal', scope: scopeText({ ...setup, ...limit }, gups), depth: covered },
     };
   }
 
