@@ -10,6 +10,7 @@ import { replayOn } from '../executor/replay.ts';
 import { COST_NAMES } from '../machine/machine.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { BUILT_IN } from '../policies/index.ts';
+import { isModulePath } from '../policies/load.ts';
 import { classId } from '../property/property.ts';
 import {
   budgetText,
@@ -31,7 +32,7 @@ import {
   renderMatrix,
 } from '../report/compare.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
-import { renderFinding } from '../report/finding.ts';
+import { type FindingOptions, renderFinding } from '../report/finding.ts';
 import { type JunitCase, type JunitSuite, renderJunit } from '../report/junit.ts';
 import { type Counterexample, formatCounterexample } from '../scenario/file.ts';
 import { failsAs, Shrinker } from '../shrink/shrink.ts';
@@ -60,7 +61,7 @@ export interface CompareOptions {
 interface NewFinding {
   readonly counterexample: Counterexample;
   readonly run: number;
-  /** Where it was written, or a name to go by. */
+  /** Where it was written; '' if nowhere. */
   readonly file: string;
 }
 
@@ -196,9 +197,8 @@ function newFindings(
 }
 
 function save(c: Counterexample, id: string, out: string | undefined): string {
-  const name = `${slugOf(id)}.gup.json`;
-  if (out === undefined) return name;
-  const file = join(out, name);
+  if (out === undefined) return '';
+  const file = join(out, `${slugOf(id)}.gup.json`);
   try {
     mkdirSync(out, { recursive: true });
     writeFileSync(file, formatCounterexample(c));
@@ -253,7 +253,7 @@ function textOf(compared: Compared, options: CompareOptions): string {
   const { policies, files, campaign } = compared;
   const parts: string[] = [];
   if (options.pair !== undefined) {
-    parts.push(newsText(compared));
+    parts.push(newsText(compared, options));
     if (campaign !== undefined) parts.push(`\n${budgetText(campaign)}\n`);
     return parts.join('');
   }
@@ -276,7 +276,7 @@ function textOf(compared: Compared, options: CompareOptions): string {
   return parts.join('');
 }
 
-function newsText({ policies, files, news, findings, costs }: Compared): string {
+function newsText({ policies, files, news, findings, costs }: Compared, options: CompareOptions): string {
   const [base, cand] = policies.map((p) => p.id);
   const parts: string[] = [];
   if (news.length === 0)
@@ -285,14 +285,36 @@ function newsText({ policies, files, news, findings, costs }: Compared): string 
     );
   else parts.push(`${paint.red(`${news.length} new`)}: broken by ${cand}, not by ${base}\n`);
   for (const { where, what } of news) parts.push(`  ${where}: ${what}\n`);
-  for (const { counterexample, file } of findings)
-    parts.push(`\n${renderFinding(counterexample, file, { paint, width: width() })}`);
+  for (const finding of told(findings))
+    parts.push(`\n${storyOf(finding, options, { paint, width: width() })}`);
   if (costs.length > 0) {
     parts.push('\nCosts more (no failure):\n');
     for (const { where, cost, base: from, cand: to } of costs)
       parts.push(`  ${cost}: ${from} -> ${to} (${where})\n`);
   }
   return parts.join('');
+}
+
+/** One finding in full. */
+function storyOf(
+  { counterexample, file }: NewFinding,
+  { pair }: CompareOptions,
+  options: FindingOptions,
+): string {
+  const module = pair !== undefined && isModulePath(pair.cand) ? { policy: pair.cand } : {};
+  return renderFinding(counterexample, file, { ...options, ...module });
+}
+
+/** The shortest finding of each property and page kind: those worth telling in full. */
+function told(findings: readonly NewFinding[]): NewFinding[] {
+  const best = new Map<string, NewFinding>();
+  for (const finding of findings) {
+    const { class: c, steps } = finding.counterexample;
+    const key = `${c?.property} ${c?.page}`;
+    const known = best.get(key);
+    if (known === undefined || steps.length < known.counterexample.steps.length) best.set(key, finding);
+  }
+  return [...best.values()];
 }
 
 const tried = (files: readonly ComparedFile[]): string =>
@@ -314,8 +336,8 @@ function markdownOf(compared: Compared, options: CompareOptions): string {
           news.map((n) => [n.where, n.what]),
         ),
       );
-    for (const { counterexample, file } of compared.findings)
-      parts.push(`\n\`\`\`text\n${renderFinding(counterexample, file, { width: 72 })}\`\`\`\n`);
+    for (const finding of told(compared.findings))
+      parts.push(`\n\`\`\`text\n${storyOf(finding, options, { width: 72 })}\`\`\`\n`);
     if (costs.length > 0)
       parts.push(
         '\nCosts more (no failure):\n\n',
@@ -348,8 +370,9 @@ function markdownOf(compared: Compared, options: CompareOptions): string {
 
 // ---- JUnit -------------------------------------------------------------------------------------------------------
 
-function suitesOf(compared: Compared, { pair }: CompareOptions): JunitSuite[] {
+function suitesOf(compared: Compared, options: CompareOptions): JunitSuite[] {
   const { policies, files, loaded, news, findings } = compared;
+  const { pair } = options;
   const bad = loaded.problems.map(
     ({ file, message }): JunitCase => ({ name: entryName(file), classname: 'files', error: message }),
   );
@@ -390,13 +413,11 @@ function suitesOf(compared: Compared, { pair }: CompareOptions): JunitSuite[] {
             ...(lines.length > 0 ? { failure: { message: lines[0]!, text: lines.join('\n') } } : {}),
           };
         }),
-        ...findings.map(
-          ({ counterexample: c, file }): JunitCase => ({
-            name: idOf(c),
-            classname: `${cand}.campaign`,
-            failure: { message: c.title, text: renderFinding(c, file, { width: 72 }) },
-          }),
-        ),
+        ...findings.map((finding): JunitCase => {
+          const { counterexample: c } = finding;
+          const text = storyOf(finding, options, { width: 72 });
+          return { name: idOf(c), classname: `${cand}.campaign`, failure: { message: c.title, text } };
+        }),
       ],
     },
   ];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { policyTemplate, policyTestTemplate } from '../policies/scaffold.ts';
 import { shellWord } from '../report/finding.ts';
 import { EXIT, inputError, usageError } from './exit.ts';
-import { print, talk } from './io.ts';
+import { print } from './io.ts';
 
 export interface InitOptions {
   readonly name: string;
@@ -20,7 +20,9 @@ export async function runInit({ name, dir, force }: InitOptions): Promise<number
   ];
   const there = files.filter(({ path }) => existsSync(path)).map(({ path }) => path);
   if (there.length > 0 && !force)
-    throw usageError(`${there.join(' and ')} exists already; --force overwrites`);
+    throw usageError(
+      `${there.join(' and ')} ${there.length > 1 ? 'are' : 'is'} there already; --force overwrites`,
+    );
   for (const { path, text } of files)
     try {
       mkdirSync(dir, { recursive: true });
@@ -33,11 +35,14 @@ export async function runInit({ name, dir, force }: InitOptions): Promise<number
   for (const { path } of files) print(path);
   // A path, so that it is not taken for the name of a built-in policy.
   const module = shellWord(/[/\\]/.test(files[0]!.path) ? files[0]!.path : `./${files[0]!.path}`);
-  talk('next:');
-  talk(`  gupfuzz policies ${module}                           # is it a policy?`);
-  talk(`  gupfuzz compare --base longterm-ban --cand ${module} --runs 20000`);
-  talk(`  gupfuzz fuzz --policy ${module}`);
-  talk(`  npx vitest run ${shellWord(files[1]!.path)}`);
+  process.stderr.write(
+    `Next:
+  gupfuzz policies ${module}
+  gupfuzz compare --base longterm-ban --cand ${module} --runs 20000
+  gupfuzz fuzz --policy ${module}
+  npx vitest run ${shellWord(files[1]!.path)}
+`,
+  );
   return EXIT.ok;
 }
 

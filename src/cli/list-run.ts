@@ -1,12 +1,13 @@
 /** `policies`, `properties`, `ops`: what is built in, with where in the kernel it comes from. */
 import { PROPERTIES } from '../../properties/index.ts';
-import { CLAIMS, DECISIONS, type Policy } from '../machine/decisions.ts';
+import { CLAIMS, DECISIONS } from '../machine/decisions.ts';
 import type { ExpandedPolicy, ExpandedTable } from '../machine/tables.ts';
 import { OPS } from '../ops/index.ts';
 import type { Op } from '../ops/op.ts';
-import { BUILT_IN, findPolicy } from '../policies/index.ts';
+import { BUILT_IN } from '../policies/index.ts';
 import type { Property } from '../property/property.ts';
 import { wrapText } from '../report/columns.ts';
+import { ruleConditions } from '../report/rules.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT, inputError, usageError } from './exit.ts';
 import { paint, print, printJson, width } from './io.ts';
@@ -124,7 +125,6 @@ function opText(o: Op): string {
 }
 
 function policyText(p: ExpandedPolicy): string {
-  const source = findPolicy(p.id);
   const claims = p.claims.map((at) => CLAIMS[at]!);
   const keeps = [
     ...(p.keeps.anonExclusive ? ['PG_anon_exclusive'] : []),
@@ -138,14 +138,14 @@ function policyText(p: ExpandedPolicy): string {
     field('keeps', keeps.length === 0 ? 'no state of its own' : keeps.join(', ')),
     field('claims', claims.length === 0 ? 'nothing' : claims.join('; ')),
     '',
-    ...p.tables.map((table) => tableText(table, source)),
+    ...p.tables.map(tableText),
   ].join('\n');
 }
 
 /** The rules in order: the first that applies counts. */
-function tableText(table: ExpandedTable, source: Policy | undefined): string {
+function tableText(table: ExpandedTable): string {
   const { kernel } = DECISIONS[table.decision];
-  const rules = rulesOf(table, source);
+  const rules = rulesOf(table);
   const answers = Math.max(...rules.map((r) => r.answer.length));
   const names = Math.max(...rules.map((r) => r.name.length));
   return [
@@ -167,51 +167,18 @@ interface RuleText {
   readonly answer: string;
   /** Its condition; '' for the last rule. */
   readonly when: string;
-  /** Never the first to apply. */
-  readonly dead: boolean;
 }
 
-function rulesOf(table: ExpandedTable, source: Policy | undefined): RuleText[] {
-  const { answers, facts } = DECISIONS[table.decision];
-  const written = source?.tables[table.decision];
+function rulesOf(table: ExpandedTable): RuleText[] {
+  const { answers } = DECISIONS[table.decision];
+  const conditions = ruleConditions(table);
   return table.rules.map((name, i) => {
     const entry = table.ruleOf.indexOf(i);
-    const rule = written?.[i];
-    const when = rule?.when as ((facts: never) => boolean) | undefined;
-    const read = table.reads.map((fact) => facts[fact]![0]).join(', ');
-    return {
-      name,
-      answer: rule?.answer ?? (entry < 0 ? '-' : answers[table.answer[entry]!]!),
-      when:
-        i === table.rules.length - 1
-          ? ''
-          : when === undefined
-            ? `(a condition on ${read === '' ? 'nothing' : read})`
-            : conditionText(when),
-      dead: table.dead.includes(i),
-    };
+    return { name, answer: entry < 0 ? '-' : answers[table.answer[entry]!]!, when: conditions[i]! };
   });
 }
 
-/** The source of a rule's condition in words: `(f) => f.frame === 'none' && !f.write` is `frame = none and not write`. */
-export function conditionText(when: (facts: never) => boolean): string {
-  const source = String(when).replace(/\s+/g, ' ');
-  const arrow = /^\(?([a-z]\w*)\)? => (.*)$/.exec(source);
-  if (arrow === null) return source;
-  const [, facts, body] = arrow as unknown as [string, string, string];
-  return body
-    .replaceAll(`${facts}.`, '')
-    .replace(/\s*&&\s*/g, ' and ')
-    .replace(/\s*\|\|\s*/g, ' or ')
-    .replace(/\s*!==?\s*/g, ' is not ')
-    .replace(/!(?=[\w(])/g, 'not ')
-    .replace(/\s*={2,3}\s*/g, ' = ')
-    .replace(/'([^']*)'/g, '$1')
-    .trim();
-}
-
 function policyData(p: ExpandedPolicy, withTables: boolean): object {
-  const builtIn = findPolicy(p.id);
   return {
     id: p.id,
     alias: p.alias ?? null,
@@ -227,7 +194,7 @@ function policyData(p: ExpandedPolicy, withTables: boolean): object {
             decision: table.decision,
             kernel: DECISIONS[table.decision].kernel,
             reads: table.reads.map((fact) => DECISIONS[table.decision].facts[fact]![0]),
-            rules: rulesOf(table, builtIn),
+            rules: rulesOf(table),
           })),
         }
       : {}),

@@ -42,11 +42,10 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
   const results = loaded.files.map(({ file, counterexample }) =>
     replayFile(file, counterexample, given ? policies : policiesOf(counterexample, policies), given),
   );
-  const tested = results.filter((r) => r.replays.length > 0);
   const codes = [
     exitOf(loaded),
     ...(broken.length > 0 ? [EXIT.badInput] : []),
-    ...(tested.length === 0 ? [EXIT.nothingTested] : []),
+    ...(results.some((r) => r.replays.length === 0 || r.missing !== undefined) ? [EXIT.nothingTested] : []),
     ...results.map(codeOf),
   ];
   if (options.bisect) return bisectCode(results, codes);
@@ -165,7 +164,10 @@ function textOf(r: FileReplay, given: boolean): string {
   const own = replays.find((x) => x.policy === c.policy) ?? (given ? replays[0] : undefined);
   const parts: string[] = [];
   if (own !== undefined) parts.push(`${statusText(c, own)} on ${own.policy}`);
-  if (r.missing !== undefined) parts.push(`its policy ${r.missing} is not built in`);
+  if (r.missing !== undefined)
+    parts.push(
+      `${paint.yellow('not tested')} on ${r.missing}, which is not built in (give its module with --policy)`,
+    );
   const compared = replays.filter((x) => x.expectation !== undefined);
   const fine = compared.filter((x) => x.contradictions.length === 0).length;
   if (!given || compared.length > 0)
@@ -225,7 +227,7 @@ function verdictText(c: Counterexample, replay: Replay): string {
 
 function summary(results: readonly FileReplay[]): string {
   const unexpected = results.filter((r) => r.unexpected.some((lines) => lines.length > 0)).length;
-  const untested = results.filter((r) => r.replays.length === 0).length;
+  const untested = results.filter((r) => r.replays.length === 0 || r.missing !== undefined).length;
   const flaky = results.filter((r) => r.replays.some((x) => !x.deterministic)).length;
   return [
     `${results.length} files`,

@@ -11,11 +11,13 @@ export interface FindingOptions {
   readonly width?: number;
   /** By step: what to say about it, such as that it was refused. */
   readonly notes?: readonly (string | undefined)[];
+  /** What `--policy` must name on the replay command: the module of a user's policy. */
+  readonly policy?: string;
   /** Also the expectations per policy, the references and how small it is known to be. */
   readonly full?: boolean;
 }
 
-/** Ends in a newline. `file` is what the replay command names. */
+/** Ends in a newline. `file` is what the replay command names; '' if there is no file to replay. */
 export function renderFinding(c: Counterexample, file: string, options: FindingOptions = {}): string {
   const paint = options.paint ?? PLAIN;
   const width = options.width ?? 100;
@@ -56,7 +58,7 @@ export function renderFinding(c: Counterexample, file: string, options: FindingO
       ...label('Id', c.id),
     ]);
   }
-  parts.push([paint.cyan(`gupfuzz replay ${shellWord(file)}`)]);
+  if (file !== '') parts.push([paint.cyan(replayCommand(file, options.policy))]);
   return parts.map((lines) => `${lines.map((line) => line.trimEnd()).join('\n')}\n`).join('\n');
 }
 
@@ -102,6 +104,10 @@ export function expectationText({ verdict, classes, documented = [], costs = {} 
     ...(pinned.length === 0 ? [] : [`costs: ${pinned.join(', ')}`]),
   ];
   return notes.length === 0 ? verdict : `${verdict}: ${notes.join(', ')}`;
+}
+
+export function replayCommand(file: string, policy?: string): string {
+  return `gupfuzz replay ${shellWord(file)}${policy === undefined ? '' : ` --policy ${shellWord(policy)}`}`;
 }
 
 const LABEL_WIDTH = 10;

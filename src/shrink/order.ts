@@ -22,7 +22,12 @@ export interface Pass {
 export function argumentCost(step: Step): number {
   switch (step.op) {
     case 'gup':
-      return CALLERS.indexOf(step.caller) * 8 + (step.fast ? 4 : 0) + (step.longterm ? 2 : 0) + (step.write ? 1 : 0);
+      return (
+        CALLERS.indexOf(step.caller) * 8 +
+        (step.fast ? 4 : 0) +
+        (step.longterm ? 2 : 0) +
+        (step.write ? 1 : 0)
+      );
     case 'unpin':
       return step.dirty ? 1 : 0;
     case 'wb_start':

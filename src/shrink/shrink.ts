@@ -52,7 +52,9 @@ export function cutAfter(scenario: Scenario, policy: ExpandedPolicy, target: Tar
   const result = runScenario(scenario, policy);
   const list = target.documented ? result.documented : result.violations;
   const seen = list.find((f) => f.code === target.code);
-  return seen === undefined ? scenario : { setup: scenario.setup, steps: scenario.steps.slice(0, seen.at + 1) };
+  return seen === undefined
+    ? scenario
+    : { setup: scenario.setup, steps: scenario.steps.slice(0, seen.at + 1) };
 }
 
 /** Runs all passes until none makes the scenario simpler. */
@@ -91,7 +93,8 @@ export class Shrinker {
 
   /** Throws RangeError if the scenario does not show the class under the policy. */
   shrink(scenario: Scenario, target: Target): Shrunk {
-    if (!failsAs(this.policy, target)(scenario)) throw new RangeError('the scenario does not show this finding');
+    if (!failsAs(this.policy, target)(scenario))
+      throw new RangeError('the scenario does not show this finding');
     return this.shortest(runPasses(scenario, this.policy, target), target);
   }
 
@@ -110,7 +113,8 @@ export class Shrinker {
     for (const scope of ladder(setup, limit)) {
       const search = this.#search(scope, gups);
       const found = search.find(target.code, target.documented, depthMax);
-      covered = search.depth; // the last scope contains the others
+      // The last scope contains the others. A shared search may have gone deeper: that is not for this one to say.
+      covered = search.state === 'closed' ? depthMax : Math.min(search.depth, depthMax);
       if (found === undefined) continue;
       best = { found, search };
       depthMax = found.length - 1;

@@ -5,7 +5,8 @@ import { repair } from '../fuzz/program.ts';
 /** Names a step refers to: its task if that is an mm, its page, file, reference, and what it introduces. */
 export function namesOf(step: Step): string[] {
   const names: string[] = [];
-  if (step.task !== 'device' && step.task !== 'kernel' && step.task !== 'other') names.push(`mm ${step.task}`);
+  if (step.task !== 'device' && step.task !== 'kernel' && step.task !== 'other')
+    names.push(`mm ${step.task}`);
   if ('page' in step) names.push(`page ${step.page}`);
   if ('file' in step) names.push(`file ${step.file}`);
   if ('ref' in step) names.push(`ref ${step.ref}`);

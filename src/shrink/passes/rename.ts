@@ -28,7 +28,8 @@ export const rename: Pass = {
     const tracked = setup.files.find((f) => f.filesystem !== 'shmem');
     const usual = setup.files.filter((f) => f.filesystem !== 'shmem').length <= 1 && setup.files.length <= 2;
     const pages = [...setup.pages].sort(
-      (x, y) => KIND_ORDER.indexOf(x.kind) - KIND_ORDER.indexOf(y.kind) || firstUse(x.name) - firstUse(y.name),
+      (x, y) =>
+        KIND_ORDER.indexOf(x.kind) - KIND_ORDER.indexOf(y.kind) || firstUse(x.name) - firstUse(y.name),
     );
     const canonical = pagesOf(
       pages.map((p) => p.kind),

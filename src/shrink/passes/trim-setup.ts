@@ -39,7 +39,10 @@ export const trimSetup: Pass = {
         if (!dirtyTracked || file.filesystem === 'shmem') continue;
         if (id === file.filesystem) break;
         const before = best;
-        attempt({ ...best.setup, files: best.setup.files.map((f, k) => (k === i ? { ...f, filesystem: id } : f)) });
+        attempt({
+          ...best.setup,
+          files: best.setup.files.map((f, k) => (k === i ? { ...f, filesystem: id } : f)),
+        });
         if (best !== before) break;
       }
     return best;
