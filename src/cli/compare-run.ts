@@ -100,11 +100,8 @@ export async function runCompare(options: CompareOptions): Promise<number> {
             ...newsOfFiles(files),
             ...findings.map(({ counterexample: c, run, file }): News => {
               const id = idOf(c);
-              return {
-                where: `run ${run} of seed ${options.seed} (${file})`,
-                class: id,
-                what: `violates ${id}`,
-              };
+              const where = `run ${run} of seed ${options.seed}${file === '' ? '' : ` (${file})`}`;
+              return { where, class: id, what: `violates ${id}` };
             }),
           ],
     costs: pair === undefined ? [] : [...costChanges(files), ...campaignCosts(campaign)],
@@ -359,7 +356,7 @@ function markdownOf(compared: Compared, options: CompareOptions): string {
           policy,
           ...cells.map((cell) =>
             cell.verdict === 'violated'
-              ? `**${cell.classes} classes, ${cell.shortest} steps**`
+              ? `**${cell.classes} class${cell.classes === 1 ? '' : 'es'}, ${cell.shortest} steps**`
               : cell.verdict,
           ),
         ]),

@@ -111,13 +111,17 @@ function problems(result: CampaignResult): string[] {
   return lines;
 }
 
-/** Findings that are not what the built-in policies are known for. */
+/**
+ * Findings of a kind (property and page kind) that neither the policy, if it is built in, nor the built-in policy it
+ * was derived from is known for.
+ */
 export function unexpected(result: CampaignResult): Finding[] {
   const known = knownBreaks();
   return result.findings.filter((f) => {
-    if (f.documented) return false;
-    if (result.policies.find((p) => p.id === f.policy)?.canary === true) return false;
-    return !(known[f.policy]?.includes(`${f.parts.property} ${f.parts.page}`) ?? false);
+    const policy = result.policies.find((p) => p.id === f.policy)!;
+    if (f.documented || policy.canary) return false;
+    const id = [f.policy, ...[...policy.derivedFrom].reverse()].find((name) => known[name] !== undefined);
+    return id === undefined || !known[id]!.includes(`${f.parts.property} ${f.parts.page}`);
   });
 }
 
@@ -144,8 +148,8 @@ function summary(result: CampaignResult, options: FuzzOptions): string {
   parts.push(
     `\n${broken} classes of broken promises on ${result.policies.length} policies; ` +
       (surprising.length === 0
-        ? 'all of a kind known for these built-in policies.\n'
-        : `${surprising.length} not known for a built-in policy: ${[...new Set(surprising.map((f) => `${f.policy} ${f.class}`))].slice(0, 5).join(', ')}${surprising.length > 5 ? ', ...' : ''}\n`),
+        ? 'all of a kind that the built-in policies (and what is derived from them) are known for.\n'
+        : `${surprising.length} of a kind not known for the built-in policy it is or derives from: ${[...new Set(surprising.map((f) => `${f.policy} ${f.class}`))].slice(0, 5).join(', ')}${surprising.length > 5 ? ', ...' : ''}\n`),
   );
   if (result.out !== undefined)
     parts.push(

@@ -10,7 +10,7 @@ import { type Counterexample, type Expectation, formatCounterexample } from '../
 import { stepText } from '../scenario/scenario.ts';
 import { Shrinker } from '../shrink/shrink.ts';
 import { choosePolicies } from './choose.ts';
-import { EXIT, inputError } from './exit.ts';
+import { EXIT, inputError, usageError } from './exit.ts';
 import { loadOne } from './files.ts';
 import { print, talk } from './io.ts';
 
@@ -75,7 +75,7 @@ async function policyFor(c: Counterexample, file: string, name: string | undefin
     );
   const { policies, broken } = await choosePolicies([name ?? c.policy!]);
   if (broken.length > 0) throw inputError(broken[0]!.message);
-  if (policies.length !== 1) throw inputError(`--policy is ${JSON.stringify(name)}; allowed: one policy`);
+  if (policies.length !== 1) throw usageError(`--policy is ${JSON.stringify(name)}; allowed: one policy`);
   return policies[0]!;
 }
 
@@ -99,10 +99,15 @@ function withPinnedCosts(
 /** Steps that went and steps that came, as in a diff without context. */
 function difference(before: Counterexample, after: Counterexample): string[] {
   const [old, now] = [before.steps.map(stepText), after.steps.map(stepText)];
-  return [
-    ...old.filter((s) => !now.includes(s)).map((s) => `- ${s}`),
-    ...now.filter((s) => !old.includes(s)).map((s) => `+ ${s}`),
-  ];
+  const less = (from: readonly string[], those: readonly string[]): string[] => {
+    const left = [...those];
+    return from.filter((step) => {
+      const at = left.indexOf(step);
+      if (at >= 0) left.splice(at, 1);
+      return at < 0;
+    });
+  };
+  return [...less(old, now).map((s) => `- ${s}`), ...less(now, old).map((s) => `+ ${s}`)];
 }
 
 /** The whole file or none of it. */

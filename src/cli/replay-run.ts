@@ -48,7 +48,7 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
     ...(results.some((r) => r.replays.length === 0 || r.missing !== undefined) ? [EXIT.nothingTested] : []),
     ...results.map(codeOf),
   ];
-  if (options.bisect) return bisectCode(results, codes);
+  if (options.bisect) return bisectCode(results, codes, given);
 
   if (options.format === 'json')
     printJson({
@@ -110,16 +110,21 @@ function codeOf(r: FileReplay): number {
 }
 
 /** bad: the class of a file is violated (or, without a class, the file is contradicted); good: it was tested, and is not. */
-function bisectCode(results: readonly FileReplay[], codes: readonly number[]): number {
+function bisectCode(results: readonly FileReplay[], codes: readonly number[], given: boolean): number {
   const fatal = [EXIT.badInput, EXIT.notDeterministic, EXIT.nothingTested];
   if (codes.some((code) => fatal.some((f) => f === code))) return EXIT.bisectSkip;
-  const replays = results.flatMap((r) =>
-    r.replays.map((replay, i) => ({
+  const replays = results.flatMap((r) => {
+    const own = r.replays.filter((x) => x.policy === r.counterexample.policy);
+    return (given || own.length === 0 ? r.replays : own).map((replay) => ({
       cannot: replay.step < 0 && (replay.status === 'no longer applies' || replay.status === 'policy error'),
-      bad: r.counterexample.class === null ? r.unexpected[i]!.length > 0 : replay.step >= 0,
-      ...{ file: r.file, policy: replay.policy },
-    })),
-  );
+      bad:
+        r.counterexample.class === null
+          ? r.unexpected[r.replays.indexOf(replay)]!.length > 0
+          : replay.step >= 0,
+      file: r.file,
+      policy: replay.policy,
+    }));
+  });
   const bad = replays.filter((r) => r.bad);
   const cannot = replays.filter((r) => r.cannot);
   if (bad.length > 0) talk(`bad: ${bad.map((r) => `${r.file} on ${r.policy}`).join(', ')}`);
@@ -163,14 +168,14 @@ function textOf(r: FileReplay, given: boolean): string {
   }
   const own = replays.find((x) => x.policy === c.policy) ?? (given ? replays[0] : undefined);
   const parts: string[] = [];
-  if (own !== undefined) parts.push(`${statusText(c, own)} on ${own.policy}`);
+  if (own !== undefined) parts.push(statusText(c, own));
   if (r.missing !== undefined)
     parts.push(
       `${paint.yellow('not tested')} on ${r.missing}, which is not built in (give its module with --policy)`,
     );
   const compared = replays.filter((x) => x.expectation !== undefined);
   const fine = compared.filter((x) => x.contradictions.length === 0).length;
-  if (!given || compared.length > 0)
+  if (compared.length > 0)
     parts.push(
       fine === compared.length
         ? compared.length === 1
@@ -181,25 +186,27 @@ function textOf(r: FileReplay, given: boolean): string {
   return [`${file}: ${parts.join('; ')}`, ...tail].join('\n');
 }
 
-/** What became of the class of the file. */
+/** What became of the class of the file, on one policy. */
 function statusText(c: Counterexample, replay: Replay): string {
-  const { status, step, result, classes } = replay;
-  const at = step >= 0 ? ` at step ${step + 1}` : '';
+  const { policy, status, step, result, classes } = replay;
+  const on = ` on ${policy}`;
   switch (status) {
     case 'reproduced':
-      return paint.green(`reproduced${at}`);
+      return `${paint.green('reproduced')}${on} at step ${step + 1}`;
     case 'fixed':
-      return `${paint.yellow('fixed')}${c.policy === replay.policy ? '' : ` (${result.verdict})`}`;
+      return `${paint.yellow('fixed')}${on} (${result.verdict})`;
     case 'differs':
-      return step >= 0
-        ? `${paint.yellow('differs')}: seen${at} instead of step ${c.seen!.step + 1}`
-        : `${paint.yellow('differs')}: violates ${classes.join(', ')} instead`;
+      return `${paint.yellow('differs')}${on}: ${
+        step >= 0
+          ? `seen at step ${step + 1} instead of step ${c.seen!.step + 1}`
+          : `violates ${classes.join(', ')} instead`
+      }`;
     case 'no longer applies':
-      return `${paint.yellow('no longer applies')} at step ${result.notApplicable + 1}`;
+      return `${paint.yellow('no longer applies')}${on} at step ${result.notApplicable + 1}`;
     case 'policy error':
-      return paint.red(`policy error: ${result.policyError}`);
+      return `${paint.red('policy error')}${on}: ${result.policyError}`;
     case 'no class':
-      return result.verdict;
+      return `${result.verdict}${on}`;
   }
 }
 

@@ -339,6 +339,8 @@ export interface Policy {
   readonly tables: Tables;
   /** Wrong on purpose: every campaign must catch it. */
   readonly canary?: boolean;
+  /** Ids of its predecessors, oldest first; set by derive(). What they break is not news. */
+  readonly derivedFrom?: readonly string[];
 }
 
 /** A row of a table. */
@@ -395,7 +397,7 @@ export type Changes = { readonly [D in DecisionName]?: readonly Edit<D>[] };
 /** A later era: its predecessor plus changed rules. */
 export function derive(
   base: Policy,
-  meta: Omit<Policy, 'keeps' | 'claims' | 'tables'> & Partial<Pick<Policy, 'keeps' | 'claims'>>,
+  meta: Omit<Policy, 'keeps' | 'claims' | 'tables' | 'derivedFrom'> & Partial<Pick<Policy, 'keeps' | 'claims'>>,
   changes: Changes,
 ): Policy {
   const apply = <D extends DecisionName>(name: D): Table<D> => {
@@ -406,6 +408,7 @@ export function derive(
     keeps: base.keeps,
     claims: base.claims,
     ...meta,
+    derivedFrom: [...(base.derivedFrom ?? []), base.id],
     tables: {
       wpFault: apply('wpFault'),
       unshareFault: apply('unshareFault'),

@@ -42,6 +42,8 @@ export interface ExpandedPolicy {
   readonly keeps: Keeps;
   readonly claims: readonly number[];
   readonly canary: boolean;
+  /** Ids of its predecessors, oldest first. */
+  readonly derivedFrom: readonly string[];
   /** In DECISION_NAMES order. */
   readonly tables: readonly ExpandedTable[];
 }
@@ -80,6 +82,7 @@ export function expandPolicy(policy: Policy): ExpandedPolicy {
       return at;
     }),
     canary: policy.canary === true,
+    derivedFrom: policy.derivedFrom ?? [],
     tables: DECISION_NAMES.map((name) => expandOne(policy, name)),
   };
 }

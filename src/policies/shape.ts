@@ -16,7 +16,7 @@ const RULES_MAX = 255;
 const LINE_MAX = 300;
 /** How often at least a table is asked again. */
 const ASKED_MIN = 64;
-const FIELDS = ['id', 'alias', 'title', 'sources', 'keeps', 'claims', 'tables', 'canary'];
+const FIELDS = ['id', 'alias', 'title', 'sources', 'keeps', 'claims', 'tables', 'canary', 'derivedFrom'];
 
 /** The value as a policy. Throws PolicyError. What is inside the tables is left to expandTable. */
 export function checkedPolicy(module: string, value: unknown): Policy {
@@ -29,7 +29,7 @@ export function checkedPolicy(module: string, value: unknown): Policy {
     if (!FIELDS.includes(field))
       throw wrong(`unknown field ${quoted(field)}; a policy has: ${FIELDS.join(', ')}`);
 
-  const { id, alias, title, sources, keeps, claims, tables, canary } = value;
+  const { id, alias, title, sources, keeps, claims, tables, canary, derivedFrom } = value;
   const problem = nameProblem(id) ?? (alias === undefined ? undefined : nameProblem(alias, 'alias'));
   if (problem !== undefined) throw wrong(problem);
   if (typeof title !== 'string' || title === '' || /[\r\n]/.test(title))
@@ -40,6 +40,8 @@ export function checkedPolicy(module: string, value: unknown): Policy {
     throw wrong('keeps must be { anonExclusive: boolean, hasPinned: boolean }');
   if (!Array.isArray(claims)) throw wrong(`claims must be a list of: ${CLAIMS.join(', ')}`);
   if (canary !== undefined && typeof canary !== 'boolean') throw wrong('canary must be true or false');
+  if (derivedFrom !== undefined && !(Array.isArray(derivedFrom) && derivedFrom.every((d) => typeof d === 'string')))
+    throw wrong('derivedFrom must be a list of policy ids, as derive() sets it');
   if (!isRecord(tables))
     throw wrong(`tables is ${kindOf(tables)}; derive(...) from a built-in policy fills it`);
   for (const name of Object.keys(tables))

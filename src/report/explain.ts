@@ -127,7 +127,7 @@ class Explainer {
         if (o.expected !== '') return this.#content(o.expected);
         if (o.observedBy === 'device')
           return `what ${this.#ofRef(o.observer)} held when ${o.observer} was taken${this.#takenAt(o.observer)}, or later content of the same page`;
-        return `content that ${o.page === '' ? o.observer : `${o.page} of ${o.observer}`} had, and none older`;
+        return `content that ${o.page === '' ? o.observer : `${o.page} of ${o.observer}`} has had`;
       case 'unnotified':
         return 'page_mkwrite or write(2) before a clean folio of a file becomes dirty';
       case 'stateless':

@@ -34,50 +34,74 @@ export function ruleConditions(table: ExpandedTable): string[] {
     if (table.dead.includes(rule)) return 'never';
     if (rule === table.rules.length - 1) return '';
     if (table.ruleOf.length > ENTRIES_MAX) return `a condition on ${facts.map((f) => f.name).join(', ')}`;
-    return coverOf(table, facts, rule)
-      .map((cube) => cubeText(cube, facts))
-      .join(', or ');
+    // What is left out first decides what is said: the shorter of two orders.
+    const forth = facts.map((_, i) => i);
+    const [a, b] = [forth, forth.toReversed()].map((order) =>
+      coverOf(table, facts, rule, order)
+        .map((cube) => cubeText(cube, facts))
+        .join(', or '),
+    );
+    return b!.length < a!.length ? b! : a!;
   });
 }
 
-/** Cubes that together hold all entries of the rule and none of a later one; greedy, largest first growth. */
-function coverOf(table: ExpandedTable, facts: readonly Fact[], rule: number): Cube[] {
+/** Cubes that together hold all entries of the rule and none of a later one. Greedy; facts are widened in `order`. */
+function coverOf(
+  table: ExpandedTable,
+  facts: readonly Fact[],
+  rule: number,
+  order: readonly number[],
+): Cube[] {
   const cubes: Cube[] = [];
   for (const [entry, at] of table.ruleOf.entries()) {
     if (at !== rule || cubes.some((cube) => contains(cube, facts, entry))) continue;
-    cubes.push(grown(table, facts, rule, entry));
+    cubes.push(grown(table, facts, rule, order, entry));
   }
   return cubes;
 }
 
-/** The cube around one entry, widened fact by fact: first facts that need not be said at all, then single values. */
-function grown(table: ExpandedTable, facts: readonly Fact[], rule: number, entry: number): Cube {
-  let cube: Cube = facts.map((fact) => [valueOf(fact, entry)]);
-  const widen = (fact: number, values: readonly number[]): boolean => {
-    const wider = cube.map((allowed, i) => (i === fact ? values : allowed));
+/**
+ * The cube around one entry, widened fact by fact: first to facts that need not be said at all, then by single values
+ * with which the rule itself is met.
+ */
+function grown(
+  table: ExpandedTable,
+  facts: readonly Fact[],
+  rule: number,
+  order: readonly number[],
+  entry: number,
+): Cube {
+  let cube: Cube = facts.map((fact) => [indexIn(fact, entry)]);
+  const widened = (fact: number, values: readonly number[]): Cube =>
+    cube.map((allowed, i) => (i === fact ? values : allowed));
+  const allows = (wider: Cube): boolean => {
     for (const e of entriesOf(wider, facts)) if (table.ruleOf[e]! > rule) return false;
-    cube = wider;
     return true;
   };
-  const all = facts.map((f) => f.domain.map((_, v) => v));
-  facts.forEach((_, i) => {
-    widen(i, all[i]!);
-  });
-  facts.forEach((_, i) => {
-    for (const v of all[i]!)
-      if (!cube[i]!.includes(v))
-        widen(
-          i,
-          [...cube[i]!, v].sort((a, b) => a - b),
-        );
-  });
+  const meets = (wider: Cube): boolean => {
+    for (const e of entriesOf(wider, facts)) if (table.ruleOf[e] === rule) return true;
+    return false;
+  };
+  for (const i of order) {
+    const all = widened(i, [...facts[i]!.domain.keys()]);
+    if (allows(all)) cube = all;
+  }
+  for (const i of order)
+    for (const v of facts[i]!.domain.keys()) {
+      if (cube[i]!.includes(v) || !meets(widened(i, [v]))) continue;
+      const wider = widened(
+        i,
+        [...cube[i]!, v].sort((a, b) => a - b),
+      );
+      if (allows(wider)) cube = wider;
+    }
   return cube;
 }
 
-const valueOf = (fact: Fact, entry: number): number => Math.floor(entry / fact.stride) % fact.domain.length;
+const indexIn = (fact: Fact, entry: number): number => Math.floor(entry / fact.stride) % fact.domain.length;
 
 const contains = (cube: Cube, facts: readonly Fact[], entry: number): boolean =>
-  cube.every((allowed, i) => allowed.includes(valueOf(facts[i]!, entry)));
+  cube.every((allowed, i) => allowed.includes(indexIn(facts[i]!, entry)));
 
 function* entriesOf(cube: Cube, facts: readonly Fact[], at = 0, sum = 0): Generator<number> {
   if (at === cube.length) yield sum;

@@ -1,9 +1,10 @@
 /**
  * The order of simplicity, and what a shrink pass is. Shorter is simpler: a reader follows every step. Then fewer
- * mms, references and pages: less to hold in mind. Then plainer arguments. Ties go to the text, so that the order is
- * total and a result does not depend on the way there.
+ * mms, references and pages: less to hold in mind. Then plainer arguments, less room, and filesystems earlier in the
+ * list of profiles. Ties go to the text, so that the order is total and a result does not depend on the way there.
  */
 import { CALLERS } from '../domain/kinds.ts';
+import { FILESYSTEMS } from '../machine/filesystems.ts';
 import { type Scenario, type Step, stepText } from '../scenario/scenario.ts';
 
 /** True if the scenario still shows the same class of finding under the same policy. */
@@ -48,6 +49,10 @@ export function simplicity(scenario: Scenario): readonly [...number[], string] {
   const refs = steps.filter((s) => s.op === 'gup').length;
   const cost = steps.reduce((sum, s) => sum + argumentCost(s), 0);
   const room = setup.mms + setup.refs;
+  const filesystems = setup.files.reduce(
+    (sum, f) => sum + FILESYSTEMS.findIndex(({ id }) => id === f.filesystem),
+    0,
+  );
   return [
     steps.length,
     forks,
@@ -56,6 +61,7 @@ export function simplicity(scenario: Scenario): readonly [...number[], string] {
     setup.files.length,
     cost,
     room,
+    filesystems,
     JSON.stringify(setup) + steps.map(stepText).join('\n'),
   ];
 }
