@@ -120,7 +120,7 @@ const ENTRIES: readonly Entry[] = [
       device: dma_read h1`,
     find: { policy: 'v5.11-page-count', class: 'pin-coherence/stale/anon/PIN-W-LT/cpu->device' },
     explanation:
-      'No fork is involved. mprotect takes the write bit of the PTE away and giving it back needs a fault; that write fault finds a reference count other than 1, because of the pin itself, and copies. The process goes on with the copy, the device with the original. PG_anon_exclusive (6c287605fd56, v5.19) remembers that the page is nobody elses and reuses it.',
+      'No fork is involved. mprotect takes the write bit of the PTE away and giving it back needs a fault; that write fault finds a reference count other than 1, because of the pin itself, and copies. The process goes on with the copy, the device with the original. PG_anon_exclusive (6c287605fd56, v5.19) remembers that the page belongs to this mm alone, and the fault reuses it.',
     references: ['B09', '6c287605fd56', 'tools/testing/selftests/mm/cow.c'],
   },
   {
