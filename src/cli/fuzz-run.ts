@@ -137,7 +137,7 @@ function summary(result: CampaignResult, options: FuzzOptions): string {
   const parts: string[] = [];
   parts.push(`${budgetText(result)}\n`);
   parts.push(
-    `\n${pc.bold('Policies x properties')} (classes/fewest steps; - not found within this budget; ? goal not reached)\n`,
+    `\n${pc.bold('Policies x properties')} (classes/fewest steps; - not found within this budget; ? goal not reached; ! not a policy)\n`,
   );
   parts.push(matrixText(result));
   parts.push(`\n${pc.bold('Cost')}\n${costsText(result)}`);
@@ -195,7 +195,9 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
     );
     lines.push(renderColumns(scenario).trimEnd());
     if (seen?.seen != null) lines.push(`  seen: ${seen.seen.observed}; should be: ${seen.seen.expected}`);
-    if (file !== undefined) lines.push(`  ${pc.cyan(`gupfuzz replay ${file}`)}`);
+    const { module } = result.policies.find((p) => p.id === first.policy)!;
+    const policy = module === undefined ? '' : ` --policy ${module}`;
+    if (file !== undefined) lines.push(`  ${pc.cyan(`gupfuzz replay ${file}${policy}`)}`);
     return lines.join('\n');
   });
   if (blocks.length === 0) return '';

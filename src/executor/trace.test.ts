@@ -58,7 +58,9 @@ describe('traceScenario', () => {
       ['h1@3', 2],
       ['other@4', 3],
     ]);
-    const seen = trace.steps.flatMap((s) => s.observations.map((o) => `${o.observer} ${o.seen}/${o.expected}`));
+    const seen = trace.steps.flatMap((s) =>
+      s.observations.map((o) => `${o.observer} ${o.seen}/${o.expected}`),
+    );
     expect(seen).toEqual(['P other@4/other@4', 'P P@1/P@1']);
     expect(trace.start.files[0]).toEqual({ file: 'f', pfn: -1, disk: 'f@0', current: 'f@0' });
   });
@@ -79,7 +81,10 @@ describe('traceScenario', () => {
   });
 
   it('has the state after each step', () => {
-    const trace = on('pae', scenario(['anon'], 'P: write A\nh1 = P: gup A pin W LONGTERM\nP: exit\nC = P: fork'));
+    const trace = on(
+      'pae',
+      scenario(['anon'], 'P: write A\nh1 = P: gup A pin W LONGTERM\nP: exit\nC = P: fork'),
+    );
     // The last mm cannot exit: the run ends there.
     expect(trace.steps.length).toBe(3);
     expect(trace.result.notApplicable).toBe(2);

@@ -44,6 +44,8 @@ export interface ExpandedPolicy {
   readonly canary: boolean;
   /** Ids of its predecessors, oldest first. */
   readonly derivedFrom: readonly string[];
+  /** Path of the module it was loaded from, as it was given; absent for a built-in policy. */
+  readonly module?: string;
   /** In DECISION_NAMES order. */
   readonly tables: readonly ExpandedTable[];
 }

@@ -155,7 +155,7 @@ export async function resolvePolicies(
     }
     const key = policy.id.toLowerCase();
     const same = policies.get(key);
-    if (same === undefined) policies.set(key, { name, policy });
+    if (same === undefined) policies.set(key, { name, policy: isModulePath(name) ? { ...policy, module: name } : policy });
     else
       broken.push({
         name,

@@ -12,6 +12,7 @@ import { OP_KINDS } from '../ops/op.ts';
 export type Cell =
   | { readonly verdict: 'violated'; readonly classes: number; readonly shortest: number }
   | { readonly verdict: 'not found' }
+  | { readonly verdict: 'policy error' }
   | { readonly verdict: 'not tested' };
 
 export interface MatrixRow {
@@ -27,9 +28,10 @@ export function matrixColumns(result: CampaignResult): string[] {
 
 /** Policies x properties. `not tested`: the property's goal was not reached on any policy. */
 export function matrix(result: CampaignResult): MatrixRow[] {
-  return result.policies.map((policy) => ({
+  return result.policies.map((policy, row) => ({
     policy: policy.id,
     cells: matrixColumns(result).map((property): Cell => {
+      if (result.counts[row]!.errorRun >= 0) return { verdict: 'policy error' };
       const found = result.findings.filter(
         (f) => f.policy === policy.id && f.parts.property === property && !f.documented,
       );
@@ -79,6 +81,8 @@ const plain = {
   style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
 };
 
+const SIGNS = { 'not found': '-', 'not tested': '?', 'policy error': '!' } as const;
+
 /** The policy x property table. Cell: number of classes and the fewest steps, `-` not found, `?` not tested. */
 export function matrixText(result: CampaignResult): string {
   const table = new Table({
@@ -90,11 +94,7 @@ export function matrixText(result: CampaignResult): string {
     table.push([
       row.policy,
       ...row.cells.map((cell) =>
-        cell.verdict === 'violated'
-          ? pc.red(`${cell.classes}/${cell.shortest}`)
-          : cell.verdict === 'not found'
-            ? '-'
-            : '?',
+        cell.verdict === 'violated' ? pc.red(`${cell.classes}/${cell.shortest}`) : SIGNS[cell.verdict],
       ),
     ]);
   return `${table.toString()}\n`;
