@@ -167,7 +167,7 @@ const wall = async (workers: number): Promise<number> => {
     scope: 'default',
     profile: 'all',
     policies: ALL,
-    runs: 120 * CHUNK_RUNS,
+    runs: 512 * CHUNK_RUNS,
     workers,
     shrink: 'none',
     documented: false,

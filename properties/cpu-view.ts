@@ -5,7 +5,7 @@ export const cpuView: Property = {
   id: 'cpu-view',
   claim: 'A load shows the last store to the page by a CPU that may write it; read(2) and shared mappings agree.',
   why: 'Anything else is silent loss of data in a program that did nothing unusual.',
-  sources: ['mmap(2)', 'kernel-facts G2'],
+  sources: ['mmap(2)', 'docs/model.md G2'],
   observes: ['load', 'file-read'],
   needs: 'any page',
   implies: [],

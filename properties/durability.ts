@@ -5,7 +5,7 @@ export const durability: Property = {
   id: 'durability',
   claim: 'After fsync(2) the disk holds what was stored to the file before it; for a device from unpin(dirty) on.',
   why: 'A database that was told its data is safe loses it.',
-  sources: ['fsync(2)', 'kernel-facts F4'],
+  sources: ['fsync(2)', 'docs/model.md F4'],
   observes: ['disk'],
   needs: 'tracked file',
   implies: [],

@@ -5,7 +5,7 @@ export const fsState: Property = {
   id: 'fs-state',
   claim: 'A dirty folio of a file has its buffers, reservation or delayed allocation attached.',
   why: 'Without them writeback cannot know where the data belongs: ext4 stopped with a BUG, and warns and drops it today.',
-  sources: ['commit cc5095747edf', 'kernel-facts F3'],
+  sources: ['commit cc5095747edf', 'docs/model.md F3'],
   observes: ['dirtied'],
   needs: 'tracked file',
   implies: ['fs-notified'],

@@ -5,7 +5,7 @@ export const noCrash: Property = {
   id: 'no-crash',
   claim: 'No interleaving of allowed calls leads to a BUG or a warning in the kernel.',
   why: 'An unprivileged user stops the machine: ext4 BUG on a page that was dirtied behind its back.',
-  sources: ['commit cc5095747edf', 'kernel-facts F7'],
+  sources: ['commit cc5095747edf', 'docs/model.md F7'],
   observes: ['writeback-lost', 'dirtied'],
   needs: 'tracked file',
   implies: ['fs-state'],

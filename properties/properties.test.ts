@@ -1,6 +1,6 @@
 /**
  * All properties on every built-in policy, as somebody would test a policy of their own: fc.commands and fc.modelRun.
- * What each policy breaks is written down from kernel-facts, not from what the machine does: every break must be
+ * What each policy breaks is written down from docs/model.md, not from what the machine does: every break must be
  * found (the tester can see), and nothing else may break. Kept promises are evidence by chance here; src/check has
  * the exhaustive ones.
  */
@@ -45,7 +45,7 @@ const R_PIN_LT = gupVariant('pin', false, true, false);
 const DIO_READ = gupVariant('o_direct_read', true, false, false);
 
 /**
- * What breaks, references that show it, and why that is so (B..: kernel-facts section 4). `rarely`: it takes more luck
+ * What breaks, references that show it, and why that is so (B..: docs/model.md). `rarely`: it takes more luck
  * than a small budget has, so it is not demanded here; check/search.test.ts has it.
  */
 type Break = readonly [property: string, gups: readonly number[] | 'rarely', why: string];

@@ -1,5 +1,5 @@
 /**
- * The canonical key of a state (design section 6): states that differ only by a renaming of tokens, frames,
+ * The canonical key of a state (docs/model.md): states that differ only by a renaming of tokens, frames,
  * references or mms have one key. It is a projection; searches go on from stored concrete states, so traces replay.
  *
  * Contents enter only as relations: per content (each reachable folio, each disk copy, the zero page) and logical

@@ -1,6 +1,6 @@
 /**
  * Flat state: typed columns with the kernel's names over one buffer, so that a snapshot is one copy and stepping
- * allocates nothing (design section 2).
+ * allocates nothing (docs/model.md).
  */
 
 /** Largest state we ever lay out, in bytes; a scope that needs more is refused when it is laid out. */

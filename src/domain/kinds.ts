@@ -8,7 +8,7 @@ export const PAGE_KINDS = ['anon', 'private-file', 'shared-file', 'shmem'] as co
 export type PageKind = (typeof PAGE_KINDS)[number];
 
 /**
- * Who asks for the page (kernel-facts section 5). `get` and `pin` are any in-kernel user of get_user_pages and
+ * Who asks for the page (docs/model.md). `get` and `pin` are any in-kernel user of get_user_pages and
  * pin_user_pages; the others are system calls. What a caller may rely on follows the caller; whether the kernel
  * answers with FOLL_GET or FOLL_PIN is the policy's `gupKind` table (O_DIRECT changed in v6.5).
  */
@@ -31,7 +31,7 @@ export type Caller = (typeof CALLERS)[number];
 export const REF_KINDS = ['GET', 'PIN', 'DIO'] as const;
 export type RefKind = (typeof REF_KINDS)[number];
 
-/** What a step came to (design section 3). `skipped`: it names the result of a step that was refused. */
+/** What a step came to (docs/model.md). `skipped`: it names the result of a step that was refused. */
 export const OUTCOMES = ['done', 'no effect', 'refused', 'blocked', 'skipped'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 export const DONE = 0;

@@ -3,7 +3,7 @@
  *
  * The caller sets `task.mm`, `task.page`, the fault flags and `task.ret`, the step to go on with; a fault that finds
  * nothing to do returns there at once, as the caller looks at the PTE again anyway.
- * W1..W5 are the steps of a copying write fault (kernel-facts 2.0): the copy runs without the page-table lock, and
+ * W1..W5 are the steps of a copying write fault (docs/model.md): the copy runs without the page-table lock, and
  * W3 gives up if the PTE changed meanwhile.
  */
 import { ANON, PRIVATE_FILE, SHARED_FILE, ZERO_TOKEN } from '../domain/kinds.ts';

@@ -1,6 +1,6 @@
 /**
  * Filesystem profiles: what a filesystem does with a folio that became dirty without page_mkwrite, and whether its
- * pages are stable under writeback (kernel-facts 2.10). Independent of the mm policy: part of a scenario's setup.
+ * pages are stable under writeback (docs/model.md). Independent of the mm policy: part of a scenario's setup.
  */
 
 export interface Filesystem {

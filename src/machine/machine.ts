@@ -24,7 +24,7 @@ export const F_WRITEBACK = 4;
 export const F_BUFFERS = 8;
 /** PG_anon_exclusive. */
 export const F_EXCLUSIVE = 16;
-/** page_mkwrite or write(2) ran since the folio was last cleaned (kernel-facts 2.10, "covered"). */
+/** page_mkwrite or write(2) ran since the folio was last cleaned (docs/model.md, "covered"). */
 export const F_COVERED = 32;
 /** Under writeback from a bounce copy. */
 export const F_BOUNCED = 64;
@@ -405,7 +405,7 @@ export class Machine {
   }
 
   /**
-   * The policy's claims about its own state (kernel-facts 2.5, I1 and I2). Returns the index of the first claim that
+   * The policy's claims about its own state (docs/model.md, I1 and I2). Returns the index of the first claim that
    * is breached, or -1.
    */
   breachedClaim(): number {

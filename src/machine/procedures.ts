@@ -1,5 +1,5 @@
 /**
- * Operations as tables of numbered atomic steps (kernel-facts 2.0, "Step decomposition"). A step is a function of
+ * Operations as tables of numbered atomic steps (docs/model.md, "Step decomposition"). A step is a function of
  * the machine and a task number; it returns the number of the next step, or how the operation ended. All steps of
  * all operations are numbered in one table, so that a task's program counter is one small integer.
  *

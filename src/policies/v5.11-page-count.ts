@@ -32,7 +32,7 @@ export const pageCount: Policy = derive(
       '008cfe4418b3 ("mm: Introduce mm_struct.has_pinned"), v5.9',
       '70e806e4e645 ("mm: Do early cow for pinned pages during fork() for ptes"), v5.9',
       '57efa1fe5957 ("mm/gup: prevent gup_fast from racing with COW during fork"), v5.11',
-      'releases v5.11 to v5.17, and 5.10.y; kernel-facts 2.4 (E2b)',
+      'releases v5.11 to v5.17, and 5.10.y',
     ],
     keeps: { anonExclusive: false, hasPinned: true },
   },

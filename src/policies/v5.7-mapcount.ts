@@ -25,7 +25,7 @@ export const mapcount: Policy = {
   sources: [
     'eddb1c228f79 ("mm/gup: introduce pin_user_pages*() and FOLL_PIN"), v5.6',
     '3faa52c03f44 ("mm/gup: track FOLL_PIN pages"), v5.7',
-    'releases up to v5.7; kernel-facts 2.2 (E0)',
+    'releases up to v5.7',
   ],
   keeps: { anonExclusive: false, hasPinned: false },
   claims: [],

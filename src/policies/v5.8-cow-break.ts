@@ -24,7 +24,7 @@ export const cowBreak: Policy = derive(
     title: 'as v5.7, but any GUP of a private page breaks COW first',
     sources: [
       '17839856fd58 ("gup: document and work around "COW can break either way" issue"), v5.8',
-      'releases v5.8, 5.7.3, 4.19.y and 4.14.y of 2021; kernel-facts 2.3 (E1)',
+      'releases v5.8, 5.7.3, 4.19.y and 4.14.y of 2021',
     ],
   },
   {

@@ -47,7 +47,7 @@ export const anonExclusive: Policy = derive(
       '84209e87c696 ("mm/gup: reliable R/O long-term pinning in COW mappings"), v6.2',
       'd84887739d5c ("mm/mprotect: allow clean exclusive anon pages to be writable"), v6.2',
       'e41c81d0d30e ("mm/truncate: Replace page_mapped() call in invalidate_inode_page()"), v5.18',
-      'releases v6.2 and v6.3; kernel-facts 2.5 (E3b)',
+      'releases v6.2 and v6.3',
     ],
     keeps: { anonExclusive: true, hasPinned: true },
     claims: CLAIMS,

@@ -34,7 +34,7 @@ export const longtermBan: Policy = derive(
       'a7e689dd1c06 ("block: Convert bio_iov_iter_get_pages to use iov_iter_extract_pages"), v6.5',
       '1ccf164ec866 ("block: Use iov_iter_extract_pages() and page pinning in direct-io.c"), v6.5',
       'd824ec2a1546 ("mm: do not reclaim private data from pinned page"), v6.4',
-      'releases v6.5 on, as far as modelled; kernel-facts 2.6 (E4)',
+      'releases v6.5 on, as far as modelled',
     ],
   },
   {

@@ -75,7 +75,7 @@ export interface Property {
   /** The claim in a maintainer's words. */
   readonly claim: string;
   readonly why: string;
-  /** CVE, man page, selftest, kernel-facts section. */
+  /** CVE, man page, selftest, docs/model.md section. */
   readonly sources: readonly string[];
   readonly observes: readonly ObservationKind[];
   /** Weaker properties that break along with it. */

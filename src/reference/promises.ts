@@ -1,6 +1,6 @@
 /**
  * The promise table: what the holder of a reference may rely on, one row per kind of reference x mapping x flags.
- * This is the written contract of the reference (kernel-facts 3.1, G3 and G4); the code in reference.ts looks it up
+ * This is the written contract of the reference (docs/model.md, G3 and G4); the code in reference.ts looks it up
  * and adds nothing. Rows are tried in order, the first match counts; every row has a test.
  *
  * - `exact`: a load through the reference shows the page's last store, and the page shows the reference's stores.
@@ -50,7 +50,7 @@ export const PROMISES: readonly PromiseRow[] = [
     mapped: ['shared file', 'shmem'],
     promise: 'exact',
     overFork: 'kept',
-    source: 'kernel-facts G3, rows shared file and shmem: coherent until truncate, punch or invalidation',
+    source: 'docs/model.md G3, rows shared file and shmem: coherent until truncate, punch or invalidation',
   },
   {
     name: 'W PIN of a private mapping',
@@ -60,7 +60,7 @@ export const PROMISES: readonly PromiseRow[] = [
     mapped: PRIVATE,
     promise: 'exact',
     overFork: 'kept',
-    source: 'kernel-facts G3; Documentation/core-api/pin_user_pages.rst',
+    source: 'docs/model.md G3; Documentation/core-api/pin_user_pages.rst',
   },
   {
     name: 'W GET or O_DIRECT read into a private mapping',
@@ -70,7 +70,7 @@ export const PROMISES: readonly PromiseRow[] = [
     mapped: PRIVATE,
     promise: 'exact',
     overFork: 'excused',
-    source: 'kernel-facts G3, column W GET; open(2): not concurrently with fork(2) unless MADV_DONTFORK',
+    source: 'docs/model.md G3, column W GET; open(2): not concurrently with fork(2) unless MADV_DONTFORK',
   },
   {
     name: 'R PIN LONGTERM of a private mapping',
@@ -80,7 +80,7 @@ export const PROMISES: readonly PromiseRow[] = [
     mapped: PRIVATE,
     promise: 'exact',
     overFork: 'kept',
-    source: 'kernel-facts G3, column R PIN LT; commit 84209e87c696 ("mm/gup: reliable R/O long-term pinning in COW mappings")',
+    source: 'docs/model.md G3, column R PIN LT; commit 84209e87c696 ("mm/gup: reliable R/O long-term pinning in COW mappings")',
   },
   {
     name: 'R PIN of a private page that was written',
@@ -90,7 +90,7 @@ export const PROMISES: readonly PromiseRow[] = [
     mapped: ['anon, written', 'private file, own'],
     promise: 'exact',
     overFork: 'kept',
-    source: 'kernel-facts G3, column R PIN short; commit a7f226604170 (R/O-pinning a possibly shared anonymous page)',
+    source: 'docs/model.md G3, column R PIN short; commit a7f226604170 (R/O-pinning a possibly shared anonymous page)',
   },
   {
     name: 'R PIN of a zero page or an unwritten private file page',
@@ -100,7 +100,7 @@ export const PROMISES: readonly PromiseRow[] = [
     mapped: ['anon, untouched', 'private file, transparent'],
     promise: 'since-take',
     overFork: 'kept',
-    source: 'kernel-facts 3.1: the unshare rule excludes short pins of the zero page and of cache pages on purpose',
+    source: 'docs/model.md: the unshare rule excludes short pins of the zero page and of cache pages on purpose',
   },
   {
     name: 'R GET, vmsplice or O_DIRECT write from a private mapping',
@@ -110,7 +110,7 @@ export const PROMISES: readonly PromiseRow[] = [
     mapped: PRIVATE,
     promise: 'since-take',
     overFork: 'kept',
-    source: 'kernel-facts G4; vmsplice(2): later writes may or may not be seen',
+    source: 'docs/model.md G4; vmsplice(2): later writes may or may not be seen',
   },
 ];
 
@@ -127,7 +127,7 @@ export function promiseFor(ref: RefKind, write: boolean, longterm: boolean, mapp
   throw new Error(`no promise for ${ref} write=${write} longterm=${longterm} on ${mapped}`);
 }
 
-/** What a caller asks for and how its reference is used and released (kernel-facts section 5). */
+/** What a caller asks for and how its reference is used and released (docs/model.md). */
 export interface CallerContract {
   readonly ref: RefKind;
   /** FOLL_WRITE: fixed by the caller, or free for `get` and `pin`. */

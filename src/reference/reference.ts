@@ -1,6 +1,6 @@
 /**
  * The reference: what user space, drivers and filesystems may rely on. Logical pages and tokens; no folios, no
- * counts, no page-table bits, and nothing imported from the machine (design section 2, kernel-facts section 3).
+ * counts, no page-table bits, and nothing imported from the machine (docs/model.md).
  *
  * A *cell* is one logical page: one per private page of an mm, one per file page, and an orphan for a private page
  * that its mm replaced (munmap, MADV_DONTNEED, exit) while references were held. Every store brings a fresh token.

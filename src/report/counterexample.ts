@@ -93,7 +93,7 @@ export function fresh(policy: ExpandedPolicy): ExpandedPolicy {
 /** Public sources of the broken property. */
 function referencesOf(found: FoundInRun): readonly string[] {
   const property = PROPERTIES.find((p) => p.id === found.class.property);
-  return (property?.sources ?? []).filter((s) => !s.startsWith('kernel-facts'));
+  return (property?.sources ?? []).filter((s) => !s.startsWith('docs/model.md'));
 }
 
 function cut(text: string, max: number): string {

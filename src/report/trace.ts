@@ -63,13 +63,13 @@ function stepLines(step: TraceStep, before: TraceState, width: number, paint: Pa
     lines.push(rowText(row, old.get(row.name) ?? { name: row.name, fields: [] }, width, paint));
     old.delete(row.name);
   }
-  for (const gone of old.values())
-    lines.push(paint.cyan(`${INDENT.slice(2)}* ${gone.name}: gone (was ${gone.fields.join(', ')})`));
+  for (const { name, fields } of old.values())
+    lines.push(marked(`${name}: gone (was ${fields.join(', ')})`, true, width, paint));
   return lines;
 }
 
 function noted(label: string, text: string, width: number): string[] {
-  const lead = `${INDENT}${`${label}:`.padEnd(8)}`;
+  const lead = `${INDENT}${`${label}: `.padEnd(8)}`;
   return wrapText(text, width - lead.length).map(
     (line, i) => (i === 0 ? lead : ' '.repeat(lead.length)) + line,
   );
@@ -116,13 +116,15 @@ function rowText(row: Row, old: Row | undefined, width: number, paint: Paint): s
     old !== undefined && (was.length > 0 || row.fields.some((field) => !old.fields.includes(field)));
   const before =
     was.length > 0 ? ` (was ${was.join(', ')})` : changed && old.fields.length === 0 ? ' (new)' : '';
-  const [first, ...more] = wrapText(
-    `${row.name}: ${row.fields.join(', ')}${before}`,
-    width - INDENT.length,
-    '  ',
-  );
-  const text = [`${INDENT.slice(2)}${changed ? '*' : ' '} ${first}`, ...more.map((line) => INDENT + line)];
-  return text.map((line) => (changed ? paint.cyan(line) : paint.dim(line))).join('\n');
+  return marked(`${row.name}: ${row.fields.join(', ')}${before}`, changed, width, paint);
+}
+
+/** A line of state, with `*` if it changed. */
+function marked(text: string, changed: boolean, width: number, paint: Paint): string {
+  return wrapText(text, width - INDENT.length, '  ')
+    .map((line, i) => `${i > 0 ? INDENT : changed ? '    * ' : INDENT}${line}`)
+    .map((line) => (changed ? paint.cyan(line) : paint.dim(line)))
+    .join('\n');
 }
 
 function rowsOf(state: TraceState): Row[] {
