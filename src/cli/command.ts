@@ -120,7 +120,10 @@ export class Args {
   }
 }
 
-const shown = (name: string): string => `--${name}`;
+/** Arguments that are no flags. */
+const POSITIONALS = ['file', 'files', 'name', 'what'];
+
+const shown = (name: string): string => (POSITIONALS.includes(name) ? name : `--${name}`);
 
 const range = (min: number, max: number): string =>
   max === Number.MAX_SAFE_INTEGER ? (min === -max ? '' : `from ${min} on`) : `from ${min} to ${max}`;

@@ -7,7 +7,7 @@ export const EXIT = {
   finding: 1,
   /** The command line makes no sense. */
   usage: 2,
-  /** A file or policy module that is not one. */
+  /** A file or policy module that is not one, or that cannot be read or written. */
   badInput: 3,
   nothingTested: 4,
   /** The same input gave two results. */
@@ -30,7 +30,7 @@ export const EXIT_HELP: string = `Exit codes:
     0  nothing unexpected          4  nothing was tested
     1  a finding or a regression   5  not deterministic
     2  wrong command line          6  goals or canary missed
-    3  bad input file or policy   70  a bug of gupfuzz
+    3  a bad file or policy       70  a bug of gupfuzz
   130, 143  interrupted (findings are saved)`;
 
 /** Something the user can put right. The message is one line that names what is wrong and what is allowed. */

@@ -58,9 +58,10 @@ export function loadFiles(paths: readonly string[]): Loaded {
 
 /** One file that must be good. Throws UserError. */
 export function loadOne(path: string): Counterexample {
-  const { files, problems, empty } = loadFiles([path]);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
+    throw inputError(`${path}: is a folder; give one file`);
+  const { files, problems } = loadFiles([path]);
   if (problems.length > 0) throw inputError(problems[0]!.message);
-  if (empty.length > 0 || files.length !== 1) throw inputError(`${path}: is a folder; give one file`);
   return files[0]!.counterexample;
 }
 

@@ -52,19 +52,18 @@ async function parse(argv: readonly string[]): Promise<Selected | undefined> {
     .epilogue(EPILOGUE)
     .demandCommand(1, 'NO COMMAND')
     .fail((message, error) => {
-      // yargs passes on what its parser says, and whatever else was thrown.
-      if (error instanceof UserError || (error !== undefined && error !== null && !isParserError(error)))
-        throw error;
-      throw usageError(explain(message ?? error.message, argv, knownFlags(current)));
+      throw error ?? new YargsError(message);
     });
-  let current = parser;
+  // yargs forgets them once it is done.
+  let flags = knownFlags(parser);
   for (const { usage, describe, load } of COMMANDS)
     parser = parser.command(
       usage,
       describe,
       async (y) => {
-        current = (await load()).builder(y.usage(`gupfuzz ${usage}\n\n${describe}`).epilogue(EXIT_HELP));
-        return current;
+        const built = (await load()).builder(y.usage(`gupfuzz ${usage}\n\n${describe}`).epilogue(EXIT_HELP));
+        flags = knownFlags(built);
+        return built;
       },
       async (args) => {
         const { _: words, $0: _script, ...values } = args;
@@ -73,12 +72,20 @@ async function parse(argv: readonly string[]): Promise<Selected | undefined> {
         selected = { command: await load(), args: new Args(values) };
       },
     );
-  await parser.completion('completion', 'Print a completion script for the shell').parseAsync();
+  try {
+    await parser.completion('completion', 'Print a completion script for the shell').parseAsync();
+  } catch (error) {
+    if (error instanceof Error && error.name === 'YError')
+      throw usageError(explain(error.message, argv, flags));
+    throw error;
+  }
   return selected;
 }
 
-const isParserError = (error: Error): boolean =>
-  error.name === 'YError' || error.message.startsWith('Not enough arguments following');
+/** What yargs has to say about the command line; it throws some of it itself, under this name. */
+class YargsError extends Error {
+  override name = 'YError';
+}
 
 /** yargs' messages in our words: one line that names the flag, and the one that was meant. */
 function explain(message: string, argv: readonly string[], flags: readonly string[]): string {
@@ -120,12 +127,12 @@ function unknownFlag(typed: string, flags: readonly string[], help: string): str
 }
 
 /** Flags of the command at hand. yargs knows them, its types do not say so. */
-function knownFlags(failed: Argv): string[] {
-  const { getOptions } = failed as unknown as {
+function knownFlags(parser: Argv): string[] {
+  const { getOptions } = parser as unknown as {
     getOptions?: () => { readonly key: Readonly<Record<string, unknown>> };
   };
   if (typeof getOptions !== 'function') return [];
-  return Object.keys(getOptions.call(failed).key);
+  return Object.keys(getOptions.call(parser).key);
 }
 
 function version(): string {
@@ -166,11 +173,13 @@ function report(error: unknown): number {
 }
 
 /** A reader that went away (`| head`) is no error: the command goes on unheard, for its exit code. */
-function ignoreClosed(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
+function onWriteError(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') return;
+  process.stderr.write(`gupfuzz: the output cannot be written: ${error.code ?? error.message}\n`);
+  process.exit(ended(EXIT.badInput));
 }
-process.stdout.on('error', ignoreClosed);
-process.stderr.on('error', ignoreClosed);
+process.stdout.on('error', onWriteError);
+process.stderr.on('error', onWriteError);
 // Libraries look at CI and TERM too; a file or a pipe never gets colours unless they are forced.
 if (process.stdout.isTTY !== true && process.env.FORCE_COLOR === undefined) process.env.NO_COLOR = '1';
 // git bisect run: whatever is not a verdict means that this version cannot be tested.

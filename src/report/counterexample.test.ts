@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { pagesOf } from '../check/scope.ts';
 import type { PageKind } from '../domain/kinds.ts';
 import { runScenario } from '../executor/run.ts';
+import { ChunkRunner } from '../fuzz/chunk.ts';
 import { type ExpandedPolicy, expandPolicy, tablesOf } from '../machine/tables.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { type Counterexample, formatCounterexample, parseCounterexample } from '../scenario/file.ts';
@@ -179,6 +180,35 @@ describe('buildCounterexample in words', () => {
         'In step 4 writeback of f ended with what the device stored through h1 in step 3; ' +
         'it had begun with what f held at the start (promised: the content at the start, unchanged until the end).',
     });
+  });
+});
+
+describe('buildCounterexample on whatever a campaign finds', () => {
+  it('has words that fit the format, about steps that exist, for every class', () => {
+    const policies = BUILT_IN.map(expandPolicy);
+    const runner = new ChunkRunner({ seed: 7, scope: 'default', profile: 'all' }, policies);
+    const none = policies.map(() => new Set<number>());
+    const findings = [0, 1].flatMap((chunk) => runner.run(chunk, none).findings);
+    expect(findings.length).toBeGreaterThan(100);
+    for (const { policy: id, code, documented, scenario: s, run } of findings) {
+      const p = policies.find((x) => x.id === id)!;
+      const c = buildCounterexample({
+        scenario: s,
+        policy: p,
+        code,
+        documented,
+        minimality: { kind: 'none', scope: 'not shrunk', depth: 0 },
+        provenance: { tool: 'gupfuzz', seed: 7, run, found: 'campaign' },
+        policies: [],
+      });
+      const text = `${c.title} ${c.seen?.observed} ${c.seen?.expected} ${c.explanation}`;
+      expect(text).not.toMatch(/undefined|null|NaN|token \d|something| {2}/);
+      for (const [, step] of text.matchAll(/step (\d+)/g)) {
+        expect(Number(step)).toBeGreaterThan(0);
+        expect(Number(step)).toBeLessThanOrEqual(c.seen!.step + 1);
+      }
+      expect(parseCounterexample(formatCounterexample(c), 'it')).toEqual(c);
+    }
   });
 });
 
