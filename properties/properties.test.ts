@@ -79,7 +79,6 @@ function behindTheFilesystem(gup: number, stripped: string): Breaks {
       unnotified,
       stateless,
       ['no-crash', [gup], 'B47: BUG in writepage'],
-      ['durability', 'rarely', 'as long as the disk is judged after an fsync that ended in the BUG'],
     ],
   };
 }

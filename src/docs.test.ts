@@ -184,7 +184,7 @@ describe('what docs/model.md claims', () => {
     expect(properties(run('v5.7-mapcount', ['anon'], '', steps(release, '')))).toEqual(['isolation']);
   });
 
-  it('generous: mprotect that skips page_mkwrite is not judged as F1', () => {
+  it('an mprotect that skips page_mkwrite breaks F1 at the next store', () => {
     const policy = expandPolicy(policyByName('v6.5-longterm-ban'));
     const at = policy.tables.findIndex((t) => t.decision === 'protectUpgrade');
     const upgrade = DECISIONS.protectUpgrade.answers.indexOf('upgrade');
@@ -202,13 +202,13 @@ describe('what docs/model.md claims', () => {
       other: fsync f
       kernel: reclaim f
       P: read F`;
-    expect(runScenario({ setup, steps: parseSteps(steps('P: write F')) }, bold).verdict).toBe('not violated');
+    const kept = runScenario({ setup, steps: parseSteps(steps('P: write F')) }, bold);
+    expect(properties(kept)).toEqual(['fs-notified']);
     const stripped = runScenario({ setup, steps: parseSteps(steps('P: read F')) }, bold);
-    expect(properties(stripped)).toEqual(['cpu-view', 'durability', 'no-crash']);
+    expect(properties(stripped)).toEqual(['cpu-view', 'durability', 'fs-notified', 'fs-state', 'no-crash']);
   });
 
-  // Two verdicts known to be wrong. When one is mended, take its lines from docs/model.md and from here.
-  it('too strict: what one holder did not dirty comes under contract when another dirties', () => {
+  it('what one holder did not dirty does not come under contract when another dirties', () => {
     const result = run(
       'v6.5-longterm-ban',
       ['shared-file'],
@@ -223,10 +223,10 @@ describe('what docs/model.md claims', () => {
       device: unpin h2 dirty
       other: fsync f`,
     );
-    expect(properties(result)).toEqual(['durability']);
+    expect(properties(result)).toEqual([]);
   });
 
-  it('false: an fsync that ends in a BUG is judged as if it had returned', () => {
+  it('an fsync that ends in a BUG has not returned: the disk is not judged', () => {
     const result = run(
       'v5.7-mapcount',
       ['shared-file'],
@@ -239,7 +239,7 @@ describe('what docs/model.md claims', () => {
       device: unpin h1 dirty
       other: fsync f`,
     );
-    expect(properties(result)).toEqual(['durability', 'fs-notified', 'fs-state', 'no-crash']);
+    expect(properties(result)).toEqual(['fs-notified', 'fs-state', 'no-crash']);
   });
 
   it('B12, B21, B22 and B40 are in the catalogue and break nothing under any policy of an era', () => {

@@ -12,6 +12,7 @@ import { isPrivate, NO_FILE } from '../domain/setup.ts';
 import { F_BOUNCED, F_WRITEBACK, NO_PFN, P_PRESENT, REF_NONE, ZERO_PFN } from '../machine/machine.ts';
 import {
   HANDLE_FREE,
+  LOSSY,
   REF_DETACHED,
   REF_EXACT,
   REF_STORED,
@@ -141,6 +142,13 @@ export class KeyEncoder {
     return this.#world.reference.handleFlags[r]! & ~GOAL_FLAGS;
   }
 
+  /** The last device store to its file page came through this reference, and was not dirtied yet. */
+  #isUndirtied(r: number): boolean {
+    const { reference: ref, shape } = this.#world;
+    const file = ref.handleCell[r]! - ref.fileCell;
+    return file >= 0 && file < shape.files && ref.undirtied[file] === 1 + r;
+  }
+
   #folioOf(pfn: number): number {
     if (pfn === NO_PFN) return FOLIO_NONE;
     if (pfn === ZERO_PFN) return FOLIO_ZERO;
@@ -185,7 +193,8 @@ export class KeyEncoder {
       const cell = ref.fileCell + f;
       this.#cellOf(cell);
       out[n++] = this.#folioOf(m.cache[f]!);
-      out[n++] = ref.wbStarted[f]! | (ref.undirtied[f]! << 1) | (ref.storer[ref.current[cell]!]! << 2);
+      const undirtied = ref.undirtied[f] === 0 ? 0 : ref.undirtied[f] === LOSSY ? 2 : 1; // whose store: with the reference
+      out[n++] = ref.wbStarted[f]! | (undirtied << 1) | (ref.storer[ref.current[cell]!]! << 3);
       const pfn = m.cache[f]!;
       const inFlight = pfn !== NO_PFN && (m.flags[pfn]! & F_WRITEBACK) !== 0;
       out[n++] = inFlight ? (m.submitted[f] === m.content[pfn] ? 1 : 2) : 0;
@@ -223,6 +232,7 @@ export class KeyEncoder {
       const pfn = m.refPfn[r]!;
       const cell = ref.handleCell[r]!;
       let h = ref.handleState[r]! | (ref.handleCaller[r]! << 2) | (this.#refByte(r) << 5) | (m.refKind[r]! << 13);
+      if (this.#isUndirtied(r)) h |= 1 << 20;
       h = Math.imul(h, 31) + (ref.handlePage[r]! % shape.pages);
       if (cell < this.#cell.length) {
         // An orphan has no number yet; what it looks like tells it apart.
@@ -244,7 +254,8 @@ export class KeyEncoder {
     for (const r of sorted) {
       const cell = ref.handleCell[r]!;
       if (!this.#symmetry) out[n++] = r;
-      out[n++] = ref.handleState[r]! | (ref.handleCaller[r]! << 2) | (m.refWrite[r]! << 6);
+      const undirtied = this.#isUndirtied(r) ? 1 : 0;
+      out[n++] = ref.handleState[r]! | (ref.handleCaller[r]! << 2) | (m.refWrite[r]! << 6) | (undirtied << 7);
       out[n++] = this.#refByte(r);
       out[n++] = m.refKind[r] === REF_NONE ? 0 : m.refKind[r]! | ((ref.handlePage[r]! % shape.pages) << 2);
       out[n++] = this.#folioOf(m.refPfn[r]!);

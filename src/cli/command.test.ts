@@ -73,12 +73,20 @@ describe('Args', () => {
     );
   });
 
-  it.each(['', ' ', '1 2', '0x10', '--1', '1e999', 'NaN', 'Infinity', '9007199254740993', '1kk'])(
-    'does not take "%s" for a whole number',
-    (text) => {
-      expect(() => new Args({ n: text }).whole('n', 0)).toThrow(UserError);
-    },
-  );
+  it.each([
+    '',
+    ' ',
+    '1 2',
+    '0x10',
+    '--1',
+    '1e999',
+    'NaN',
+    'Infinity',
+    '9007199254740993',
+    '1kk',
+  ])('does not take "%s" for a whole number', (text) => {
+    expect(() => new Args({ n: text }).whole('n', 0)).toThrow(UserError);
+  });
 });
 
 describe('did you mean', () => {

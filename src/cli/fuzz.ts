@@ -5,7 +5,7 @@ import { usageError } from './exit.ts';
 const SCOPE_NAMES = ['base', 'default'] as const;
 const PROFILE_NAMES = ['anon', 'file', 'all'] as const;
 /** Without --runs and --time. */
-const TIME_DEFAULT_MS = 10_000;
+const TIME_DEFAULT_MS = 8_000;
 const WORKERS_MAX = 256;
 const SEED_MAX = 2 ** 31 - 1;
 
@@ -53,7 +53,7 @@ export const fuzz: Command = defineCommand<Options>({
         alias: 't',
         type: 'string',
         describe: 'stop drawing after this long',
-        defaultDescription: '10s',
+        defaultDescription: '8s',
       })
       .option('seed', {
         alias: 's',

@@ -153,7 +153,7 @@ function tableText(table: ExpandedTable): string {
     ...rules.flatMap(({ name, answer, when }) => {
       const lead = `  ${answer.padEnd(answers)}  ${name.padEnd(names)}`;
       if (when === '') return [lead.trimEnd()];
-      return wrapText(when, Math.max(24, width() - lead.length - 4)).map(
+      return wrapText(when, Math.max(24, width() - lead.length - 5)).map(
         (line, i) =>
           `${i === 0 ? lead : ' '.repeat(lead.length)}  ${paint.dim(`${i === 0 ? 'if' : '  '} ${line}`)}`,
       );

@@ -39,6 +39,7 @@ import {
   EV_WRITEBACK_END,
   EV_WRITEBACK_LOST,
   Machine,
+  NO_REF,
 } from '../machine/machine.ts';
 import { runToEnd } from '../machine/procedures.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
@@ -283,7 +284,7 @@ export class World {
 
   #judge(): void {
     const { machine, reference } = this;
-    for (let e = 0; e < machine.events; e++) {
+    for (let e = 0; e < machine.events && !this.ended; e++) {
       if (machine.eventKind[e] === EV_COPY) {
         if (reference.ownersOf(machine.eventToken[e]!) <= 1) machine.costs.needlessCopies++;
         continue;
@@ -410,7 +411,7 @@ export class World {
       case EV_DIRTIED: {
         o.kind = 'dirtied';
         o.observedBy = 'filesystem';
-        this.#reference(o, b);
+        if (b !== NO_REF) this.#reference(o, b);
         this.#file(o, a);
         o.covered = (machine.eventOther[e]! & 1) !== 0;
         o.buffers = (machine.eventOther[e]! & 2) !== 0;

@@ -15,6 +15,8 @@ import { type DecisionTable, type ExpandedPolicy, tablesOf } from './tables.ts';
 
 export const ZERO_PFN = 0;
 export const NO_PFN = 255;
+/** In events: no reference is concerned. */
+export const NO_REF = 255;
 
 /** Folio flags. */
 export const F_ANON = 1;
@@ -58,7 +60,7 @@ export const EVENTS = [
   'file-read', // read(2): a = file page, token
   'disk', // fsync(2) has returned: a = file page, token = what the disk holds
   'writeback-end', // a = file page, token = what went out, other = what was there at the start
-  'dirtied', // the folio of a file became dirty, or was dirtied again, by unpin: a = file page, b = reference
+  'dirtied', // the folio of a file was dirtied by unpin, or by a store nobody was told of: a = file page, b = reference
   'writeback-lost', // writeback found no buffers: a = file page
   'freed', // a folio was freed while a reference still names it: a = reference
   'copy', // a folio was copied on a fault: a = mm, b = page, token = what was copied

@@ -1,5 +1,6 @@
+import { SHARED_FILE } from '../domain/kinds.ts';
 import { callFault } from '../machine/faults.ts';
-import { P_DIRTY, P_WRITE } from '../machine/machine.ts';
+import { EV_DIRTIED, F_BUFFERS, F_COVERED, NO_REF, P_DIRTY, P_WRITE } from '../machine/machine.ts';
 import { END_DONE, procedure, T_FAULT_WRITE } from '../machine/procedures.ts';
 import { aOf, bOf, onPage, type Op, OP_KINDS } from './op.ts';
 
@@ -9,7 +10,11 @@ const steps: { readonly [K in 'S1']: number } = procedure('write', {
     const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
     if ((m.pte[pte]! & P_WRITE) === 0) return callFault(m, t, T_FAULT_WRITE, steps.S1);
     m.pte[pte]! |= P_DIRTY;
-    m.content[m.pfn[pte]!] = m.task.token[t]!;
+    const pfn = m.pfn[pte]!;
+    m.content[pfn] = m.task.token[t]!;
+    // A store that page_mkwrite did not precede (a PTE made writable too boldly) is the filesystem's to complain of.
+    if (m.shape.kind[m.task.page[t]!] === SHARED_FILE && (m.flags[pfn]! & F_COVERED) === 0)
+      m.emit(EV_DIRTIED, m.mapping[pfn]!, NO_REF, 0, (m.flags[pfn]! & F_BUFFERS) !== 0 ? 2 : 0);
     return END_DONE;
   },
 });

@@ -24,6 +24,8 @@ export const HANDLE_LIVE = 1;
 export const HANDLE_VOID = 2;
 
 const NO_CELL = 255;
+/** `undirtied`: the holder of the last device store let go without dirtying. */
+export const LOSSY = 255;
 
 /** How an observed token relates to the promise. */
 export const MATCH = 0;
@@ -69,7 +71,11 @@ export class Reference {
   readonly written: Uint8Array;
   readonly excused: Uint8Array;
   readonly forked: Uint8Array;
-  /** Per file page: a device stored through a reference whose holder has not dirtied since; writeback started. */
+  /**
+   * Per file page: 0, or 1 + the reference through which a device stored what is current and whose holder has not
+   * dirtied since, or LOSSY once that holder has let go without: from then on the content may be gone at any time.
+   * `wbStarted`: the program started writeback.
+   */
   readonly undirtied: Uint8Array;
   readonly wbStarted: Uint8Array;
   /** Per reference. `handlePage` is mm * pages + page at the time it was taken. */
@@ -304,9 +310,12 @@ export class Reference {
 
   /** The holder lets go; `dirty`: it reports that it wrote. From then on the data is under contract (F4). */
   release(handle: number, dirty: boolean): void {
-    if (this.handleState[handle] === HANDLE_LIVE && dirty) {
-      const file = this.handleCell[handle]! - this.fileCell;
-      if (file >= 0 && file < this.shape.files) this.#contractDisk(file);
+    const file = this.handleCell[handle]! - this.fileCell;
+    if (this.handleState[handle] === HANDLE_LIVE && file >= 0 && file < this.shape.files) {
+      // What may be gone already cannot come under contract by somebody else's dirtying.
+      if (dirty) {
+        if (this.undirtied[file] !== LOSSY) this.#contractDisk(file);
+      } else if (this.undirtied[file] === 1 + handle) this.undirtied[file] = LOSSY;
     }
     this.handleState[handle] = HANDLE_FREE;
     this.handleCell[handle] = NO_CELL;
@@ -324,7 +333,7 @@ export class Reference {
       this.#setFileCurrent(file, token);
       // Acceptable on disk, but the older content is too until the holder dirties.
       this.seen[token]! |= 1 << (this.#diskBit + file);
-      this.undirtied[file] = 1;
+      this.undirtied[file] = 1 + handle;
       return;
     }
     this.written[cell] = 1;
@@ -380,7 +389,7 @@ export class Reference {
   }
   /** EXCUSES index for a mismatch seen by a reader of the file: older data that may still be on disk. */
   excuseFile(file: number, token: number): number {
-    return this.undirtied[file] === 1 && (this.seen[token]! & (1 << (this.#diskBit + file))) !== 0
+    return this.undirtied[file] !== 0 && (this.seen[token]! & (1 << (this.#diskBit + file))) !== 0
       ? EXCUSE_UNDIRTIED
       : 0;
   }

@@ -2,6 +2,7 @@
 import type { Replay } from '../executor/replay.ts';
 import { COST_NAMES, type Costs, noCosts } from '../machine/machine.ts';
 import type { ScenarioVerdict } from '../executor/run.ts';
+import { wrapText } from './columns.ts';
 import { type Paint, PLAIN } from './paint.ts';
 
 export interface ComparedFile {
@@ -121,7 +122,8 @@ export function renderMatrix(
         .trimEnd(),
     );
   }
-  return `${lines.join('\n')}\n${paint.dim(`(${LEGEND})`)}\n`;
+  const legend = wrapText(`(${LEGEND})`, options.width ?? 140).map(paint.dim);
+  return `${[...lines, ...legend].join('\n')}\n`;
 }
 
 /** `v6.2-anon-exclusive` on lines of at most 10 characters where dashes allow. */

@@ -261,31 +261,38 @@ class Explainer {
       ];
     }
     if (observer.kind === 'cache') return this.#notWritten();
-    const copied = this.#lastCopy();
+    const copied = this.#lastCopy(this.#pageName(observer));
     return copied === undefined
       ? []
-      : [
-          `${capital(step(copied.at))} (${this.#text(copied.at)}) copied the page ${ruleText(copied.decision)}.`,
-        ];
+      : [`${step(copied.at)} (${this.#text(copied.at)}) copied the page ${ruleText(copied.decision)}.`];
   }
 
-  /** How the page came to be shared: the last fork before `until`, if it shared a frame. */
+  /** How the page came to be shared: the last fork up to `until` after which parent and child had one folio there. */
   #shared(holder: Holder, until: number): string[] {
+    const page = this.#pageName(holder);
     const taken = holder.kind === 'ref' ? this.#gupOf(holder.ref) : -1;
-    const said: string[] = [];
     for (let at = until; at >= 0; at--) {
-      if (this.#steps[at]!.op !== 'fork') continue;
-      const decision = this.#lastDecision(at, ['forkPte'], ['share']);
-      if (decision === undefined) continue;
-      const held = taken >= 0 && taken < at ? ` although ${holderText(holder)} was held` : '';
-      said.push(`fork in ${step(at)} shared the folio${held} ${ruleText(decision)}.`);
-      if (taken > at && taken < until)
+      const s = this.#steps[at]!;
+      if (s.op !== 'fork') continue;
+      const folio = this.#pfn({ kind: 'pte', mm: s.task, page }, at);
+      if (folio <= 0 || folio !== this.#pfn({ kind: 'pte', mm: s.result, page }, at)) continue;
+      // A fork decides for each page; which rule was for this one is clear only if one decided alone.
+      const rules = this.#trace.steps[at]!.decisions.filter(
+        (d) => d.decision === 'forkPte' && d.answer === 'share',
+      );
+      const [rule] = rules;
+      const same = rule !== undefined && rules.every((d) => d.rule === rule.rule);
+      const held = taken >= 0 && taken < at && this.#pfn(holder, at) === folio;
+      const said = [
+        `fork in ${step(at)} shared the folio${held ? ` although ${holderText(holder)} was held` : ''}${same ? ` ${ruleText(rule)}` : ''}.`,
+      ];
+      if (taken > at && taken < until && this.#pfn(holder, taken) === folio)
         said.push(
           `${this.#steps[taken]!.task} took ${holderText(holder)} in ${step(taken)} on the shared folio.`,
         );
-      break;
+      return said;
     }
-    return said;
+    return [];
   }
 
   /** A flag of the folio that was gone when it was needed: the step that took it. */
@@ -394,6 +401,11 @@ class Explainer {
     const gup = this.#steps[this.#gupOf(holder.ref)];
     return gup?.op === 'gup' ? { kind: 'pte', mm: gup.task, page: gup.page } : undefined;
   }
+  /** Name of the page that a holder is about; '' for the page cache. */
+  #pageName(holder: Holder): string {
+    const page = holder.kind === 'ref' ? this.#pageOf(holder) : holder;
+    return page?.kind === 'pte' ? page.page : '';
+  }
   #gupOf(ref: string): number {
     return this.#steps.findIndex((s) => s.op === 'gup' && s.result === ref);
   }
@@ -441,9 +453,12 @@ class Explainer {
     return undefined;
   }
 
-  #lastCopy(): { at: number; decision: TraceDecision } | undefined {
+  /** The last step that copied this page. */
+  #lastCopy(page: string): { at: number; decision: TraceDecision } | undefined {
     for (let at = this.#found.at; at >= 0; at--) {
-      const decision = this.#lastDecision(at, ['wpFault', 'unshareFault', 'forkPte'], ['copy']);
+      const s = this.#steps[at]!;
+      if (!('page' in s) || s.page !== page) continue;
+      const decision = this.#lastDecision(at, ['wpFault', 'unshareFault'], ['copy']);
       if (decision !== undefined) return { at, decision };
     }
     return undefined;

@@ -170,8 +170,8 @@ const list = <T extends z.ZodType>(item: T, min: number, max: number, what: stri
 };
 
 const policyId = pattern(
-  /^[A-Za-z][A-Za-z0-9._-]{0,63}$/,
-  'a policy id (a letter, then up to 63 letters, digits or . _ -), or null',
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+  'a policy id (a letter or digit, then up to 63 letters, digits or . _ -), or null',
   'Policy id',
 );
 const classIds = (title: string, min: number) =>

@@ -34,7 +34,7 @@ export interface Shrunk {
 }
 
 /** States per search after which we settle for 1-minimal. */
-export const SEARCH_STATES_MAX = 400_000;
+export const SEARCH_STATES_MAX = 150_000;
 /** Searches kept for later findings of the same policy. */
 const SEARCHES_KEPT = 6;
 
