@@ -3,7 +3,7 @@
  * from breadth-first searches of small scopes and from campaigns over several seeds. `gupfuzz fuzz` calls a finding
  * unexpected if it is not of a kind listed there.
  *
- * Usage: node dist/bench/known.js [FILE]
+ * Usage: npm run known (some minutes)
  */
 import { writeFileSync } from 'node:fs';
 import { runCampaign } from '../src/campaign/api.ts';

@@ -1,4 +1,4 @@
-/** The registry of properties, strongest suspicion first: the first that an observation breaks names the finding. */
+/** The registry of properties. An observation may break several; each is a finding of its own. The order is that of tables. */
 import type { Property } from '../src/property/property.ts';
 import { cpuView } from './cpu-view.ts';
 import { durability } from './durability.ts';

@@ -18,7 +18,7 @@ export { type RunResult, runScenario } from './executor/run.ts';
 export { type FindingClass, classId, type Property } from './property/property.ts';
 export { PROPERTIES } from '../properties/index.ts';
 export { pagesOf, SCOPES, setupOf } from './check/scope.ts';
-export { gupCommands, modelAndReal } from './fuzz/commands.ts';
+export { type BrokenPromise, type GupCommandsOptions, gupCommands, modelAndReal } from './fuzz/commands.ts';
 export { runCampaign } from './campaign/api.ts';
 export type { CampaignResult, Finding } from './campaign/types.ts';
 export { type Counterexample, FileError, formatCounterexample, parseCounterexample } from './scenario/file.ts';

@@ -137,7 +137,7 @@ export class Machine {
   readonly keepsHasPinned: boolean;
   readonly bias: number;
 
-  /** Folios, by pfn. The reference count saturates at 32767, far above 6 references of bias 1024. */
+  /** Folios, by pfn. 6 references of bias 1024 and all mappings stay far below what a count can hold. */
   readonly refcount: Int16Array;
   readonly mapcount: Uint8Array;
   readonly pincount: Uint8Array;

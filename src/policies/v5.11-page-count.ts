@@ -5,7 +5,7 @@
  * Source: 09854ba94c6a ("mm: do_wp_page() simplification"), a308c71bf1e6 ("mm/gup: Remove enfornced COW
  *   mechanism"), 008cfe4418b3 ("mm: Introduce mm_struct.has_pinned"), 70e806e4e645 ("mm: Do early cow for
  *   pinned pages during fork() for ptes"), v5.9; 57efa1fe5957 ("mm/gup: prevent gup_fast from racing with COW
- *   during fork"), v5.11, in 5.10.y. Stands for v5.11 to v5.17. Facts 2.4 (E2b).
+ *   during fork"), v5.11, in 5.10.y. Stands for v5.11 to v5.17.
  * Right: no leak through a reference in either direction (B01, B02), without a fault in readers (B12). A pin
  *   held over fork stays with the parent (B06).
  * Price: whatever makes the PTE of a page with a reference R/O (fork with a GET, mprotect, clear_refs) has

@@ -3,7 +3,7 @@
  * write.
  *
  * Source: 17839856fd58 ("gup: document and work around "COW can break either way" issue"), v5.8, in stable
- *   from 5.7.3, in 4.14.y and 4.19.y since 2021. Gone in v5.9. Facts 2.3.
+ *   from 5.7.3, in 4.14.y and 4.19.y since 2021. Gone in v5.9.
  * Right: a reference taken after fork has a frame of its own, so the other side cannot write into it (B01),
  *   and as a by-product R/O pins of shared pages, of the zero page and of private file pages are coherent
  *   (B17, B18, B19).

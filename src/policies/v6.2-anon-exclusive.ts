@@ -7,7 +7,7 @@
  *   FAULT_FLAG_UNSHARE when R/O-pinning a possibly shared anonymous page"), fb3d824d1a46 (try_dup at fork),
  *   v5.19; 64fe24a3e05e (mprotect upgrade), v6.0; 8d6a0ac09a16 ("mm: extend FAULT_FLAG_UNSHARE support to
  *   anything in a COW mapping"), 84209e87c696 ("mm/gup: reliable R/O long-term pinning in COW mappings"),
- *   d84887739d5c (upgrade of clean pages too), v6.2. Stands for v6.2 and v6.3. Facts 2.5 (E3b).
+ *   d84887739d5c (upgrade of clean pages too), v6.2. Stands for v6.2 and v6.3.
  * Right: a pin and the page tables of its owner stay together through fork, mprotect and clear_refs, and R/O
  *   pins see later writes (B08, B09, B17); long-term also on the zero page and on private file pages (B18,
  *   B19).

@@ -8,7 +8,7 @@
  *   pin_user_pages()"), a7e689dd1c06 ("block: Convert bio_iov_iter_get_pages to use iov_iter_extract_pages"),
  *   1ccf164ec866 ("block: Use iov_iter_extract_pages() and page pinning in direct-io.c"), v6.5; d824ec2a1546
  *   ("mm: do not reclaim private data from pinned page"), v6.4. Stands for v6.5 on; what later releases
- *   changed (facts 2.7) is outside this model. Facts 2.6 (E4).
+ *   changed is outside this model.
  * Right: nobody can hold a shared ext4, xfs or btrfs page for writing for ever. O_DIRECT survives a fork
  *   (B07). A pinned folio keeps its filesystem state, so a late dirtying does not lose the data (B47, B48).
  *   Pins leave the zero page alone (B37).

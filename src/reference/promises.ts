@@ -50,7 +50,7 @@ export const PROMISES: readonly PromiseRow[] = [
     mapped: ['shared file', 'shmem'],
     promise: 'exact',
     overFork: 'kept',
-    source: 'docs/model.md G3, rows shared file and shmem: coherent until truncate, punch or invalidation',
+    source: 'docs/model.md, G3: shared mappings are coherent until truncate, punch or invalidation',
   },
   {
     name: 'W PIN of a private mapping',
@@ -70,7 +70,7 @@ export const PROMISES: readonly PromiseRow[] = [
     mapped: PRIVATE,
     promise: 'exact',
     overFork: 'excused',
-    source: 'docs/model.md G3, column W GET; open(2): not concurrently with fork(2) unless MADV_DONTFORK',
+    source: 'docs/model.md, G3; open(2): not concurrently with fork(2) unless MADV_DONTFORK',
   },
   {
     name: 'R PIN LONGTERM of a private mapping',
@@ -80,7 +80,7 @@ export const PROMISES: readonly PromiseRow[] = [
     mapped: PRIVATE,
     promise: 'exact',
     overFork: 'kept',
-    source: 'docs/model.md G3, column R PIN LT; commit 84209e87c696 ("mm/gup: reliable R/O long-term pinning in COW mappings")',
+    source: 'docs/model.md, G3; commit 84209e87c696 ("mm/gup: reliable R/O long-term pinning in COW mappings")',
   },
   {
     name: 'R PIN of a private page that was written',
@@ -90,7 +90,7 @@ export const PROMISES: readonly PromiseRow[] = [
     mapped: ['anon, written', 'private file, own'],
     promise: 'exact',
     overFork: 'kept',
-    source: 'docs/model.md G3, column R PIN short; commit a7f226604170 (R/O-pinning a possibly shared anonymous page)',
+    source: 'docs/model.md, G3; commit a7f226604170 (R/O-pinning a possibly shared anonymous page)',
   },
   {
     name: 'R PIN of a zero page or an unwritten private file page',

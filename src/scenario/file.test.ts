@@ -338,7 +338,7 @@ describe('what is refused by the schema', () => {
     [
       'policy',
       (v) => Object.assign(v, { policy: '../x' }),
-      'policy is "../x"; allowed: a policy id (a letter, then up to 63 letters, digits or . _ -), or null',
+      'policy is "../x"; allowed: a policy id (a letter or digit, then up to 63 letters, digits or . _ -), or null',
     ],
     [
       'policy of an expectation',
