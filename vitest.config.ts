@@ -1,7 +1,7 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 // .ci/run counts tests from this file.
-const report = process.env['VITEST_REPORT'];
+const report = process.env.VITEST_REPORT;
 
 const config: ViteUserConfig = defineConfig({
   test: {

@@ -6,11 +6,11 @@
  */
 import fc from 'fast-check';
 import { runCampaign } from '../src/campaign/campaign.ts';
-import { alphabetFor, pagesOf, PLAIN_GUPS, setupOf } from '../src/check/scope.ts';
+import { alphabetFor, PLAIN_GUPS, pagesOf, setupOf } from '../src/check/scope.ts';
 import { Search } from '../src/check/search.ts';
 import { Rng } from '../src/domain/rng.ts';
 import { World } from '../src/executor/simulated.ts';
-import { ChunkRunner, CHUNK_RUNS } from '../src/fuzz/chunk.ts';
+import { CHUNK_RUNS, ChunkRunner } from '../src/fuzz/chunk.ts';
 import { gupCommands, modelAndReal } from '../src/fuzz/commands.ts';
 import { Generator, setupsOf } from '../src/fuzz/generate.ts';
 import { type ExpandedPolicy, expandPolicy } from '../src/machine/tables.ts';
@@ -42,7 +42,10 @@ class NoOp implements fc.Command<object, object> {
 
 function noOpCommands(): number {
   let steps = 0;
-  const commands = fc.commands(Array.from({ length: 12 }, () => fc.constant(new NoOp())), { size: 'max', maxCommands: 40 });
+  const commands = fc.commands(
+    Array.from({ length: 12 }, () => fc.constant(new NoOp())),
+    { size: 'max', maxCommands: 40 },
+  );
   const property = fc.property(commands, (list) => {
     for (const _ of list) steps++;
     fc.modelRun(() => ({ model: {}, real: {} }), list);
@@ -157,7 +160,11 @@ for (let round = -1; round < ROUNDS; round++) {
   note('search, states to depth 7', found.states);
 }
 for (const [name, values] of rows)
-  process.stdout.write(`${name.padEnd(62)} ${median(values).toFixed(values.every(Number.isInteger) ? 0 : 2).padStart(9)}\n`);
+  process.stdout.write(
+    `${name.padEnd(62)} ${median(values)
+      .toFixed(values.every(Number.isInteger) ? 0 : 2)
+      .padStart(9)}\n`,
+  );
 
 // Two workers against one, whole campaigns without shrinking.
 const wall = async (workers: number): Promise<number> => {
@@ -179,4 +186,6 @@ for (let i = 0; i < 3; i++) {
   const one = await wall(1);
   speedups.push(one / (await wall(2)));
 }
-process.stdout.write(`${'two workers over one, wall clock of a campaign'.padEnd(62)} ${median(speedups).toFixed(2).padStart(9)}\n`);
+process.stdout.write(
+  `${'two workers over one, wall clock of a campaign'.padEnd(62)} ${median(speedups).toFixed(2).padStart(9)}\n`,
+);

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { pagesOf } from '../src/check/scope.ts';
 import type { PageKind } from '../src/domain/kinds.ts';
 import { runScenario } from '../src/executor/run.ts';
-import { type Costs, COST_NAMES } from '../src/machine/machine.ts';
+import { COST_NAMES, type Costs } from '../src/machine/machine.ts';
 import { type ExpandedPolicy, expandPolicy } from '../src/machine/tables.ts';
 import { BUILT_IN } from '../src/policies/index.ts';
 import { buildCounterexample } from '../src/report/counterexample.ts';
@@ -103,7 +103,11 @@ const ENTRIES: readonly Entry[] = [
       P: write A
       device: dio_end h1
       P: read A`,
-    find: { policy: 'v6.2-anon-exclusive', class: 'pin-coherence/stale/anon/DIO-W/device->cpu', documented: true },
+    find: {
+      policy: 'v6.2-anon-exclusive',
+      class: 'pin-coherence/stale/anon/DIO-W/device->cpu',
+      documented: true,
+    },
     explanation:
       'Up to v6.4 O_DIRECT takes FOLL_GET, which fork does not see: the page is shared, the parent copies it on its next store (to another sector of the page, say), and the data of the read lands in the original. open(2) says not to do this; with FOLL_PIN from v6.5 on (a7e689dd1c06, 1ccf164ec866) fork copies for the child and the read arrives.',
     references: ['B07', 'open(2)', 'a7e689dd1c06', '1ccf164ec866'],
@@ -298,7 +302,11 @@ const ENTRIES: readonly Entry[] = [
       h1 = P: gup A o_direct_write R
       P: write A
       device: dio_end h1`,
-    find: { policy: 'v6.5-longterm-ban', class: 'stable-writeback/unstable/anon/DIO-R/-->device', documented: true },
+    find: {
+      policy: 'v6.5-longterm-ban',
+      class: 'stable-writeback/unstable/anon/DIO-R/-->device',
+      documented: true,
+    },
     explanation:
       'The checksum is computed when the write is submitted, the device reads the buffer later, and the process stored to it in between. The kernel takes a reference and nothing else; open(2) leaves the contents of the file undefined. btrfs falls back to buffered I/O (v6.15) or uses bounce pages for this reason.',
     references: ['B50', 'open(2)'],
@@ -314,7 +322,11 @@ const ENTRIES: readonly Entry[] = [
       device: unpin h1
       kernel: reclaim f
       P: read F`,
-    find: { policy: 'v6.5-longterm-ban', class: 'pin-coherence/stale/shared-file/PIN-W/device->cpu', documented: true },
+    find: {
+      policy: 'v6.5-longterm-ban',
+      class: 'pin-coherence/stale/shared-file/PIN-W/device->cpu',
+      documented: true,
+    },
     explanation:
       'A device store leaves no trace in any PTE. If the driver releases the page without dirtying it, the page is clean for all the kernel knows, reclaim drops it, and the next reader gets the old data from the disk. The contract of the kernel starts when the driver dirties.',
     references: ['B51', 'Documentation/core-api/pin_user_pages.rst'],
@@ -336,10 +348,17 @@ const ENTRIES: readonly Entry[] = [
 
 const policies = BUILT_IN.map(expandPolicy);
 
-function minimise(start: Scenario, policy: ExpandedPolicy, target: Target, alongside: readonly string[]): Shrunk {
+function minimise(
+  start: Scenario,
+  policy: ExpandedPolicy,
+  target: Target,
+  alongside: readonly string[],
+): Shrunk {
   if (alongside.length === 0) return new Shrinker(policy).shrink(start, target);
   const all = [policy, ...policies.filter((p) => alongside.includes(p.id))];
-  const scenario = runPassesOn(start, policy, target, (candidate) => all.every((p) => failsAs(p, target)(candidate)));
+  const scenario = runPassesOn(start, policy, target, (candidate) =>
+    all.every((p) => failsAs(p, target)(candidate)),
+  );
   const scope = `for ${all.map((p) => p.id).join(' and ')} at once; its own steps`;
   return { scenario, minimality: { kind: '1-minimal', scope, depth: scenario.steps.length } };
 }
@@ -349,7 +368,8 @@ mkdirSync(dir, { recursive: true });
 for (const entry of ENTRIES) {
   const { pages, files } = pagesOf(entry.kinds, entry.filesystem ?? 'ext4-v5.18');
   // The target of an O_DIRECT write is a file that nothing maps.
-  const target = entry.filesystem !== undefined && files.length === 0 ? [{ name: 'f', filesystem: entry.filesystem }] : [];
+  const target =
+    entry.filesystem !== undefined && files.length === 0 ? [{ name: 'f', filesystem: entry.filesystem }] : [];
   const start: Scenario = {
     setup: { pages, files: [...files, ...target], mms: 2, refs: 2, pinBias: entry.pinBias ?? 1024 },
     steps: parseSteps(entry.program),
@@ -370,8 +390,13 @@ for (const entry of ENTRIES) {
     const expect = Object.fromEntries(
       policies.map((policy) => {
         const { costs } = runScenario(start, policy);
-        const pinned = Object.fromEntries(COST_NAMES.filter((n) => entry.costs?.includes(n)).map((n) => [n, costs[n]]));
-        return [policy.id, { ...quiet.expect[policy.id]!, ...(entry.costs === undefined ? {} : { costs: pinned }) }];
+        const pinned = Object.fromEntries(
+          COST_NAMES.filter((n) => entry.costs?.includes(n)).map((n) => [n, costs[n]]),
+        );
+        return [
+          policy.id,
+          { ...quiet.expect[policy.id]!, ...(entry.costs === undefined ? {} : { costs: pinned }) },
+        ];
       }),
     );
     writeFileSync(path, formatCounterexample(newCounterexample({ ...quiet, expect })));
@@ -386,7 +411,12 @@ for (const entry of ENTRIES) {
     const had = [...run.violations, ...run.documented].map((f) => f.classId).join(', ');
     throw new Error(`${entry.slug}: ${find.policy} does not show ${find.class}, but: ${had || 'nothing'}`);
   }
-  const { scenario, minimality } = minimise(start, policy, { code: seen.code, documented }, find.alongside ?? []);
+  const { scenario, minimality } = minimise(
+    start,
+    policy,
+    { code: seen.code, documented },
+    find.alongside ?? [],
+  );
   const file = buildCounterexample({
     scenario,
     policy,
@@ -398,5 +428,7 @@ for (const entry of ENTRIES) {
     ...words,
   });
   writeFileSync(path, formatCounterexample(file));
-  process.stdout.write(`${path}: ${start.steps.length} -> ${scenario.steps.length} steps, ${minimality.kind}\n`);
+  process.stdout.write(
+    `${path}: ${start.steps.length} -> ${scenario.steps.length} steps, ${minimality.kind}\n`,
+  );
 }

@@ -17,8 +17,12 @@ const CHUNKS_MAX = 800;
 const DIR = 'counterexamples';
 const median = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[list.length >> 1]!;
 
-process.stdout.write('entry  policy                class                                                   runs (median)  ms (median)  missed\n');
-for (const name of readdirSync(DIR).filter((n) => n.endsWith('.gup.json')).sort()) {
+process.stdout.write(
+  'entry  policy                class                                                   runs (median)  ms (median)  missed\n',
+);
+for (const name of readdirSync(DIR)
+  .filter((n) => n.endsWith('.gup.json'))
+  .sort()) {
   const file = parseCounterexample(readFileSync(join(DIR, name), 'utf8'), name);
   // The policy the entry was minimised for, or the first that shows a documented mismatch.
   const policies = BUILT_IN.filter((p) => p.canary !== true).map(expandPolicy);
@@ -27,7 +31,16 @@ for (const name of readdirSync(DIR).filter((n) => n.endsWith('.gup.json')).sort(
   const shown = violated ?? runs.find((r) => r.run.documented.length > 0);
   if (shown === undefined) continue;
   const list = violated === undefined ? shown.run.documented : shown.run.violations;
-  const wanted = file.class === null ? list[0]! : list.find((f) => f.class.property === file.class!.property && f.class.storedBy === file.class!.storedBy && f.class.ref === file.class!.ref && f.class.longterm === file.class!.longterm)!;
+  const wanted =
+    file.class === null
+      ? list[0]!
+      : list.find(
+          (f) =>
+            f.class.property === file.class!.property &&
+            f.class.storedBy === file.class!.storedBy &&
+            f.class.ref === file.class!.ref &&
+            f.class.longterm === file.class!.longterm,
+        )!;
   const key = classKey(wanted.code, wanted.documented);
   const atRun: number[] = [];
   const atMs: number[] = [];
@@ -37,7 +50,9 @@ for (const name of readdirSync(DIR).filter((n) => n.endsWith('.gup.json')).sort(
     const start = performance.now();
     let found = -1;
     for (let chunk = 0; chunk < CHUNKS_MAX && found < 0; chunk++)
-      found = runner.run(chunk, [new Set()]).findings.find((f) => classKey(f.code, f.documented) === key)?.run ?? -1;
+      found =
+        runner.run(chunk, [new Set()]).findings.find((f) => classKey(f.code, f.documented) === key)?.run ??
+        -1;
     if (found < 0) {
       missed++;
       found = CHUNKS_MAX * CHUNK_RUNS;

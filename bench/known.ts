@@ -7,7 +7,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { runCampaign } from '../src/campaign/api.ts';
-import { alphabetFor, pagesOf, PLAIN_GUPS } from '../src/check/scope.ts';
+import { alphabetFor, PLAIN_GUPS, pagesOf } from '../src/check/scope.ts';
 import { Search } from '../src/check/search.ts';
 import type { PageKind } from '../src/domain/kinds.ts';
 import { decodeClass } from '../src/executor/simulated.ts';
@@ -18,7 +18,11 @@ const SEEDS = [1, 2, 3, 4, 5, 6];
 const RUNS = 100_000;
 const STATES_MAX = 800_000;
 const DEPTH_MAX = 9;
-const SCOPES: readonly { readonly kinds: readonly PageKind[]; readonly mms: number; readonly refs: number }[] = [
+const SCOPES: readonly {
+  readonly kinds: readonly PageKind[];
+  readonly mms: number;
+  readonly refs: number;
+}[] = [
   { kinds: ['anon'], mms: 2, refs: 1 },
   { kinds: ['anon'], mms: 2, refs: 2 },
   { kinds: ['private-file'], mms: 2, refs: 1 },

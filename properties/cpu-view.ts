@@ -3,7 +3,8 @@ import type { Property } from '../src/property/property.ts';
 /** G2: a process reads its own last write. */
 export const cpuView: Property = {
   id: 'cpu-view',
-  claim: 'A load shows the last store to the page by a CPU that may write it; read(2) and shared mappings agree.',
+  claim:
+    'A load shows the last store to the page by a CPU that may write it; read(2) and shared mappings agree.',
   why: 'Anything else is silent loss of data in a program that did nothing unusual.',
   sources: ['mmap(2)', 'docs/model.md G2'],
   observes: ['load', 'file-read'],

@@ -3,9 +3,14 @@ import type { Property } from '../src/property/property.ts';
 /** G3: page and reference stay one, both ways. */
 export const pinCoherence: Property = {
   id: 'pin-coherence',
-  claim: 'While a page is pinned, and its owner does not replace the mapping, device and process see the same memory.',
+  claim:
+    'While a page is pinned, and its owner does not replace the mapping, device and process see the same memory.',
   why: 'RDMA, VFIO and io_uring buffers: the device reads old data, or what it writes never arrives.',
-  sources: ['Documentation/core-api/pin_user_pages.rst', 'tools/testing/selftests/mm/cow.c', 'docs/model.md G3'],
+  sources: [
+    'Documentation/core-api/pin_user_pages.rst',
+    'tools/testing/selftests/mm/cow.c',
+    'docs/model.md G3',
+  ],
   observes: ['load', 'file-read', 'device-load'],
   needs: 'any page',
   implies: [],

@@ -75,11 +75,7 @@ function behindTheFilesystem(gup: number, stripped: string): Breaks {
       ['stable-writeback', [gup], 'B49: no release makes a device wait'],
       ...dropped,
     ],
-    'shared file, ext4 before v5.18': [
-      unnotified,
-      stateless,
-      ['no-crash', [gup], 'B47: BUG in writepage'],
-    ],
+    'shared file, ext4 before v5.18': [unnotified, stateless, ['no-crash', [gup], 'B47: BUG in writepage']],
   };
 }
 const UNTIL_V6_4 = behindTheFilesystem(

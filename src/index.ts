@@ -7,19 +7,25 @@
  *   { wpFault: [table(otherwise('copy'))] });
  * const { findings } = await runCampaign({ policies: [expandPolicy(mine)], runs: 2000, seed: 1 });
  */
-export * from './machine/decisions.ts';
-export { type ExpandedPolicy, expandPolicy, PolicyError } from './machine/tables.ts';
-export { BUILT_IN, findPolicy, policyByName } from './policies/index.ts';
-export { FILESYSTEMS, type Filesystem } from './machine/filesystems.ts';
-export type { FileSetup, PageSetup, Setup } from './domain/setup.ts';
-export { type Scenario, type Step, stepText } from './scenario/scenario.ts';
-export { parseSteps } from './scenario/parse.ts';
-export { type RunResult, runScenario } from './executor/run.ts';
-export { type FindingClass, classId, type Property } from './property/property.ts';
+
 export { PROPERTIES } from '../properties/index.ts';
-export { pagesOf, SCOPES, setupOf } from './check/scope.ts';
-export { type BrokenPromise, type GupCommandsOptions, gupCommands, modelAndReal } from './fuzz/commands.ts';
 export { runCampaign } from './campaign/api.ts';
 export type { CampaignResult, Finding } from './campaign/types.ts';
-export { type Counterexample, FileError, formatCounterexample, parseCounterexample } from './scenario/file.ts';
+export { pagesOf, SCOPES, setupOf } from './check/scope.ts';
+export type { FileSetup, PageSetup, Setup } from './domain/setup.ts';
+export { type RunResult, runScenario } from './executor/run.ts';
+export { type BrokenPromise, type GupCommandsOptions, gupCommands, modelAndReal } from './fuzz/commands.ts';
+export * from './machine/decisions.ts';
+export { FILESYSTEMS, type Filesystem } from './machine/filesystems.ts';
+export { type ExpandedPolicy, expandPolicy, PolicyError } from './machine/tables.ts';
+export { BUILT_IN, findPolicy, policyByName } from './policies/index.ts';
+export { classId, type FindingClass, type Property } from './property/property.ts';
+export {
+  type Counterexample,
+  FileError,
+  formatCounterexample,
+  parseCounterexample,
+} from './scenario/file.ts';
+export { parseSteps } from './scenario/parse.ts';
+export { type Scenario, type Step, stepText } from './scenario/scenario.ts';
 export { Shrinker } from './shrink/shrink.ts';

@@ -28,7 +28,11 @@ describe('the examples of README.md', () => {
   });
 
   it('show: is what the tool prints', () => {
-    const shown = run('dist/src/cli/main.js', 'show', 'counterexamples/b09-registered-buffer-lost-after-mprotect.gup.json');
+    const shown = run(
+      'dist/src/cli/main.js',
+      'show',
+      'counterexamples/b09-registered-buffer-lost-after-mprotect.gup.json',
+    );
     expect(example('show')).toBe(shown.trimEnd());
   });
 
@@ -36,7 +40,9 @@ describe('the examples of README.md', () => {
     const file = `${root}/dist/readme-policy.ts`;
     writeFileSync(file, example('policy'));
     try {
-      expect(() => run('dist/src/cli/main.js', 'compare', '--base', 'longterm-ban', '--cand', file)).toThrow();
+      expect(() =>
+        run('dist/src/cli/main.js', 'compare', '--base', 'longterm-ban', '--cand', file),
+      ).toThrow();
     } finally {
       rmSync(file);
     }

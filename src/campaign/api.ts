@@ -1,6 +1,7 @@
 /** Campaigns for use inside somebody's own program or test suite. */
-import { expandPolicy, type ExpandedPolicy } from '../machine/tables.ts';
+
 import type { Policy } from '../machine/decisions.ts';
+import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { runCampaign as run } from './campaign.ts';
 import type { CampaignOptions, CampaignResult } from './types.ts';
 

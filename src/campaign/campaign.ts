@@ -3,6 +3,7 @@
  * shrunk. The main process owns clock, signals, files and screen; what is found depends on (seed, run range) alone.
  */
 import pLimit from 'p-limit';
+import { PROPERTIES } from '../../properties/index.ts';
 import { decodeClass } from '../executor/simulated.ts';
 import {
   addCounts,
@@ -13,12 +14,11 @@ import {
   type PolicyCounts,
   type RawFinding,
 } from '../fuzz/chunk.ts';
-import { reachable } from './coverage.ts';
-import { PROPERTIES } from '../../properties/index.ts';
 import { classId } from '../property/property.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
 import { formatCounterexample } from '../scenario/file.ts';
 import type { Scenario } from '../scenario/scenario.ts';
+import { reachable } from './coverage.ts';
 import type { ShrinkJob } from './jobs.ts';
 import { openPool } from './pool.ts';
 import { FindingStore, slugOf } from './store.ts';
@@ -133,7 +133,11 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     const pending = new Set<Promise<void>>();
     let failure: unknown;
     let chunk = shard.index;
-    for (; chunk < chunks && !timeIsUp() && signal?.aborted !== true && failure === undefined; chunk += shard.count) {
+    for (
+      ;
+      chunk < chunks && !timeIsUp() && signal?.aborted !== true && failure === undefined;
+      chunk += shard.count
+    ) {
       const number = chunk;
       const job = limit(async () => {
         if (signal?.aborted === true || failure !== undefined) return;
@@ -171,7 +175,12 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     );
   }
 
-  function finding(m: Merged, scenario: Scenario, minimality: Finding['minimality'], file: string | undefined): Finding {
+  function finding(
+    m: Merged,
+    scenario: Scenario,
+    minimality: Finding['minimality'],
+    file: string | undefined,
+  ): Finding {
     const parts = decodeClass(m.raw.code);
     return {
       policy: m.raw.policy,
@@ -220,7 +229,10 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
               const name = fileOf(m.raw, m.classId);
               const file = store.write(`${name}.gup.json`, textOf(m.raw, scenario, minimality));
               if (file !== undefined) store.remove(`${name}.raw.gup.json`);
-              results.set(m, finding(m, scenario, minimality, file === undefined ? undefined : `${name}.gup.json`));
+              results.set(
+                m,
+                finding(m, scenario, minimality, file === undefined ? undefined : `${name}.gup.json`),
+              );
               shrunk++;
             });
             progress('shrink', false);
@@ -230,7 +242,9 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       interrupted,
     ]);
     const left = new Map(list().map((f) => [`${f.policy} ${f.code} ${f.documented}`, f]));
-    return all.map(({ m }) => results.get(m) ?? left.get(`${m.raw.policy} ${m.raw.code} ${m.raw.documented}`)!);
+    return all.map(
+      ({ m }) => results.get(m) ?? left.get(`${m.raw.policy} ${m.raw.code} ${m.raw.documented}`)!,
+    );
   }
 }
 

@@ -8,7 +8,8 @@ import type { Property } from '../property/property.ts';
 const kindsIn = (space: CampaignSpace): ReadonlySet<string> =>
   new Set(setupsOf(space.scope, space.profile).flatMap((s) => s.pages.map((p) => p.kind)));
 
-const tracked = (kinds: ReadonlySet<string>): boolean => kinds.has('private-file') || kinds.has('shared-file');
+const tracked = (kinds: ReadonlySet<string>): boolean =>
+  kinds.has('private-file') || kinds.has('shared-file');
 
 /** Can the property's goal be reached with the page kinds of the scope? */
 export function reachable(property: Property, space: CampaignSpace): boolean {
@@ -25,14 +26,17 @@ function feasible(decision: string, fact: string, value: unknown, kinds: Readonl
     case 'dirtyTracked':
       return value === false || kinds.has('shared-file');
     case 'vmaShared':
-      return value === true ? kinds.has('shared-file') || kinds.has('shmem') : kinds.has('anon') || kinds.has('private-file');
+      return value === true
+        ? kinds.has('shared-file') || kinds.has('shmem')
+        : kinds.has('anon') || kinds.has('private-file');
     case 'writeback':
       return value === false || tracked(kinds);
     case 'frame': {
       const privateOnly = decision === 'forkPte' || decision === 'unshareFault';
       if (value === 'anon') return kinds.has('anon') || kinds.has('private-file');
       if (value === 'zero') return kinds.has('anon');
-      if (value === 'file') return kinds.has('private-file') || (!privateOnly && (tracked(kinds) || kinds.has('shmem')));
+      if (value === 'file')
+        return kinds.has('private-file') || (!privateOnly && (tracked(kinds) || kinds.has('shmem')));
       return true;
     }
     default:
@@ -57,7 +61,11 @@ function factsOfEntry(table: ExpandedTable, entry: number): { readonly [fact: st
  * unshareFault and zeroPagePin are asked only where gupSlow's answer leads there: with these frames, and there with
  * or without exclusivity.
  */
-function asked(policy: ExpandedPolicy, decision: string, facts: { readonly [fact: string]: unknown }): boolean {
+function asked(
+  policy: ExpandedPolicy,
+  decision: string,
+  facts: { readonly [fact: string]: unknown },
+): boolean {
   if (decision !== 'unshareFault' && decision !== 'zeroPagePin') return true;
   const gupSlow = policy.tables.find((t) => t.decision === 'gupSlow')!;
   const answers: readonly string[] = DECISIONS.gupSlow.answers;
@@ -66,23 +74,29 @@ function asked(policy: ExpandedPolicy, decision: string, facts: { readonly [fact
     const at = factsOfEntry(gupSlow, entry);
     return decision === 'unshareFault'
       ? answers[answer] === 'unshare fault' &&
-          agrees(at['frame'], facts['frame']) &&
-          agrees(at['anonExclusive'], facts['anonExclusive'])
+          agrees(at.frame, facts.frame) &&
+          agrees(at.anonExclusive, facts.anonExclusive)
       : answers[answer] === 'return' &&
-          agrees(at['frame'], 'zero') &&
-          agrees(at['pin'], true) &&
-          agrees(at['longterm'], facts['longterm']);
+          agrees(at.frame, 'zero') &&
+          agrees(at.pin, true) &&
+          agrees(at.longterm, facts.longterm);
   });
 }
 
 /** Rules of a table that cannot be first match with the scope's page kinds, or are never asked. */
-export function impossibleRules(policy: ExpandedPolicy, table: ExpandedTable, space: CampaignSpace): ReadonlySet<number> {
+export function impossibleRules(
+  policy: ExpandedPolicy,
+  table: ExpandedTable,
+  space: CampaignSpace,
+): ReadonlySet<number> {
   const kinds = kindsIn(space);
   const possible = new Set<number>();
   if (!FILE_ONLY.has(table.decision) || tracked(kinds))
     table.ruleOf.forEach((rule, entry) => {
       const facts = factsOfEntry(table, entry);
-      const fits = Object.entries(facts).every(([name, value]) => feasible(table.decision, name, value, kinds));
+      const fits = Object.entries(facts).every(([name, value]) =>
+        feasible(table.decision, name, value, kinds),
+      );
       if (fits && asked(policy, table.decision, facts)) possible.add(rule);
     });
   return new Set(table.rules.map((_, i) => i).filter((i) => !possible.has(i)));
@@ -97,7 +111,11 @@ export interface RuleCoverage {
 }
 
 /** Which rules never were first match, and which cannot be in this scope. */
-export function ruleCoverage(policy: ExpandedPolicy, fired: readonly (readonly number[])[], space: CampaignSpace): RuleCoverage {
+export function ruleCoverage(
+  policy: ExpandedPolicy,
+  fired: readonly (readonly number[])[],
+  space: CampaignSpace,
+): RuleCoverage {
   const neverFired: string[] = [];
   const cannotFire: string[] = [];
   let rules = 0;

@@ -1,10 +1,11 @@
 /** The two kinds of work of a campaign, as a worker process (or this one) does them. Plain data in and out. */
-import { ChunkRunner, type ChunkResult } from '../fuzz/chunk.ts';
+
 import type { CampaignSpace } from '../fuzz/chunk.ts';
+import { type ChunkResult, ChunkRunner } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import type { Scenario } from '../scenario/scenario.ts';
-import { runPasses, Shrinker, type Shrunk } from '../shrink/shrink.ts';
 import { fastCheckShrink } from '../shrink/fast-check.ts';
+import { runPasses, Shrinker, type Shrunk } from '../shrink/shrink.ts';
 
 export interface ChunkJob {
   readonly chunk: number;
@@ -55,7 +56,10 @@ export class JobRunner {
       const first = fastCheckShrink(this.#chunks, finding.run, policy, finding) ?? finding.scenario;
       if (job.mode === 'shortest') return shrinker.shrink(first, finding);
       const scenario = runPasses(first, policy, finding);
-      return { scenario, minimality: { kind: '1-minimal', scope: 'its own steps', depth: scenario.steps.length } };
+      return {
+        scenario,
+        minimality: { kind: '1-minimal', scope: 'its own steps', depth: scenario.steps.length },
+      };
     });
   }
 }

@@ -33,7 +33,9 @@ function behaviour(world: World, key: KeyEncoder, gups: readonly number[], out: 
     if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
     key.encode();
     const next = Buffer.from(key.bytes.subarray(0, key.length)).toString('base64');
-    lines.push(`${OP_KINDS[opOf(step)]} ${bOf(step)} ${cOf(step)} -> ${outcome} ${found} ${world.ended ? 'end' : next}`);
+    lines.push(
+      `${OP_KINDS[opOf(step)]} ${bOf(step)} ${cOf(step)} -> ${outcome} ${found} ${world.ended ? 'end' : next}`,
+    );
   }
   world.columns.restore(snapshot);
   world.ended = false;

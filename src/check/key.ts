@@ -9,15 +9,9 @@
  * Law (key.test.ts): two states with one key have the same enabled steps, outcomes, findings and successor keys.
  */
 import { isPrivate, NO_FILE } from '../domain/setup.ts';
-import { F_BOUNCED, F_WRITEBACK, NO_PFN, P_PRESENT, REF_NONE, ZERO_PFN } from '../machine/machine.ts';
-import {
-  HANDLE_FREE,
-  LOSSY,
-  REF_DETACHED,
-  REF_EXACT,
-  REF_STORED,
-} from '../reference/reference.ts';
 import type { World } from '../executor/simulated.ts';
+import { F_BOUNCED, F_WRITEBACK, NO_PFN, P_PRESENT, REF_NONE, ZERO_PFN } from '../machine/machine.ts';
+import { HANDLE_FREE, LOSSY, REF_DETACHED, REF_EXACT, REF_STORED } from '../reference/reference.ts';
 
 /** Flags of a reference that only `sometimes` goals read. */
 const GOAL_FLAGS = REF_DETACHED | REF_STORED;
@@ -53,7 +47,8 @@ export class KeyEncoder {
     this.#symmetry = symmetry;
     const cells = reference.cells;
     const contents = shape.folios + 2 * shape.files;
-    const bound = 4 + shape.mms * (1 + 4 * shape.pages) + 6 * shape.files + 7 * shape.refs + contents * (3 + cells);
+    const bound =
+      4 + shape.mms * (1 + 4 * shape.pages) + 6 * shape.files + 7 * shape.refs + contents * (3 + cells);
     this.bytes = new Uint8Array(bound);
     this.#other = new Uint8Array(bound);
     this.#folio = new Uint8Array(shape.folios);
@@ -69,7 +64,8 @@ export class KeyEncoder {
     const { reference, shape } = this.#world;
     const order = this.#order;
     let living = 0;
-    for (let mm = 0; mm < shape.mms; mm++) if (reference.alive[mm] === 1 || !this.#symmetry) order[living++] = mm;
+    for (let mm = 0; mm < shape.mms; mm++)
+      if (reference.alive[mm] === 1 || !this.#symmetry) order[living++] = mm;
     if (order.length !== living) order.length = living;
     if (!this.#symmetry || living < 2) {
       this.length = this.#encodeIn(order, this.bytes);
@@ -120,7 +116,9 @@ export class KeyEncoder {
       if ((machine.pte[i]! & P_PRESENT) !== 0) {
         const pfn = machine.pfn[i]!;
         if (pfn !== ZERO_PFN)
-          h = Math.imul(h, 31) + (machine.flags[pfn]! | (machine.mapcount[pfn]! << 8) | (machine.refcount[pfn]! << 12));
+          h =
+            Math.imul(h, 31) +
+            (machine.flags[pfn]! | (machine.mapcount[pfn]! << 8) | (machine.refcount[pfn]! << 12));
       }
       if (isPrivate(shape.kind[v]!)) h = Math.imul(h, 31) + this.#cellByte(i);
     }
@@ -135,7 +133,10 @@ export class KeyEncoder {
   #cellByte(cell: number): number {
     const { reference: ref } = this.#world;
     return (
-      ref.cellState[cell]! | (ref.written[cell]! << 2) | (ref.excused[cell]! << 3) | (ref.storer[ref.current[cell]!]! << 4)
+      ref.cellState[cell]! |
+      (ref.written[cell]! << 2) |
+      (ref.excused[cell]! << 3) |
+      (ref.storer[ref.current[cell]!]! << 4)
     );
   }
   #refByte(r: number): number {
@@ -215,7 +216,8 @@ export class KeyEncoder {
       if (shape.filesystem[f] === 'shmem') continue;
       n = this.#encodeContent(m.disk[f]!, out, n, sorted);
       const pfn = m.cache[f]!;
-      if (pfn !== NO_PFN && (m.flags[pfn]! & F_BOUNCED) !== 0) n = this.#encodeContent(m.submitted[f]!, out, n, sorted);
+      if (pfn !== NO_PFN && (m.flags[pfn]! & F_BOUNCED) !== 0)
+        n = this.#encodeContent(m.submitted[f]!, out, n, sorted);
     }
     return n;
   }
@@ -231,7 +233,8 @@ export class KeyEncoder {
       const r = sorted[i]!;
       const pfn = m.refPfn[r]!;
       const cell = ref.handleCell[r]!;
-      let h = ref.handleState[r]! | (ref.handleCaller[r]! << 2) | (this.#refByte(r) << 5) | (m.refKind[r]! << 13);
+      let h =
+        ref.handleState[r]! | (ref.handleCaller[r]! << 2) | (this.#refByte(r) << 5) | (m.refKind[r]! << 13);
       if (this.#isUndirtied(r)) h |= 1 << 20;
       h = Math.imul(h, 31) + (ref.handlePage[r]! % shape.pages);
       if (cell < this.#cell.length) {
@@ -243,12 +246,14 @@ export class KeyEncoder {
         h = Math.imul(h, 31) + (pfn === ZERO_PFN ? 1 : this.#folio[pfn]!);
         h = Math.imul(h, 31) + (m.content[pfn] === m.refSubmitted[r] ? 1 : 0);
         // Nor has a frame that nothing maps.
-        if (pfn !== ZERO_PFN && this.#folio[pfn] === 0) h = Math.imul(h, 31) + (m.flags[pfn]! | (m.refcount[pfn]! << 8));
+        if (pfn !== ZERO_PFN && this.#folio[pfn] === 0)
+          h = Math.imul(h, 31) + (m.flags[pfn]! | (m.refcount[pfn]! << 8));
         h = Math.imul(h, 31) + this.#contentHash(m.content[pfn]!, r);
       }
       this.#refSig[r] = h | 0;
     }
-    if (this.#symmetry && sorted.length > 1) sorted.sort((x, y) => this.#refSig[x]! - this.#refSig[y]! || x - y);
+    if (this.#symmetry && sorted.length > 1)
+      sorted.sort((x, y) => this.#refSig[x]! - this.#refSig[y]! || x - y);
     let n = at;
     out[n++] = sorted.length;
     for (const r of sorted) {

@@ -32,7 +32,9 @@ export function alphabetFor(setup: Setup, gups: readonly number[] = GUP_VARIANTS
   return {
     ops: OP_KINDS.map(
       (kind) =>
-        (files || !FILE_OPS.includes(kind)) && (setup.mms > 1 || kind !== 'fork') && (setup.refs > 0 || kind !== 'gup'),
+        (files || !FILE_OPS.includes(kind)) &&
+        (setup.mms > 1 || kind !== 'fork') &&
+        (setup.refs > 0 || kind !== 'gup'),
     ),
     gups,
   };
@@ -64,7 +66,10 @@ const PAGE_NAMES: { readonly [K in PageKind]: readonly string[] } = {
 };
 
 /** Pages of the given kinds with their usual names; private and shared file pages map the same file page. */
-export function pagesOf(kinds: readonly PageKind[], filesystem: string): { pages: PageSetup[]; files: FileSetup[] } {
+export function pagesOf(
+  kinds: readonly PageKind[],
+  filesystem: string,
+): { pages: PageSetup[]; files: FileSetup[] } {
   const used = new Map<PageKind, number>();
   const pages: PageSetup[] = kinds.map((kind) => {
     const n = used.get(kind) ?? 0;
@@ -80,16 +85,24 @@ export function pagesOf(kinds: readonly PageKind[], filesystem: string): { pages
 }
 
 /** Named scopes of campaigns. `default`: 3 mms, 2 anon, private file, shared tracked file, shmem, 3 references. */
-export const SCOPES: { readonly [name: string]: Omit<Setup, 'pages' | 'files'> & { readonly kinds: readonly PageKind[] } } = {
+export const SCOPES: {
+  readonly [name: string]: Omit<Setup, 'pages' | 'files'> & { readonly kinds: readonly PageKind[] };
+} = {
   base: { mms: 2, refs: 2, pinBias: 1024, kinds: ['anon'] },
-  default: { mms: 3, refs: 3, pinBias: 1024, kinds: ['anon', 'anon', 'private-file', 'shared-file', 'shmem'] },
+  default: {
+    mms: 3,
+    refs: 3,
+    pinBias: 1024,
+    kinds: ['anon', 'anon', 'private-file', 'shared-file', 'shmem'],
+  },
 };
 
 export const DEFAULT_FILESYSTEM = 'ext4-v5.18';
 
 export function setupOf(scope: string, filesystem: string = DEFAULT_FILESYSTEM): Setup {
   const found = SCOPES[scope];
-  if (found === undefined) throw new RangeError(`scope ${JSON.stringify(scope)} is not one of: ${Object.keys(SCOPES).join(', ')}`);
+  if (found === undefined)
+    throw new RangeError(`scope ${JSON.stringify(scope)} is not one of: ${Object.keys(SCOPES).join(', ')}`);
   const { kinds, ...bounds } = found;
   return { ...pagesOf(kinds, filesystem), ...bounds };
 }

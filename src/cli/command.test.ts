@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { hint, nearest } from '../policies/nearest.ts';
 import { Args } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT, EXIT_HELP, UserError, worst } from './exit.ts';
-import { hint, nearest } from './nearest.ts';
 
 /** The message of the UserError that this throws. */
 function refusal(run: () => unknown): string {

@@ -3,8 +3,8 @@
  * `run` never sees yargs. A command file imports light modules only: `run` loads the rest when it is called.
  */
 import type { Argv } from 'yargs';
+import { hint } from '../policies/nearest.ts';
 import { usageError } from './exit.ts';
-import { hint } from './nearest.ts';
 
 /** One command, its options type hidden. */
 export interface Command {

@@ -12,7 +12,7 @@ import type { ExpandedPolicy } from '../machine/tables.ts';
 import { knownBreaks } from '../policies/known.ts';
 import { budgetText, campaignData, costsText, coverageText, matrixText } from '../report/campaign.ts';
 import { renderColumns } from '../report/columns.ts';
-import { parseCounterexample, type Counterexample } from '../scenario/file.ts';
+import { type Counterexample, parseCounterexample } from '../scenario/file.ts';
 import { stepText } from '../scenario/scenario.ts';
 import { EXIT } from './exit.ts';
 

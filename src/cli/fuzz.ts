@@ -1,5 +1,5 @@
 /** `gupfuzz fuzz`: the main job. */
-import { defineCommand, type Command } from './command.ts';
+import { type Command, defineCommand } from './command.ts';
 import { usageError } from './exit.ts';
 
 const SCOPE_NAMES = ['base', 'default'] as const;

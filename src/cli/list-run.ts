@@ -5,6 +5,7 @@ import type { ExpandedPolicy, ExpandedTable } from '../machine/tables.ts';
 import { OPS } from '../ops/index.ts';
 import type { Op } from '../ops/op.ts';
 import { BUILT_IN } from '../policies/index.ts';
+import { hint } from '../policies/nearest.ts';
 import type { Property } from '../property/property.ts';
 import { wrapText } from '../report/columns.ts';
 import { ruleConditions } from '../report/rules.ts';
@@ -12,7 +13,6 @@ import { choosePolicies } from './choose.ts';
 import { EXIT, inputError, usageError } from './exit.ts';
 import { paint, print, printJson, width } from './io.ts';
 import type { ListOptions } from './list-options.ts';
-import { hint } from './nearest.ts';
 import type { PoliciesOptions } from './policies.ts';
 
 export async function runPolicies({ name, rules, format }: PoliciesOptions): Promise<number> {

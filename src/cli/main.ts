@@ -5,10 +5,10 @@
  */
 import { readFileSync } from 'node:fs';
 import yargs, { type Argv } from 'yargs';
+import { hint, nearest } from '../policies/nearest.ts';
 import { Args, type Command } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT, EXIT_HELP, UserError, usageError } from './exit.ts';
-import { hint, nearest } from './nearest.ts';
 
 const EPILOGUE = `${EXIT_HELP}
 

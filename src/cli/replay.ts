@@ -1,4 +1,4 @@
-import { defineCommand, type Command } from './command.ts';
+import { type Command, defineCommand } from './command.ts';
 import type { ReplayOptions } from './replay-run.ts';
 
 export const REPLAY_FORMATS = ['text', 'json', 'jsonl'] as const;

@@ -43,7 +43,15 @@ export const SKIPPED = 4;
 export const POLICY_ERROR = 5;
 
 /** Whose store a content token stands for; the reference's `storer` column holds the index. */
-export const STORERS = ['initial', 'cpu', 'device GET', 'device PIN', 'device PIN LONGTERM', 'device DIO', 'file'] as const;
+export const STORERS = [
+  'initial',
+  'cpu',
+  'device GET',
+  'device PIN',
+  'device PIN LONGTERM',
+  'device DIO',
+  'file',
+] as const;
 export const STORER_INITIAL = 0;
 export const STORER_CPU = 1;
 export const STORER_DEVICE_GET = 2;

@@ -82,7 +82,9 @@ export function shapeOf(setup: Setup, tokens = 64): Shape {
     }
     const at = page.file === undefined ? undefined : names.get(page.file);
     if (at === undefined)
-      throw new RangeError(`setup.pages ${page.name}: file ${JSON.stringify(page.file ?? null)} is not in setup.files`);
+      throw new RangeError(
+        `setup.pages ${page.name}: file ${JSON.stringify(page.file ?? null)} is not in setup.files`,
+      );
     const onShmem = files[at]!.filesystem === 'shmem';
     if ((page.kind === 'shmem') !== onShmem)
       throw new RangeError(

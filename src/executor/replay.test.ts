@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { pagesOf } from '../check/scope.ts';
+import { derive, otherwise, table } from '../machine/decisions.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
 import { type Counterexample, newCounterexample } from '../scenario/file.ts';
 import { parseSteps } from '../scenario/parse.ts';
-import { derive, otherwise, table } from '../machine/decisions.ts';
 import { fingerprint, type Replay, replayOn } from './replay.ts';
 import { runScenario } from './run.ts';
 

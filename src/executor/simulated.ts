@@ -5,6 +5,8 @@
  * effect there; then the reference is told, unless the policy refused or blocked the step. This is the one place
  * where reference and machine meet.
  */
+
+import { PROPERTIES } from '../../properties/index.ts';
 import { Columns } from '../domain/columns.ts';
 import {
   BLOCKED,
@@ -24,7 +26,7 @@ import {
   STORER_FILE,
   STORER_INITIAL,
 } from '../domain/kinds.ts';
-import { isPrivate, type Setup, shapeOf, type Shape } from '../domain/setup.ts';
+import { isPrivate, type Setup, type Shape, shapeOf } from '../domain/setup.ts';
 import {
   COST_NAMES,
   type Costs,
@@ -45,16 +47,18 @@ import { runToEnd } from '../machine/procedures.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { OPS } from '../ops/index.ts';
 import { aOf, OP_KINDS, opOf } from '../ops/op.ts';
-import { PROPERTIES } from '../../properties/index.ts';
-import type {
-  Damage,
-  FindingClass,
-  Observation,
-  ObservationKind,
-  ObservedBy,
-  Property,
-  Provenance,
-  StoredBy,
+import {
+  DAMAGES,
+  type Damage,
+  type FindingClass,
+  OBSERVED_BY,
+  type Observation,
+  type ObservationKind,
+  type ObservedBy,
+  type Property,
+  type Provenance,
+  STORED_BY,
+  type StoredBy,
 } from '../property/property.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import {
@@ -63,12 +67,12 @@ import {
   HANDLE_VOID,
   LEAK,
   MATCH,
-  Reference,
   REF_DETACHED,
   REF_EXACT,
   REF_LONGTERM,
   REF_STORED,
   REF_WRITE,
+  Reference,
 } from '../reference/reference.ts';
 
 const FORK = OP_KINDS.indexOf('fork');
@@ -77,20 +81,11 @@ const GUP = OP_KINDS.indexOf('gup');
 /** The step is not one that the program can do now (a candidate of the shrinker, or a hand-written file). */
 export const INVALID = 6;
 
-const DAMAGES: readonly Damage[] = [
-  'leak',
-  'stale',
-  'unnotified',
-  'unstable',
-  'stateless',
-  'bug',
-  'warning',
-  'use-after-free',
-];
-const STORED_BY: readonly (StoredBy | '-')[] = ['-', 'initial', 'cpu', 'device', 'file'];
-const OBSERVED_BY: readonly ObservedBy[] = ['cpu', 'device', 'file', 'disk', 'filesystem'];
 /** Claims of a policy about itself come after the properties in class codes. */
-export const CLAIM_PROPERTIES = ['claim: writable anon pte => exclusive', 'claim: pinned anon folio => exclusive'] as const;
+export const CLAIM_PROPERTIES = [
+  'claim: writable anon pte => exclusive',
+  'claim: pinned anon folio => exclusive',
+] as const;
 
 const REF_OF_STORER: readonly (RefKind | '')[] = ['', '', 'GET', 'PIN', 'PIN', 'DIO', ''];
 
@@ -219,8 +214,7 @@ export class World {
     } else if (outcome === BLOCKED) {
       machine.costs.blocked++;
       op.refused?.(reference, slot); // a gup that would wait has no reference to show for it
-    }
-    else if (outcome === POLICY_ERROR) this.ended = true;
+    } else if (outcome === POLICY_ERROR) this.ended = true;
     if (token !== 0 && outcome !== DONE) reference.tokens[0]!--;
     if (machine.policy.claims.length > 0) this.#judgeClaims();
     if (this.checkInvariants && !this.ended) {
@@ -233,11 +227,15 @@ export class World {
   /** Gives up the names that stand for refused references, as a program that goes on without them. */
   dropVoid(): void {
     const { handleState } = this.reference;
-    for (let h = 0; h < handleState.length; h++) if (handleState[h] === HANDLE_VOID) this.reference.release(h, false);
+    for (let h = 0; h < handleState.length; h++)
+      if (handleState[h] === HANDLE_VOID) this.reference.release(h, false);
   }
 
   /** All steps that the program can do now within the alphabet, in a fixed order. Returns the count. */
-  enumerate(alphabet: { readonly ops: readonly boolean[]; readonly gups: readonly number[] }, out: Int32Array): number {
+  enumerate(
+    alphabet: { readonly ops: readonly boolean[]; readonly gups: readonly number[] },
+    out: Int32Array,
+  ): number {
     let n = 0;
     for (let at = 0; at < OPS.length; at++)
       if (alphabet.ops[at] === true) n = OPS[at]!.enumerate(this.reference, alphabet, out, n);
@@ -260,7 +258,13 @@ export class World {
     const { reference, machine, shape } = this;
     const used = new Uint8Array(shape.tokens);
     used[0] = 1;
-    const columns = [machine.content, machine.disk, machine.submitted, machine.refSubmitted, reference.current];
+    const columns = [
+      machine.content,
+      machine.disk,
+      machine.submitted,
+      machine.refSubmitted,
+      reference.current,
+    ];
     for (const column of columns) for (const token of column) used[token] = 1;
     const to = new Uint8Array(shape.tokens);
     let next = 0;
@@ -471,7 +475,11 @@ export class World {
           : storer === STORER_FILE
             ? 'file'
             : 'device';
-    if ((said !== MATCH || o.kind === 'writeback-end') && storer >= STORER_DEVICE_GET && storer <= STORER_DEVICE_DIO) {
+    if (
+      (said !== MATCH || o.kind === 'writeback-end') &&
+      storer >= STORER_DEVICE_GET &&
+      storer <= STORER_DEVICE_DIO
+    ) {
       o.ref = REF_OF_STORER[storer]!;
       o.write = true;
       o.longterm = storer === STORER_DEVICE_PIN_LT;

@@ -8,8 +8,8 @@ import { classId } from '../property/property.ts';
 import {
   addCounts,
   CANARY_CHUNKS,
-  CHUNK_RUNS,
   type CampaignSpace,
+  CHUNK_RUNS,
   ChunkRunner,
   chunkSeed,
   classKey,

@@ -4,12 +4,12 @@
  * and its number: so run i depends on (seed, i) alone, however chunks are spread over workers and shards.
  */
 import fc from 'fast-check';
+import { PROPERTIES } from '../../properties/index.ts';
 import type { Setup } from '../domain/setup.ts';
 import { INVALID, World } from '../executor/simulated.ts';
 import { COST_NAMES, type Costs, noCosts } from '../machine/machine.ts';
 import { type ExpandedPolicy, tablesOf } from '../machine/tables.ts';
 import { OP_KINDS, opOf } from '../ops/op.ts';
-import { PROPERTIES } from '../../properties/index.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { Generator, type Profile, setupsOf } from './generate.ts';
 import { type Program, ProgramArbitrary } from './program.ts';

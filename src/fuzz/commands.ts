@@ -7,6 +7,8 @@
  * the k-th that can do the step when its turn comes.
  */
 import fc from 'fast-check';
+import { PROPERTIES } from '../../properties/index.ts';
+import { alphabetFor } from '../check/scope.ts';
 import { CALLERS, POLICY_ERROR } from '../domain/kinds.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
 import { decodeClass, INVALID, World } from '../executor/simulated.ts';
@@ -18,11 +20,9 @@ import { cOf, OP_KINDS, type Op, type OpKind, pack } from '../ops/op.ts';
 import { UNPIN_CLEAN, UNPIN_DIRTYING } from '../ops/unpin.ts';
 import { WB_MODES } from '../ops/writeback.ts';
 import { classId } from '../property/property.ts';
-import { PROPERTIES } from '../../properties/index.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { HANDLE_VOID, type Reference } from '../reference/reference.ts';
 import { Naming, type Scenario, type Step, stepText } from '../scenario/scenario.ts';
-import { alphabetFor } from '../check/scope.ts';
 import { WEIGHTS } from './generate.ts';
 
 /** What may be relied on. It advances with the world that it was made with. */

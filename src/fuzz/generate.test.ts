@@ -6,7 +6,7 @@ import { shapeOf } from '../domain/setup.ts';
 import { OPS } from '../ops/index.ts';
 import { cOf, OP_KINDS, type OpKind, opOf } from '../ops/op.ts';
 import { Reference } from '../reference/reference.ts';
-import { advance, Generator, PROFILES, type Packed, setupsOf, STEPS_MAX, STEPS_MIN } from './generate.ts';
+import { advance, Generator, type Packed, PROFILES, STEPS_MAX, STEPS_MIN, setupsOf } from './generate.ts';
 
 interface Drawn {
   readonly setup: number;

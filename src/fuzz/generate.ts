@@ -3,6 +3,8 @@
  * the reference. The program depends on the generator's seed alone, never on a policy: every policy is offered the
  * same one, drawn as if nothing were refused.
  */
+
+import { alphabetFor, pagesOf, SCOPES } from '../check/scope.ts';
 import { Columns } from '../domain/columns.ts';
 import { CALLERS, type PageKind } from '../domain/kinds.ts';
 import type { Rng } from '../domain/rng.ts';
@@ -13,7 +15,6 @@ import { OPS } from '../ops/index.ts';
 import { OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { HANDLE_LIVE, Reference } from '../reference/reference.ts';
-import { alphabetFor, pagesOf, SCOPES } from '../check/scope.ts';
 
 /** Steps drawn per program, before the sweep of observations. */
 export const STEPS_MIN = 6;
@@ -63,7 +64,7 @@ function kindsOf(scope: string, profile: Profile): (readonly PageKind[])[] {
   ];
   if (profile === 'anon') return anon;
   if (profile === 'file') return file;
-  return [...anon, ...file, ['anon', 'shared-file'], SCOPES['default']!.kinds];
+  return [...anon, ...file, ['anon', 'shared-file'], SCOPES.default!.kinds];
 }
 
 /** All setups that the runs of a campaign are drawn from, in a fixed order. */

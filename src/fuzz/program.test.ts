@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Outcome, OUTCOMES } from '../domain/kinds.ts';
+import { OUTCOMES, type Outcome } from '../domain/kinds.ts';
 import { runScenario } from '../executor/run.ts';
 import { INVALID, World } from '../executor/simulated.ts';
 import { before, derive, type Policy, rule } from '../machine/decisions.ts';

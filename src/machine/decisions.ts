@@ -157,7 +157,10 @@ const counts = (from: number, to: number): readonly number[] =>
   Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 /** Domain of each fact, in the order in which the machine writes them down (a column index each). */
-export type FactDomains = readonly (readonly [name: string, domain: readonly (boolean | number | string)[]])[];
+export type FactDomains = readonly (readonly [
+  name: string,
+  domain: readonly (boolean | number | string)[],
+])[];
 
 export interface DecisionPoint<D extends DecisionName> {
   readonly name: D;
@@ -397,7 +400,8 @@ export type Changes = { readonly [D in DecisionName]?: readonly Edit<D>[] };
 /** A later era: its predecessor plus changed rules. */
 export function derive(
   base: Policy,
-  meta: Omit<Policy, 'keeps' | 'claims' | 'tables' | 'derivedFrom'> & Partial<Pick<Policy, 'keeps' | 'claims'>>,
+  meta: Omit<Policy, 'keeps' | 'claims' | 'tables' | 'derivedFrom'> &
+    Partial<Pick<Policy, 'keeps' | 'claims'>>,
   changes: Changes,
 ): Policy {
   const apply = <D extends DecisionName>(name: D): Table<D> => {

@@ -22,7 +22,15 @@ import {
   V_WRITE,
   ZERO_PFN,
 } from './machine.ts';
-import { END_BLOCKED, END_POLICY_ERROR, procedure, T_BY_GUP, T_FAULT_UNSHARE, T_FAULT_WRITE, T_FOLL_COW } from './procedures.ts';
+import {
+  END_BLOCKED,
+  END_POLICY_ERROR,
+  procedure,
+  T_BY_GUP,
+  T_FAULT_UNSHARE,
+  T_FAULT_WRITE,
+  T_FOLL_COW,
+} from './procedures.ts';
 
 const WP_FAULT = DECISION_NAMES.indexOf('wpFault');
 const UNSHARE_FAULT = DECISION_NAMES.indexOf('unshareFault');
@@ -58,147 +66,147 @@ function countFacts(m: Machine, pfn: number): void {
   m.facts[2] = (m.flags[pfn]! & F_EXCLUSIVE) !== 0 ? 1 : 0;
 }
 
-export const fault: { readonly [K in 'enter' | 'none' | 'mkwrite' | 'W1' | 'W2' | 'W3' | 'W5' | 'unshare']: number } = procedure(
-  'fault',
-  {
-    enter: (m, t) => {
-      const bits = m.pte[pteOf(m, t)]!;
-      const flags = m.task.flags[t]!;
-      if ((bits & P_PRESENT) === 0) return fault.none;
-      if ((flags & T_FAULT_WRITE) !== 0 && (bits & P_WRITE) === 0) return fault.W1;
-      if ((flags & T_FAULT_UNSHARE) !== 0 && (bits & P_WRITE) === 0) return fault.unshare;
-      return m.task.ret[t]!;
-    },
+export const fault: {
+  readonly [K in 'enter' | 'none' | 'mkwrite' | 'W1' | 'W2' | 'W3' | 'W5' | 'unshare']: number;
+} = procedure('fault', {
+  enter: (m, t) => {
+    const bits = m.pte[pteOf(m, t)]!;
+    const flags = m.task.flags[t]!;
+    if ((bits & P_PRESENT) === 0) return fault.none;
+    if ((flags & T_FAULT_WRITE) !== 0 && (bits & P_WRITE) === 0) return fault.W1;
+    if ((flags & T_FAULT_UNSHARE) !== 0 && (bits & P_WRITE) === 0) return fault.unshare;
+    return m.task.ret[t]!;
+  },
 
-    // do_anonymous_page(), do_read_fault(), do_cow_fault(), do_shared_fault().
-    none: (m, t) => {
-      const pte = pteOf(m, t);
-      const page = m.task.page[t]!;
-      const write = (m.task.flags[t]! & T_FAULT_WRITE) !== 0;
-      const file = m.shape.file[page]!;
-      switch (m.shape.kind[page]) {
-        case ANON:
-          if (write) m.install(pte, allocFor(m, t, ZERO_TOKEN), writeBits(m, t, pte));
-          else {
-            m.pte[pte] = P_PRESENT | P_SPECIAL;
-            m.pfn[pte] = ZERO_PFN;
-          }
-          return m.task.ret[t]!;
-        case PRIVATE_FILE: {
-          const cached = m.cacheFolio(file);
-          if (write) {
-            m.costs.copies++;
-            m.install(pte, allocFor(m, t, m.content[cached]!), writeBits(m, t, pte));
-          } else {
-            m.refcount[cached]!++;
-            m.map(pte, cached, 0);
-          }
-          return m.task.ret[t]!;
+  // do_anonymous_page(), do_read_fault(), do_cow_fault(), do_shared_fault().
+  none: (m, t) => {
+    const pte = pteOf(m, t);
+    const page = m.task.page[t]!;
+    const write = (m.task.flags[t]! & T_FAULT_WRITE) !== 0;
+    const file = m.shape.file[page]!;
+    switch (m.shape.kind[page]) {
+      case ANON:
+        if (write) m.install(pte, allocFor(m, t, ZERO_TOKEN), writeBits(m, t, pte));
+        else {
+          m.pte[pte] = P_PRESENT | P_SPECIAL;
+          m.pfn[pte] = ZERO_PFN;
         }
-        case SHARED_FILE: {
-          const cached = m.cacheFolio(file);
+        return m.task.ret[t]!;
+      case PRIVATE_FILE: {
+        const cached = m.cacheFolio(file);
+        if (write) {
+          m.costs.copies++;
+          m.install(pte, allocFor(m, t, m.content[cached]!), writeBits(m, t, pte));
+        } else {
           m.refcount[cached]!++;
           m.map(pte, cached, 0);
-          return write ? fault.mkwrite : m.task.ret[t]!;
         }
-        default: {
-          // shmem has no page_mkwrite: vm_page_prot is writable, also on a read fault.
-          const cached = m.cacheFolio(file);
-          m.refcount[cached]!++;
-          m.map(pte, cached, ((m.vma[pte]! & V_WRITE) !== 0 ? P_WRITE : 0) | (write ? P_DIRTY : 0));
-          return m.task.ret[t]!;
-        }
+        return m.task.ret[t]!;
       }
-    },
+      case SHARED_FILE: {
+        const cached = m.cacheFolio(file);
+        m.refcount[cached]!++;
+        m.map(pte, cached, 0);
+        return write ? fault.mkwrite : m.task.ret[t]!;
+      }
+      default: {
+        // shmem has no page_mkwrite: vm_page_prot is writable, also on a read fault.
+        const cached = m.cacheFolio(file);
+        m.refcount[cached]!++;
+        m.map(pte, cached, ((m.vma[pte]! & V_WRITE) !== 0 ? P_WRITE : 0) | (write ? P_DIRTY : 0));
+        return m.task.ret[t]!;
+      }
+    }
+  },
 
-    // do_page_mkwrite(), wp_page_shared(): the filesystem is told; on stable pages it waits for writeback.
-    mkwrite: (m, t) => {
-      const pte = pteOf(m, t);
-      const pfn = m.pfn[pte]!;
-      const file = m.shape.file[m.task.page[t]!]!;
-      if (m.filesystems[file]!.stablePages && (m.flags[pfn]! & F_WRITEBACK) !== 0) return END_BLOCKED;
-      m.mkwrite(pfn);
+  // do_page_mkwrite(), wp_page_shared(): the filesystem is told; on stable pages it waits for writeback.
+  mkwrite: (m, t) => {
+    const pte = pteOf(m, t);
+    const pfn = m.pfn[pte]!;
+    const file = m.shape.file[m.task.page[t]!]!;
+    if (m.filesystems[file]!.stablePages && (m.flags[pfn]! & F_WRITEBACK) !== 0) return END_BLOCKED;
+    m.mkwrite(pfn);
+    m.pte[pte]! |= P_WRITE | P_DIRTY;
+    return m.task.ret[t]!;
+  },
+
+  // do_wp_page(): decide under the page-table lock, take a reference, unlock.
+  W1: (m, t) => {
+    const pte = pteOf(m, t);
+    const page = m.task.page[t]!;
+    const kind = m.shape.kind[page]!;
+    if (kind === SHARED_FILE) return fault.mkwrite;
+    if (kind !== ANON && kind !== PRIVATE_FILE) {
       m.pte[pte]! |= P_WRITE | P_DIRTY;
       return m.task.ret[t]!;
-    },
-
-    // do_wp_page(): decide under the page-table lock, take a reference, unlock.
-    W1: (m, t) => {
-      const pte = pteOf(m, t);
-      const page = m.task.page[t]!;
-      const kind = m.shape.kind[page]!;
-      if (kind === SHARED_FILE) return fault.mkwrite;
-      if (kind !== ANON && kind !== PRIVATE_FILE) {
-        m.pte[pte]! |= P_WRITE | P_DIRTY;
-        return m.task.ret[t]!;
-      }
-      const frame = m.frameOf(pte);
-      const pfn = m.pfn[pte]!;
-      if (frame === FRAME_ANON) {
-        countFacts(m, pfn);
-        if (m.ask(WP_FAULT) === 0) {
-          if (m.keepsExclusive) m.flags[pfn]! |= F_EXCLUSIVE;
-          m.pte[pte]! |= writeBits(m, t, pte);
-          return m.task.ret[t]!;
-        }
-        m.emit(EV_COPY, m.task.mm[t]!, page, m.content[pfn]!, 0);
-      }
-      m.task.other[t] = m.pte[pte]!;
-      m.task.held[t] = frame === FRAME_ZERO ? NO_PFN : pfn;
-      if (frame !== FRAME_ZERO) m.refcount[pfn]!++;
-      return fault.W2;
-    },
-
-    // do_wp_page() with FAULT_FLAG_UNSHARE: an exclusive anonymous folio, still read-only.
-    unshare: (m, t) => {
-      const pte = pteOf(m, t);
-      const frame = m.frameOf(pte);
-      const pfn = m.pfn[pte]!;
-      if (frame === FRAME_ZERO) m.facts.fill(0, 0, 3); // one page for all: its counters say nothing
-      else countFacts(m, pfn);
-      m.facts[3] = frame;
-      const answer = m.ask(UNSHARE_FAULT);
-      if (answer === 2) return m.task.ret[t]!;
-      if (answer === 0) {
-        if (frame !== FRAME_ANON) {
-          m.policyError = 'unshareFault answered reuse for a page that is not anonymous';
-          return END_POLICY_ERROR;
-        }
+    }
+    const frame = m.frameOf(pte);
+    const pfn = m.pfn[pte]!;
+    if (frame === FRAME_ANON) {
+      countFacts(m, pfn);
+      if (m.ask(WP_FAULT) === 0) {
         if (m.keepsExclusive) m.flags[pfn]! |= F_EXCLUSIVE;
+        m.pte[pte]! |= writeBits(m, t, pte);
         return m.task.ret[t]!;
       }
-      if (frame === FRAME_ANON) m.emit(EV_COPY, m.task.mm[t]!, m.task.page[t]!, m.content[pfn]!, 0);
-      m.task.other[t] = m.pte[pte]!;
-      m.task.held[t] = frame === FRAME_ZERO ? NO_PFN : pfn;
-      if (frame !== FRAME_ZERO) m.refcount[pfn]!++;
-      return fault.W2;
-    },
-
-    // wp_page_copy(): allocate and copy without the page-table lock.
-    W2: (m, t) => {
-      const held = m.task.held[t]!;
-      if (held !== NO_PFN) m.costs.copies++;
-      m.task.pfn[t] = allocFor(m, t, held === NO_PFN ? ZERO_TOKEN : m.content[held]!);
-      return fault.W3;
-    },
-
-    // wp_page_copy(): relock; if the PTE is unchanged, clear and flush it and install the copy.
-    W3: (m, t) => {
-      const pte = pteOf(m, t);
-      const held = m.task.held[t]!;
-      const fresh = m.task.pfn[t]!;
-      m.task.pfn[t] = NO_PFN;
-      if (m.pte[pte] !== m.task.other[t] || m.pfn[pte] !== (held === NO_PFN ? ZERO_PFN : held)) m.put(fresh);
-      else m.install(pte, fresh, (m.task.flags[t]! & T_FAULT_WRITE) !== 0 ? writeBits(m, t, pte) : 0);
-      return fault.W5;
-    },
-
-    // wp_page_copy(): drop the reference on the old folio.
-    W5: (m, t) => {
-      const held = m.task.held[t]!;
-      m.task.held[t] = NO_PFN;
-      if (held !== NO_PFN) m.put(held);
-      return m.task.ret[t]!;
-    },
+      m.emit(EV_COPY, m.task.mm[t]!, page, m.content[pfn]!, 0);
+    }
+    m.task.other[t] = m.pte[pte]!;
+    m.task.held[t] = frame === FRAME_ZERO ? NO_PFN : pfn;
+    if (frame !== FRAME_ZERO) m.refcount[pfn]!++;
+    return fault.W2;
   },
-);
+
+  // do_wp_page() with FAULT_FLAG_UNSHARE: an exclusive anonymous folio, still read-only.
+  unshare: (m, t) => {
+    const pte = pteOf(m, t);
+    const frame = m.frameOf(pte);
+    const pfn = m.pfn[pte]!;
+    if (frame === FRAME_ZERO)
+      m.facts.fill(0, 0, 3); // one page for all: its counters say nothing
+    else countFacts(m, pfn);
+    m.facts[3] = frame;
+    const answer = m.ask(UNSHARE_FAULT);
+    if (answer === 2) return m.task.ret[t]!;
+    if (answer === 0) {
+      if (frame !== FRAME_ANON) {
+        m.policyError = 'unshareFault answered reuse for a page that is not anonymous';
+        return END_POLICY_ERROR;
+      }
+      if (m.keepsExclusive) m.flags[pfn]! |= F_EXCLUSIVE;
+      return m.task.ret[t]!;
+    }
+    if (frame === FRAME_ANON) m.emit(EV_COPY, m.task.mm[t]!, m.task.page[t]!, m.content[pfn]!, 0);
+    m.task.other[t] = m.pte[pte]!;
+    m.task.held[t] = frame === FRAME_ZERO ? NO_PFN : pfn;
+    if (frame !== FRAME_ZERO) m.refcount[pfn]!++;
+    return fault.W2;
+  },
+
+  // wp_page_copy(): allocate and copy without the page-table lock.
+  W2: (m, t) => {
+    const held = m.task.held[t]!;
+    if (held !== NO_PFN) m.costs.copies++;
+    m.task.pfn[t] = allocFor(m, t, held === NO_PFN ? ZERO_TOKEN : m.content[held]!);
+    return fault.W3;
+  },
+
+  // wp_page_copy(): relock; if the PTE is unchanged, clear and flush it and install the copy.
+  W3: (m, t) => {
+    const pte = pteOf(m, t);
+    const held = m.task.held[t]!;
+    const fresh = m.task.pfn[t]!;
+    m.task.pfn[t] = NO_PFN;
+    if (m.pte[pte] !== m.task.other[t] || m.pfn[pte] !== (held === NO_PFN ? ZERO_PFN : held)) m.put(fresh);
+    else m.install(pte, fresh, (m.task.flags[t]! & T_FAULT_WRITE) !== 0 ? writeBits(m, t, pte) : 0);
+    return fault.W5;
+  },
+
+  // wp_page_copy(): drop the reference on the old folio.
+  W5: (m, t) => {
+    const held = m.task.held[t]!;
+    m.task.held[t] = NO_PFN;
+    if (held !== NO_PFN) m.put(held);
+    return m.task.ret[t]!;
+  },
+});

@@ -15,7 +15,12 @@ export interface Filesystem {
   readonly withoutBuffers: 'BUG' | 'WARN and drop' | 'write';
 }
 
-const ext4 = (id: string, title: string, stablePages: boolean, withoutBuffers: Filesystem['withoutBuffers']): Filesystem => ({
+const ext4 = (
+  id: string,
+  title: string,
+  stablePages: boolean,
+  withoutBuffers: Filesystem['withoutBuffers'],
+): Filesystem => ({
   id,
   title,
   source:
@@ -45,6 +50,8 @@ export const FILESYSTEMS: readonly Filesystem[] = [
 export function filesystem(id: string): Filesystem {
   const found = FILESYSTEMS.find((f) => f.id === id);
   if (found === undefined)
-    throw new RangeError(`filesystem ${JSON.stringify(id)} is not one of: ${FILESYSTEMS.map((f) => f.id).join(', ')}`);
+    throw new RangeError(
+      `filesystem ${JSON.stringify(id)} is not one of: ${FILESYSTEMS.map((f) => f.id).join(', ')}`,
+    );
   return found;
 }

@@ -235,7 +235,8 @@ export class Machine {
     this.task.held.fill(NO_PFN);
     this.task.pfn.fill(NO_PFN);
     let next = 1;
-    for (let f = 0; f < shape.files; f++) this.disk[f] = shape.filesystem[f] === 'shmem' ? ZERO_TOKEN : next++;
+    for (let f = 0; f < shape.files; f++)
+      this.disk[f] = shape.filesystem[f] === 'shmem' ? ZERO_TOKEN : next++;
     for (let v = 0; v < shape.pages; v++) this.vma[v] = V_MAPPED | (shape.writable[v] === 1 ? V_WRITE : 0);
   }
 
@@ -379,7 +380,10 @@ export class Machine {
     const left = this.#left;
     for (let pfn = 0; pfn < folios; pfn++)
       left[pfn] =
-        refcount[pfn]! + (mapcount[pfn]! << 16) + (pincount[pfn]! << 24) - ((flags[pfn]! & F_BUFFERS) !== 0 ? 1 : 0);
+        refcount[pfn]! +
+        (mapcount[pfn]! << 16) +
+        (pincount[pfn]! << 24) -
+        ((flags[pfn]! & F_BUFFERS) !== 0 ? 1 : 0);
     left[ZERO_PFN]!--;
     for (let i = 0; i < mms * pages; i++)
       if ((pte[i]! & (P_PRESENT | P_SPECIAL)) === P_PRESENT) left[mapped[i]!]! -= 0x10001;
@@ -387,7 +391,8 @@ export class Machine {
       const pfn = cache[f]!;
       if (pfn === NO_PFN) continue;
       left[pfn]!--;
-      if (this.mapping[pfn] !== f) return `page cache of file ${f} holds pfn ${pfn}, whose mapping is ${this.mapping[pfn]}`;
+      if (this.mapping[pfn] !== f)
+        return `page cache of file ${f} holds pfn ${pfn}, whose mapping is ${this.mapping[pfn]}`;
     }
     for (let h = 0; h < refs; h++) {
       const kind = refKind[h]!;

@@ -24,7 +24,10 @@ export const END_POLICY_ERROR: number = -1 - POLICY_ERROR;
 const STEPS_MAX = 2000;
 
 /** Adds the steps of one procedure to the table; the result maps each label to its step number. */
-export function procedure<L extends string>(name: string, steps: { readonly [K in L]: Step }): { readonly [K in L]: number } {
+export function procedure<L extends string>(
+  name: string,
+  steps: { readonly [K in L]: Step },
+): { readonly [K in L]: number } {
   const labels: Record<string, number> = {};
   for (const label of Object.keys(steps)) {
     labels[label] = STEPS.length;

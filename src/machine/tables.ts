@@ -80,7 +80,12 @@ export function expandPolicy(policy: Policy): ExpandedPolicy {
     claims: policy.claims.map((claim) => {
       const at = CLAIMS.indexOf(claim);
       if (at < 0)
-        throw new PolicyError(policy.id, undefined, undefined, `unknown claim ${show(claim)}; one of: ${CLAIMS.join(', ')}`);
+        throw new PolicyError(
+          policy.id,
+          undefined,
+          undefined,
+          `unknown claim ${show(claim)}; one of: ${CLAIMS.join(', ')}`,
+        );
       return at;
     }),
     canary: policy.canary === true,
@@ -110,7 +115,12 @@ export function expandTable<D extends DecisionName>(
     strides.push(entries);
     entries *= domains[fact]![1].length;
     if (entries > ENTRIES_MAX)
-      throw new PolicyError(policy, decision, undefined, `its rules read so many facts that it has over ${ENTRIES_MAX} entries`);
+      throw new PolicyError(
+        policy,
+        decision,
+        undefined,
+        `its rules read so many facts that it has over ${ENTRIES_MAX} entries`,
+      );
   }
   const answer: number[] = new Array(entries);
   const ruleOf: number[] = new Array(entries);
@@ -144,11 +154,21 @@ function checkRules<D extends DecisionName>(
   const names = new Set<string>();
   rules.forEach((r, i) => {
     if (typeof r !== 'object' || r === null || typeof r.name !== 'string')
-      throw new PolicyError(policy, decision, undefined, `row ${i + 1} is not a rule; use rule(name, when, answer)`);
+      throw new PolicyError(
+        policy,
+        decision,
+        undefined,
+        `row ${i + 1} is not a rule; use rule(name, when, answer)`,
+      );
     if (names.has(r.name)) throw new PolicyError(policy, decision, r.name, 'two rules have this name');
     names.add(r.name);
     if (!answers.includes(r.answer))
-      throw new PolicyError(policy, decision, r.name, `answer ${show(r.answer)} is not one of: ${answers.join(', ')}`);
+      throw new PolicyError(
+        policy,
+        decision,
+        r.name,
+        `answer ${show(r.answer)} is not one of: ${answers.join(', ')}`,
+      );
     if (r.when !== undefined && typeof r.when !== 'function')
       throw new PolicyError(policy, decision, r.name, 'its condition is not a function');
     if (r.when === undefined && i < rules.length - 1)
@@ -156,7 +176,12 @@ function checkRules<D extends DecisionName>(
   });
   const last = rules[rules.length - 1]!;
   if (last.when !== undefined)
-    throw new PolicyError(policy, decision, last.name, 'the last rule must be total: end the table with otherwise(answer)');
+    throw new PolicyError(
+      policy,
+      decision,
+      last.name,
+      'the last rule must be total: end the table with otherwise(answer)',
+    );
 }
 
 /** The facts that any rule reads under any combination, found by enumerating facts as they are first read. */
@@ -173,7 +198,12 @@ function factsRead<D extends DecisionName>(
     const list = [...read].sort((a, b) => a - b);
     const combinations = list.reduce((n, fact) => n * domains[fact]![1].length, 1);
     if (combinations > ENTRIES_MAX)
-      throw new PolicyError(policy, decision, undefined, `its rules read so many facts that it has over ${ENTRIES_MAX} entries`);
+      throw new PolicyError(
+        policy,
+        decision,
+        undefined,
+        `its rules read so many facts that it has over ${ENTRIES_MAX} entries`,
+      );
     const chosen = new Int32Array(domains.length);
     for (let c = 0; c < combinations; c++) {
       let rest = c;
@@ -228,7 +258,12 @@ function spied<D extends DecisionName>(
     get(target, key) {
       const at = domains.findIndex(([name]) => name === key);
       if (at < 0 && typeof key === 'string')
-        throw new PolicyError(policy, decision, undefined, `there is no fact ${JSON.stringify(key)}; there is: ${domains.map((d) => d[0]).join(', ')}`);
+        throw new PolicyError(
+          policy,
+          decision,
+          undefined,
+          `there is no fact ${JSON.stringify(key)}; there is: ${domains.map((d) => d[0]).join(', ')}`,
+        );
       if (at >= 0) read.add(at);
       return target[key as keyof Facts<D>];
     },

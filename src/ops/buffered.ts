@@ -4,7 +4,7 @@
  */
 import { EV_FILE_READ, F_COVERED, F_DIRTY, F_WRITEBACK } from '../machine/machine.ts';
 import { END_BLOCKED, END_DONE, procedure } from '../machine/procedures.ts';
-import { aOf, onFile, type Op, OP_KINDS } from './op.ts';
+import { aOf, OP_KINDS, type Op, onFile } from './op.ts';
 
 const steps: { readonly [K in 'read' | 'write']: number } = procedure('buffered', {
   read: (m, t) => {

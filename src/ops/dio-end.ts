@@ -3,7 +3,7 @@ import { EV_DIO_WRITE } from '../machine/machine.ts';
 import { procedure, T_DIRTY } from '../machine/procedures.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { REF_WRITE } from '../reference/reference.ts';
-import { aOf, onRef, type Op, OP_KINDS } from './op.ts';
+import { aOf, OP_KINDS, type Op, onRef } from './op.ts';
 import { unpinSteps } from './unpin.ts';
 
 /**

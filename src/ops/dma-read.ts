@@ -2,7 +2,7 @@ import { CALLERS } from '../domain/kinds.ts';
 import { EV_DEVICE_LOAD } from '../machine/machine.ts';
 import { END_DONE, procedure } from '../machine/procedures.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
-import { aOf, onRef, type Op, OP_KINDS } from './op.ts';
+import { aOf, OP_KINDS, type Op, onRef } from './op.ts';
 
 /** The device reads the folio it was given, whatever it is mapped to by now. */
 const steps: { readonly [K in 'I1']: number } = procedure('dma_read', {

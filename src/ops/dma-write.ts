@@ -1,13 +1,8 @@
-import {
-  CALLERS,
-  STORER_DEVICE_GET,
-  STORER_DEVICE_PIN,
-  STORER_DEVICE_PIN_LT,
-} from '../domain/kinds.ts';
+import { CALLERS, STORER_DEVICE_GET, STORER_DEVICE_PIN, STORER_DEVICE_PIN_LT } from '../domain/kinds.ts';
 import { END_DONE, procedure } from '../machine/procedures.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { REF_LONGTERM, REF_WRITE, type Reference } from '../reference/reference.ts';
-import { aOf, onRef, type Op, OP_KINDS } from './op.ts';
+import { aOf, OP_KINDS, type Op, onRef } from './op.ts';
 
 /** The device stores fresh content into the folio it was given; no PTE, no fault, no notification. */
 const steps: { readonly [K in 'I1']: number } = procedure('dma_write', {
@@ -36,7 +31,8 @@ export const dmaWrite: Op = {
     OP_KINDS.indexOf('dma_write'),
     1,
     (ref, handle) =>
-      (ref.handleFlags[handle]! & REF_WRITE) !== 0 && CALLER_CONTRACTS[CALLERS[ref.handleCaller[handle]!]!].store,
+      (ref.handleFlags[handle]! & REF_WRITE) !== 0 &&
+      CALLER_CONTRACTS[CALLERS[ref.handleCaller[handle]!]!].store,
   ),
   start: (m, t, step, token) => {
     m.task.handle[t] = aOf(step);

@@ -1,6 +1,6 @@
 import { V_MAPPED } from '../machine/machine.ts';
 import { END_DONE, procedure } from '../machine/procedures.ts';
-import { aOf, drawMm, type Op, OP_KINDS, pack } from './op.ts';
+import { aOf, drawMm, OP_KINDS, type Op, pack } from './op.ts';
 
 const AT = OP_KINDS.indexOf('exit');
 

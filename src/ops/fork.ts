@@ -14,7 +14,7 @@ import {
   ZERO_PFN,
 } from '../machine/machine.ts';
 import { END_DONE, procedure } from '../machine/procedures.ts';
-import { aOf, drawMm, type Op, OP_KINDS, pack } from './op.ts';
+import { aOf, drawMm, OP_KINDS, type Op, pack } from './op.ts';
 
 const AT = OP_KINDS.indexOf('fork');
 const FORK_PTE = DECISION_NAMES.indexOf('forkPte');
@@ -45,7 +45,8 @@ const steps: { readonly [K in 'K1' | 'K2' | 'K3']: number } = procedure('fork', 
     const page = m.task.page[t]!;
     const from = m.task.mm[t]! * pages + page;
     const to = m.task.other[t]! * pages + page;
-    if (isPrivate(m.shape.kind[page]!) && (m.vma[to]! & V_ANON_VMA) !== 0) copyPte(m, from, to, m.hasPinned[m.task.mm[t]!]!);
+    if (isPrivate(m.shape.kind[page]!) && (m.vma[to]! & V_ANON_VMA) !== 0)
+      copyPte(m, from, to, m.hasPinned[m.task.mm[t]!]!);
     m.task.page[t] = page + 1;
     return page + 1 < pages ? steps.K2 : steps.K3;
   },

@@ -30,7 +30,7 @@ import {
 } from '../machine/procedures.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import type { Reference } from '../reference/reference.ts';
-import { type Alphabet, aOf, bOf, cOf, drawMm, type Op, OP_KINDS, pack } from './op.ts';
+import { type Alphabet, aOf, bOf, cOf, drawMm, OP_KINDS, type Op, pack } from './op.ts';
 
 const AT = OP_KINDS.indexOf('gup');
 const GUP_KIND = DECISION_NAMES.indexOf('gupKind');
@@ -186,7 +186,12 @@ export const gup: Op = {
   draw: (ref, alphabet: Alphabet, rng) =>
     ref.freeHandle() < 0 || alphabet.gups.length === 0
       ? -1
-      : pack(AT, drawMm(ref, rng), rng.below(ref.shape.pages), alphabet.gups[rng.below(alphabet.gups.length)]!),
+      : pack(
+          AT,
+          drawMm(ref, rng),
+          rng.below(ref.shape.pages),
+          alphabet.gups[rng.below(alphabet.gups.length)]!,
+        ),
   start: (m, t, step, _token, slot) => {
     const variant = cOf(step);
     m.task.mm[t] = aOf(step);

@@ -2,7 +2,7 @@ import { isPrivate } from '../domain/setup.ts';
 import { V_DONTFORK } from '../machine/machine.ts';
 import { END_DONE, procedure } from '../machine/procedures.ts';
 import type { Reference } from '../reference/reference.ts';
-import { aOf, bOf, cOf, drawPage, enumeratePages, type Op, OP_KINDS } from './op.ts';
+import { aOf, bOf, cOf, drawPage, enumeratePages, OP_KINDS, type Op } from './op.ts';
 
 const AT = OP_KINDS.indexOf('madvise');
 

@@ -2,8 +2,8 @@ import { isShared } from '../domain/setup.ts';
 import { DECISION_NAMES } from '../machine/decisions.ts';
 import { F_EXCLUSIVE, P_DIRTY, P_PRESENT, P_WRITE, V_WRITE } from '../machine/machine.ts';
 import { END_DONE, procedure } from '../machine/procedures.ts';
-import { aOf, bOf, cOf, enumeratePages, drawPage, type Op, OP_KINDS } from './op.ts';
 import type { Reference } from '../reference/reference.ts';
+import { aOf, bOf, cOf, drawPage, enumeratePages, OP_KINDS, type Op } from './op.ts';
 
 const AT = OP_KINDS.indexOf('mprotect');
 const PROTECT_UPGRADE = DECISION_NAMES.indexOf('protectUpgrade');

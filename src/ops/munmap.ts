@@ -1,5 +1,5 @@
 import { END_DONE, procedure } from '../machine/procedures.ts';
-import { aOf, bOf, onPage, type Op, OP_KINDS } from './op.ts';
+import { aOf, bOf, OP_KINDS, type Op, onPage } from './op.ts';
 
 /** mm/memory.c: zap_pte_range(): drops the mapping and its reference, never looks at pins. */
 const steps: { readonly [K in 'Z1']: number } = procedure('munmap', {

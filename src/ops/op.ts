@@ -135,7 +135,11 @@ export function drawEach(op: number, count: number, variants: number, rng: Rng):
 }
 
 /** An operation on one page of one mm. */
-export function onPage(op: number, variants: number, test: PerPage): Pick<Op, 'enabled' | 'enumerate' | 'draw'> {
+export function onPage(
+  op: number,
+  variants: number,
+  test: PerPage,
+): Pick<Op, 'enabled' | 'enumerate' | 'draw'> {
   const enabled = (ref: Reference, step: number): boolean => test(ref, aOf(step), bOf(step));
   return {
     enabled,

@@ -1,7 +1,7 @@
 import { callFault } from '../machine/faults.ts';
 import { EV_LOAD, P_PRESENT } from '../machine/machine.ts';
 import { END_DONE, procedure } from '../machine/procedures.ts';
-import { aOf, bOf, onPage, type Op, OP_KINDS } from './op.ts';
+import { aOf, bOf, OP_KINDS, type Op, onPage } from './op.ts';
 
 /** A CPU load; faults the page in if it has to. */
 const steps: { readonly [K in 'R1']: number } = procedure('read', {

@@ -6,7 +6,7 @@
 import { DECISION_NAMES } from '../machine/decisions.ts';
 import { F_BUFFERS, F_DIRTY, F_WRITEBACK, type Machine, NO_PFN, P_DIRTY } from '../machine/machine.ts';
 import { END_DONE, END_NO_EFFECT, procedure } from '../machine/procedures.ts';
-import { aOf, isTracked, onFile, type Op, OP_KINDS } from './op.ts';
+import { aOf, isTracked, OP_KINDS, type Op, onFile } from './op.ts';
 
 const STRIP_BUFFERS = DECISION_NAMES.indexOf('stripBuffers');
 const RECLAIM = 0;

@@ -18,7 +18,7 @@ import {
 import { END_DONE, procedure, T_DIRTY } from '../machine/procedures.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { REF_WRITE } from '../reference/reference.ts';
-import { aOf, cOf, onRef, type Op, OP_KINDS } from './op.ts';
+import { aOf, cOf, OP_KINDS, type Op, onRef } from './op.ts';
 
 const UNPIN_DIRTY = DECISION_NAMES.indexOf('unpinDirty');
 
@@ -87,7 +87,8 @@ export const unpin: Op = {
   ...onRef(OP_KINDS.indexOf('unpin'), 2, (ref, handle, variant) => {
     const { release } = CALLER_CONTRACTS[CALLERS[ref.handleCaller[handle]!]!];
     if (release === 'dio_end') return false;
-    if (variant === UNPIN_DIRTYING) return release !== 'unpin clean' && (ref.handleFlags[handle]! & REF_WRITE) !== 0;
+    if (variant === UNPIN_DIRTYING)
+      return release !== 'unpin clean' && (ref.handleFlags[handle]! & REF_WRITE) !== 0;
     return release !== 'unpin dirty';
   }),
   start: (m, t, step) => {

@@ -2,7 +2,7 @@ import { SHARED_FILE } from '../domain/kinds.ts';
 import { callFault } from '../machine/faults.ts';
 import { EV_DIRTIED, F_BUFFERS, F_COVERED, NO_REF, P_DIRTY, P_WRITE } from '../machine/machine.ts';
 import { END_DONE, procedure, T_FAULT_WRITE } from '../machine/procedures.ts';
-import { aOf, bOf, onPage, type Op, OP_KINDS } from './op.ts';
+import { aOf, bOf, OP_KINDS, type Op, onPage } from './op.ts';
 
 /** A CPU store of fresh content to the whole page; takes a write fault unless the PTE is writable. */
 const steps: { readonly [K in 'S1']: number } = procedure('write', {

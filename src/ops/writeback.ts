@@ -19,7 +19,7 @@ import {
   P_WRITE,
 } from '../machine/machine.ts';
 import { END_BLOCKED, END_DONE, END_NO_EFFECT, procedure } from '../machine/procedures.ts';
-import { aOf, cOf, isTracked, onFile, type Op, OP_KINDS } from './op.ts';
+import { aOf, cOf, isTracked, OP_KINDS, type Op, onFile } from './op.ts';
 
 const WB_BEGIN = DECISION_NAMES.indexOf('wbBegin');
 
@@ -78,7 +78,8 @@ const steps: { readonly [K in 'B1' | 'B6' | 'Y1' | 'Y2' | 'Y3']: number } = proc
   B1: (m, t) => {
     const file = m.task.other[t]!;
     const pfn = m.cache[file]!;
-    if (pfn !== NO_PFN && (m.flags[pfn]! & F_WRITEBACK) !== 0) return m.task.kind[t] === ALL ? END_BLOCKED : END_NO_EFFECT;
+    if (pfn !== NO_PFN && (m.flags[pfn]! & F_WRITEBACK) !== 0)
+      return m.task.kind[t] === ALL ? END_BLOCKED : END_NO_EFFECT;
     return begin(m, file, m.task.kind[t]!) ? END_DONE : END_NO_EFFECT;
   },
   B6: (m, t) => (finish(m, m.task.other[t]!) ? END_DONE : END_NO_EFFECT),
@@ -104,7 +105,11 @@ export const wbStart: Op = {
   title: 'writeback starts: mkclean, clear dirty, writeback flag',
   kernel: 'mm/page-writeback.c: folio_clear_dirty_for_io(); mm/rmap.c: folio_mkclean()',
   live: 'sync_file_range(SYNC_FILE_RANGE_WRITE), the flusher',
-  ...onFile(OP_KINDS.indexOf('wb_start'), 2, (ref, file) => isTracked(ref, file) && ref.wbStarted[file] === 0),
+  ...onFile(
+    OP_KINDS.indexOf('wb_start'),
+    2,
+    (ref, file) => isTracked(ref, file) && ref.wbStarted[file] === 0,
+  ),
   start: (m, t, step) => {
     m.task.other[t] = aOf(step);
     m.task.kind[t] = cOf(step);

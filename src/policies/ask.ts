@@ -2,7 +2,7 @@
  * One question to one table of a policy, in kernel terms. For tests and for reading a policy aloud; the
  * machine uses expanded tables.
  */
-import { type Answer, type DecisionName, DECISIONS, type Facts, type Policy } from '../machine/decisions.ts';
+import { type Answer, DECISIONS, type DecisionName, type Facts, type Policy } from '../machine/decisions.ts';
 
 export interface Reply<D extends DecisionName> {
   readonly answer: Answer<D>;

@@ -13,6 +13,7 @@ import pLimit from 'p-limit';
 import { type ExpandedPolicy, expandPolicy, PolicyError } from '../machine/tables.ts';
 import { BUILT_IN, findPolicy, policyByName } from './index.ts';
 import type { LoadAnswer, LoadJob } from './load-watch.ts';
+import { hint } from './nearest.ts';
 import { oneLine } from './shape.ts';
 
 export interface LoadOptions {
@@ -155,7 +156,8 @@ export async function resolvePolicies(
     }
     const key = policy.id.toLowerCase();
     const same = policies.get(key);
-    if (same === undefined) policies.set(key, { name, policy: isModulePath(name) ? { ...policy, module: name } : policy });
+    if (same === undefined)
+      policies.set(key, { name, policy: isModulePath(name) ? { ...policy, module: name } : policy });
     else
       broken.push({
         name,
@@ -179,40 +181,9 @@ async function attempt(load: Promise<ExpandedPolicy>): Promise<ExpandedPolicy | 
 function builtInId(name: string): string {
   const policy = findPolicy(name);
   if (policy !== undefined) return policy.id;
-  const near = nearest(name);
-  const hint = near === undefined ? '.' : `; did you mean ${near}?`;
+  const names = ['all', ...BUILT_IN.flatMap((p) => (p.alias === undefined ? [p.id] : [p.alias, p.id]))];
   const list = BUILT_IN.map((p) => (p.alias === undefined ? p.id : `${p.id} (${p.alias})`)).join(', ');
   throw new RangeError(
-    `there is no policy ${JSON.stringify(name)}${hint} There is: ${list}, all, or a module path such as ./mine.ts`,
+    `there is no policy ${JSON.stringify(name)}${hint(name, names)} There is: ${list}, all, or a module path such as ./mine.ts`,
   );
-}
-
-/** A built-in id or alias that contains the name, or is at most a third of its letters away from it. */
-function nearest(name: string): string | undefined {
-  const wanted = name.toLowerCase();
-  const names = ['all', ...BUILT_IN.flatMap((p) => (p.alias === undefined ? [p.id] : [p.alias, p.id]))];
-  const containing = wanted.length < 3 ? undefined : names.find((n) => n.includes(wanted));
-  if (containing !== undefined) return containing;
-  const [best] = names
-    .map((n) => ({ n, away: distance(wanted, n) }))
-    .filter(({ n, away }) => away <= Math.max(1, Math.floor(n.length / 3)))
-    .sort((a, b) => a.away - b.away);
-  return best?.n;
-}
-
-/** Insertions, deletions, replacements and swaps of neighbours between two short words. */
-function distance(a: string, b: string): number {
-  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      let least = Math.min(rows[i - 1]![j]! + 1, row[j - 1]! + 1, rows[i - 1]![j - 1]! + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
-        least = Math.min(least, rows[i - 2]![j - 2]! + 1);
-      row.push(least);
-    }
-    rows.push(row);
-  }
-  return rows[a.length]![b.length]!;
 }

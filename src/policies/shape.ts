@@ -40,7 +40,10 @@ export function checkedPolicy(module: string, value: unknown): Policy {
     throw wrong('keeps must be { anonExclusive: boolean, hasPinned: boolean }');
   if (!Array.isArray(claims)) throw wrong(`claims must be a list of: ${CLAIMS.join(', ')}`);
   if (canary !== undefined && typeof canary !== 'boolean') throw wrong('canary must be true or false');
-  if (derivedFrom !== undefined && !(Array.isArray(derivedFrom) && derivedFrom.every((d) => typeof d === 'string')))
+  if (
+    derivedFrom !== undefined &&
+    !(Array.isArray(derivedFrom) && derivedFrom.every((d) => typeof d === 'string'))
+  )
     throw wrong('derivedFrom must be a list of policy ids, as derive() sets it');
   if (!isRecord(tables))
     throw wrong(`tables is ${kindOf(tables)}; derive(...) from a built-in policy fills it`);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Row, ask, row, rulesOf } from './ask.ts';
+import { ask, type Row, row, rulesOf } from './ask.ts';
 import { mapcount } from './v5.7-mapcount.ts';
 import { cowBreak } from './v5.8-cow-break.ts';
 

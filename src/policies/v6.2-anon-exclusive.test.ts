@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Row, ask, row, rulesOf } from './ask.ts';
+import { ask, type Row, row, rulesOf } from './ask.ts';
 import { pageCount } from './v5.11-page-count.ts';
 import { anonExclusive } from './v6.2-anon-exclusive.ts';
 

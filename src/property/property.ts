@@ -19,7 +19,9 @@ export type ObservationKind =
 
 export type Provenance = 'match' | 'leak' | 'stale';
 export type StoredBy = 'initial' | 'cpu' | 'device' | 'file';
-export type ObservedBy = 'cpu' | 'device' | 'file' | 'disk' | 'filesystem';
+export const STORED_BY = ['-', 'initial', 'cpu', 'device', 'file'] as const;
+export const OBSERVED_BY = ['cpu', 'device', 'file', 'disk', 'filesystem'] as const;
+export type ObservedBy = (typeof OBSERVED_BY)[number];
 
 /**
  * One observation, judged by the reference as to content. Reused from step to step: a property reads it and keeps
@@ -68,7 +70,17 @@ export interface Observation {
 }
 
 /** What is broken: content that leaked or is stale, or another kind of damage. */
-export type Damage = 'leak' | 'stale' | 'unnotified' | 'unstable' | 'stateless' | 'bug' | 'warning' | 'use-after-free';
+export const DAMAGES = [
+  'leak',
+  'stale',
+  'unnotified',
+  'unstable',
+  'stateless',
+  'bug',
+  'warning',
+  'use-after-free',
+] as const;
+export type Damage = (typeof DAMAGES)[number];
 
 export interface Property {
   readonly id: string;

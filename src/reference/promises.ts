@@ -80,7 +80,8 @@ export const PROMISES: readonly PromiseRow[] = [
     mapped: PRIVATE,
     promise: 'exact',
     overFork: 'kept',
-    source: 'docs/model.md, G3; commit 84209e87c696 ("mm/gup: reliable R/O long-term pinning in COW mappings")',
+    source:
+      'docs/model.md, G3; commit 84209e87c696 ("mm/gup: reliable R/O long-term pinning in COW mappings")',
   },
   {
     name: 'R PIN of a private page that was written',
@@ -100,7 +101,8 @@ export const PROMISES: readonly PromiseRow[] = [
     mapped: ['anon, untouched', 'private file, transparent'],
     promise: 'since-take',
     overFork: 'kept',
-    source: 'docs/model.md: the unshare rule excludes short pins of the zero page and of cache pages on purpose',
+    source:
+      'docs/model.md: the unshare rule excludes short pins of the zero page and of cache pages on purpose',
   },
   {
     name: 'R GET, vmsplice or O_DIRECT write from a private mapping',
@@ -145,8 +147,29 @@ export const CALLER_CONTRACTS: { readonly [C in Caller]: CallerContract } = {
   pin: { ref: 'PIN', write: 'free', longterm: 'free', load: true, store: true, release: 'unpin' },
   vmsplice: { ref: 'GET', write: false, longterm: false, load: true, store: false, release: 'unpin clean' },
   o_direct_read: { ref: 'DIO', write: true, longterm: false, load: false, store: false, release: 'dio_end' },
-  o_direct_write: { ref: 'DIO', write: false, longterm: false, load: false, store: false, release: 'dio_end' },
+  o_direct_write: {
+    ref: 'DIO',
+    write: false,
+    longterm: false,
+    load: false,
+    store: false,
+    release: 'dio_end',
+  },
   fixed_buffer: { ref: 'PIN', write: true, longterm: true, load: true, store: true, release: 'unpin clean' },
-  process_vm_readv: { ref: 'PIN', write: false, longterm: false, load: true, store: false, release: 'unpin clean' },
-  process_vm_writev: { ref: 'PIN', write: true, longterm: false, load: true, store: true, release: 'unpin dirty' },
+  process_vm_readv: {
+    ref: 'PIN',
+    write: false,
+    longterm: false,
+    load: true,
+    store: false,
+    release: 'unpin clean',
+  },
+  process_vm_writev: {
+    ref: 'PIN',
+    write: true,
+    longterm: false,
+    load: true,
+    store: true,
+    release: 'unpin dirty',
+  },
 };

@@ -9,7 +9,15 @@
  * provenance alone, never by comparing values or by who wrote.
  */
 import type { Columns } from '../domain/columns.ts';
-import { ANON, CALLERS, PRIVATE_FILE, SHARED_FILE, STORER_CPU, STORER_FILE, ZERO_TOKEN } from '../domain/kinds.ts';
+import {
+  ANON,
+  CALLERS,
+  PRIVATE_FILE,
+  SHARED_FILE,
+  STORER_CPU,
+  STORER_FILE,
+  ZERO_TOKEN,
+} from '../domain/kinds.ts';
 import { isPrivate, NO_FILE, type Shape } from '../domain/setup.ts';
 import { CALLER_CONTRACTS, type Mapped, promiseFor } from './promises.ts';
 
@@ -208,7 +216,8 @@ export class Reference {
   }
 
   exit(mm: number): void {
-    for (let v = 0; v < this.shape.pages; v++) if (this.mapped[mm * this.shape.pages + v] === 1) this.munmap(mm, v);
+    for (let v = 0; v < this.shape.pages; v++)
+      if (this.mapped[mm * this.shape.pages + v] === 1) this.munmap(mm, v);
     this.alive[mm] = 0;
   }
 
@@ -417,7 +426,9 @@ export class Reference {
 
   /** True if the token ever was the content of a file page. */
   wasInFile(token: number): boolean {
-    return (this.seen[token]! & (((1 << this.shape.files) - 1) << this.fileCell)) !== 0 && token !== ZERO_TOKEN;
+    return (
+      (this.seen[token]! & (((1 << this.shape.files) - 1) << this.fileCell)) !== 0 && token !== ZERO_TOKEN
+    );
   }
 
   /** How many living pages and shared file pages have this token as their current content. */
@@ -443,7 +454,12 @@ export class Reference {
     if (this.forked[cell] === 0) return false;
     for (let m = 0; m < mms; m++) {
       const other = m * pages + page;
-      if (m !== mm && this.alive[m] === 1 && this.forked[other] === 1 && this.current[other] !== this.current[cell])
+      if (
+        m !== mm &&
+        this.alive[m] === 1 &&
+        this.forked[other] === 1 &&
+        this.current[other] !== this.current[cell]
+      )
         return true;
     }
     return false;
@@ -452,7 +468,11 @@ export class Reference {
   /** Relation of a token to a cell for the canonical key: 0 never seen, 1 past, 2 what it must show now. */
   relation(cell: number, token: number): number {
     const file = cell - this.fileCell;
-    if (file < 0 && this.cellState[cell] === TRANSPARENT && this.shape.kind[cell % this.shape.pages] === PRIVATE_FILE)
+    if (
+      file < 0 &&
+      this.cellState[cell] === TRANSPARENT &&
+      this.shape.kind[cell % this.shape.pages] === PRIVATE_FILE
+    )
       return 0; // judged by the file's bit alone
     if (this.cellState[cell] === FIXED && this.current[cell] === token) return 2;
     return (this.seen[token]! >>> cell) & 1;

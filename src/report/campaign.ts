@@ -2,9 +2,9 @@
 import Table from 'cli-table3';
 import pc from 'picocolors';
 import { PROPERTIES } from '../../properties/index.ts';
-import { CLAIM_PROPERTIES } from '../executor/simulated.ts';
 import { ruleCoverage } from '../campaign/coverage.ts';
 import type { CampaignResult, Finding } from '../campaign/types.ts';
+import { CLAIM_PROPERTIES } from '../executor/simulated.ts';
 import { COST_NAMES } from '../machine/machine.ts';
 import { OP_KINDS } from '../ops/op.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { pagesOf } from '../check/scope.ts';
 import { type Replay, replayOn } from '../executor/replay.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
-import { pagesOf } from '../check/scope.ts';
 import { newCounterexample } from '../scenario/file.ts';
 import { parseSteps } from '../scenario/parse.ts';
 import {

@@ -1,7 +1,7 @@
 /** Policies against counterexamples, and what a candidate breaks that its base does not. Data, then text and markdown. */
 import type { Replay } from '../executor/replay.ts';
-import { COST_NAMES, type Costs, noCosts } from '../machine/machine.ts';
 import type { ScenarioVerdict } from '../executor/run.ts';
+import { COST_NAMES, type Costs, noCosts } from '../machine/machine.ts';
 import { wrapText } from './columns.ts';
 import { type Paint, PLAIN } from './paint.ts';
 

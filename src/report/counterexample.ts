@@ -1,8 +1,9 @@
 /** From a scenario and a policy that breaks a promise in it to a counterexample file's content, words included. */
+
+import { PROPERTIES } from '../../properties/index.ts';
 import { type FoundInRun, type RunResult, runScenario } from '../executor/run.ts';
 import { traceScenario } from '../executor/trace.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
-import { PROPERTIES } from '../../properties/index.ts';
 import {
   type Counterexample,
   type Expectation,

@@ -1,9 +1,10 @@
 /** A trace for people: after each step the state, what changed marked, what was observed, which rules decided. */
+
+import { decodeClass } from '../executor/simulated.ts';
 import type { Trace, TraceDecision, TraceObservation, TraceState, TraceStep } from '../executor/trace.ts';
 import { classId } from '../property/property.ts';
-import { decodeClass } from '../executor/simulated.ts';
-import { type Paint, PLAIN } from './paint.ts';
 import { wrapText } from './columns.ts';
+import { type Paint, PLAIN } from './paint.ts';
 
 export interface TraceOptions {
   readonly paint?: Paint;

@@ -6,6 +6,7 @@
  * `text` (size, JSON, doubled fields), `schema` (what the JSON Schema says too), `meaning` (what a schema cannot
  * say: names, ends, ranges), `id` (the content id). Every error is one line; a hostile file costs no more than that.
  */
+
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { CALLERS, PAGE_KINDS, REF_KINDS } from '../domain/kinds.ts';
@@ -14,14 +15,10 @@ import { FILESYSTEMS } from '../machine/filesystems.ts';
 import { COST_NAMES, type Costs } from '../machine/machine.ts';
 import { ADVICE } from '../ops/madvise.ts';
 import { WB_MODES } from '../ops/writeback.ts';
-import {
-  classId,
-  type Damage,
-  type FindingClass,
-  type ObservedBy,
-  type StoredBy,
-} from '../property/property.ts';
+import { classId, DAMAGES, type FindingClass, OBSERVED_BY, STORED_BY } from '../property/property.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
+import { FileError, type Path, pathText, shorten, shown, UNPRINTABLE } from './file-error.ts';
+import { readJson } from './json.ts';
 import { FIRST_MM, type Step } from './scenario.ts';
 
 export const FILE_FORMAT = 'gupfuzz-counterexample';
@@ -86,45 +83,12 @@ export interface Counterexample {
   readonly explanation: string;
 }
 
+export { type FileCheck, FileError } from './file-error.ts';
+
 /** What the content id is computed from. */
 export type CounterexampleContent = Pick<Counterexample, 'setup' | 'steps' | 'policy' | 'class'>;
 
-export type FileCheck = 'text' | 'schema' | 'meaning' | 'id';
-
-/** A file that is not a counterexample. The message is one line of at most 400 characters, for users. */
-export class FileError extends Error {
-  readonly file: string;
-  /** The layer that refused it. */
-  readonly check: FileCheck;
-  /** `steps[3].page`, or '' for the file as a whole. */
-  readonly path: string;
-  constructor(file: string, check: FileCheck, path: string, what: string) {
-    const place = path === '' ? '' : `${shorten(path, 120)} `;
-    super(shorten(`${shorten(plain(file), 120)}: ${place}${what}`, 400));
-    this.name = 'FileError';
-    this.file = file;
-    this.check = check;
-    this.path = path;
-  }
-}
-
 // ---- The definition --------------------------------------------------------------------------------------------
-
-/** Controls, line separators, bidirectional overrides, lone surrogates, U+FFFD: nothing of that belongs in a file. */
-const UNPRINTABLE =
-  '\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069\\ufeff\\ufffd\\ufffe\\uffff\\ud800-\\udfff';
-const DAMAGES = [
-  'leak',
-  'stale',
-  'unnotified',
-  'unstable',
-  'stateless',
-  'bug',
-  'warning',
-  'use-after-free',
-] as const satisfies readonly Damage[];
-const STORED_BY = ['-', 'initial', 'cpu', 'device', 'file'] as const satisfies readonly (StoredBy | '-')[];
-const OBSERVED_BY = ['cpu', 'device', 'file', 'disk', 'filesystem'] as const satisfies readonly ObservedBy[];
 
 const PROPERTY = '(?:[a-z][a-z0-9-]{0,39}|claim: [a-z][A-Za-z0-9 _=>-]{0,59})';
 const CLASS_ID = new RegExp(
@@ -444,7 +408,7 @@ export function parseCounterexample(text: string, name: string): Counterexample 
   const bytes = Buffer.byteLength(text);
   if (bytes > FILE_BYTES_MAX)
     throw new FileError(name, 'text', '', `the file has ${bytes} bytes; allowed: at most ${FILE_BYTES_MAX}`);
-  return validate(new JsonReader(text, name).document(), name);
+  return validate(readJson(text, name), name);
 }
 
 function validate(value: unknown, name: string): Counterexample {
@@ -464,8 +428,6 @@ function validate(value: unknown, name: string): Counterexample {
     );
   return c;
 }
-
-type Path = readonly PropertyKey[];
 
 function explain(issues: readonly z.core.$ZodIssue[], root: unknown, file: string): FileError {
   // A misspelt field is both missing and unknown: the unknown one says more.
@@ -487,35 +449,6 @@ function valueAt(root: unknown, path: Path): unknown {
     value = (value as Record<PropertyKey, unknown>)[key];
   }
   return value;
-}
-
-/** `steps[3].page`, `expect["v5.7-mapcount"].verdict`. */
-function pathText(path: Path): string {
-  return path
-    .map((key, i) => {
-      if (typeof key === 'number') return `[${key}]`;
-      const word = String(key);
-      return /^[A-Za-z]\w{0,39}$/.test(word) ? `${i === 0 ? '' : '.'}${word}` : `[${shown(word)}]`;
-    })
-    .join('');
-}
-
-/** A value as JSON on one line, at most 60 characters. */
-function shown(value: unknown): string {
-  return shorten(plain(JSON.stringify(value) ?? 'undefined'), 60);
-}
-
-const UNPRINTABLES = new RegExp(`[${UNPRINTABLE}]`, 'gu');
-
-/** Escapes what could break the line or hide text. */
-function plain(text: string): string {
-  return text.replace(UNPRINTABLES, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
-
-function shorten(text: string, max: number): string {
-  if (text.length <= max) return text;
-  // Not in the middle of a surrogate pair.
-  return `${text.slice(0, max - 3).replace(/[\ud800-\udbff]$/, '')}...`;
 }
 
 /** An mm or a reference: where its name came from, and where it ended. */
@@ -641,166 +574,6 @@ function checkFinding(c: Counterexample, file: string): void {
       fail([...at, 'classes'], e.classes, `with ${classId(c.class)}, as found on this policy`);
   }
 }
-
-// ---- Strict JSON -----------------------------------------------------------------------------------------------
-
-/** Deeper than any valid file, shallow enough to recurse. */
-const DEPTH_MAX = 16;
-
-/**
- * JSON as in RFC 8259, but: a field given twice is an error (JSON.parse keeps the last), so are `__proto__`, numbers
- * beyond a double and nesting deeper than 16. Numbers lose a minus sign on zero, which JSON cannot give back.
- */
-class JsonReader {
-  readonly #text: string;
-  readonly #file: string;
-  readonly #path: (string | number)[] = [];
-  #at = 0;
-
-  constructor(text: string, file: string) {
-    this.#text = text;
-    this.#file = file;
-  }
-
-  document(): unknown {
-    const value = this.#value();
-    this.#space();
-    if (this.#at < this.#text.length) throw this.#syntax('nothing after the last }');
-    return value;
-  }
-
-  #value(): unknown {
-    this.#space();
-    switch (this.#text[this.#at]) {
-      case '{':
-        return this.#object();
-      case '[':
-        return this.#array();
-      case '"':
-        return this.#string();
-    }
-    for (const [word, value] of WORDS)
-      if (this.#text.startsWith(word, this.#at)) {
-        this.#at += word.length;
-        return value;
-      }
-    NUMBER.lastIndex = this.#at;
-    const digits = NUMBER.exec(this.#text)?.[0];
-    if (digits === undefined) throw this.#syntax('a JSON value');
-    this.#at += digits.length;
-    const value = Number(digits);
-    if (!Number.isFinite(value))
-      throw this.#refused(`is ${shorten(digits, 60)}; allowed: a number that fits a double`);
-    return value === 0 ? 0 : value;
-  }
-
-  #object(): unknown {
-    const fields: Record<string, unknown> = {};
-    this.#open();
-    for (let count = 0; !this.#closes('}', count > 0); count++) {
-      if (this.#text[this.#at] !== '"') throw this.#syntax('a field name in double quotes');
-      const key = this.#string();
-      this.#path.push(key);
-      if (key === '__proto__') throw this.#refused('is an unknown field; allowed: the fields of the format');
-      if (Object.hasOwn(fields, key)) throw this.#refused('is given twice; allowed: each field once');
-      this.#space();
-      if (this.#text[this.#at] !== ':') throw this.#syntax('":"');
-      this.#at++;
-      fields[key] = this.#value();
-      this.#path.pop();
-    }
-    return fields;
-  }
-
-  #array(): unknown {
-    const items: unknown[] = [];
-    this.#open();
-    while (!this.#closes(']', items.length > 0)) {
-      this.#path.push(items.length);
-      items.push(this.#value());
-      this.#path.pop();
-    }
-    return items;
-  }
-
-  #open(): void {
-    this.#at++;
-    if (this.#path.length >= DEPTH_MAX)
-      throw this.#refused(`is nested too deep; allowed: at most ${DEPTH_MAX} levels`);
-  }
-
-  /** Steps over the bracket or, between elements, over the comma. */
-  #closes(bracket: string, comma: boolean): boolean {
-    this.#space();
-    if (this.#text[this.#at] === bracket) {
-      this.#at++;
-      return true;
-    }
-    if (!comma) return false;
-    if (this.#text[this.#at] !== ',') throw this.#syntax(`"," or "${bracket}"`);
-    this.#at++;
-    this.#space();
-    if (this.#text[this.#at] === bracket) throw this.#syntax('another element after ","');
-    return false;
-  }
-
-  #string(): string {
-    const start = this.#at++;
-    for (; ; this.#at++) {
-      const unit = this.#text.charCodeAt(this.#at);
-      if (unit === QUOTE) break;
-      if (unit === BACKSLASH) {
-        ESCAPE.lastIndex = this.#at;
-        const escaped = ESCAPE.exec(this.#text)?.[0];
-        if (escaped === undefined)
-          throw this.#syntax('an escape of JSON (\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u0000)');
-        this.#at += escaped.length - 1;
-      } else if (!(unit >= SPACE)) throw this.#syntax('a string on one line that ends in a double quote');
-    }
-    return JSON.parse(this.#text.slice(start, ++this.#at)) as string;
-  }
-
-  #space(): void {
-    for (; ; this.#at++) {
-      const unit = this.#text.charCodeAt(this.#at);
-      if (unit !== SPACE && unit !== 10 && unit !== 13 && unit !== 9) return;
-    }
-  }
-
-  #refused(what: string): FileError {
-    return new FileError(this.#file, 'text', pathText(this.#path), what);
-  }
-
-  #syntax(allowed: string): FileError {
-    const before = this.#text.slice(0, this.#at);
-    const line = before.split('\n').length;
-    const column = this.#at - before.lastIndexOf('\n');
-    const found = String.fromCodePoint(this.#text.codePointAt(this.#at) ?? 0);
-    const what =
-      this.#at >= this.#text.length
-        ? 'the end of the file'
-        : found === '\ufeff'
-          ? 'a byte order mark'
-          : shown(found);
-    return new FileError(
-      this.#file,
-      'text',
-      pathText(this.#path),
-      `is not JSON: line ${line}, column ${column} has ${what}; allowed: ${allowed}`,
-    );
-  }
-}
-
-const SPACE = 32;
-const QUOTE = 34;
-const BACKSLASH = 92;
-const WORDS: readonly (readonly [string, boolean | null])[] = [
-  ['true', true],
-  ['false', false],
-  ['null', null],
-];
-const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
 // ---- Writing ---------------------------------------------------------------------------------------------------
 

@@ -36,12 +36,15 @@ function parseStep(line: string, number: number): Step {
   if (!OP_KINDS.includes(op as OpKind)) fail(`operation ${op} is not one of: ${OP_KINDS.join(', ')}`);
   const kind = op as OpKind;
   const makes = kind === 'fork' || kind === 'gup';
-  if (makes && result === undefined) fail(`${kind} needs a name for its result: \`name = ${task}: ${kind} ...\``);
+  if (makes && result === undefined)
+    fail(`${kind} needs a name for its result: \`name = ${task}: ${kind} ...\``);
   if (!makes && result !== undefined) fail(`${kind} has no result to name`);
   const take = (allowed?: readonly string[]): string => {
     const arg = args.shift();
-    if (arg === undefined) return fail(`${kind} lacks an argument${allowed === undefined ? '' : `: ${allowed.join(' or ')}`}`);
-    if (allowed !== undefined && !allowed.includes(arg)) return fail(`${arg} is not one of: ${allowed.join(', ')}`);
+    if (arg === undefined)
+      return fail(`${kind} lacks an argument${allowed === undefined ? '' : `: ${allowed.join(' or ')}`}`);
+    if (allowed !== undefined && !allowed.includes(arg))
+      return fail(`${arg} is not one of: ${allowed.join(', ')}`);
     return arg;
   };
   const by = (who: 'device' | 'kernel' | 'other'): void => {

@@ -4,9 +4,9 @@
  */
 import { CALLERS, type Caller, type Prot } from '../domain/kinds.ts';
 import type { Setup } from '../domain/setup.ts';
+import { callerOf, fastOf, gupVariant, longtermOf, writeOf } from '../ops/gup.ts';
 import { ADVICE, DONTNEED } from '../ops/madvise.ts';
 import { PROTECT_RO, PROTECT_RW } from '../ops/mprotect.ts';
-import { callerOf, fastOf, gupVariant, longtermOf, writeOf } from '../ops/gup.ts';
 import { aOf, bOf, cOf, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
 import { WB_MODES } from '../ops/writeback.ts';
 
@@ -18,7 +18,12 @@ export type Step =
   | { readonly task: string; readonly op: 'exit' }
   | { readonly task: string; readonly op: 'munmap' | 'read' | 'write'; readonly page: string }
   | { readonly task: string; readonly op: 'mprotect'; readonly page: string; readonly prot: Prot }
-  | { readonly task: string; readonly op: 'madvise'; readonly page: string; readonly advice: (typeof ADVICE)[number] }
+  | {
+      readonly task: string;
+      readonly op: 'madvise';
+      readonly page: string;
+      readonly advice: (typeof ADVICE)[number];
+    }
   | {
       readonly task: string;
       readonly op: 'gup';
@@ -32,9 +37,18 @@ export type Step =
     }
   | { readonly task: 'device'; readonly op: 'unpin'; readonly ref: string; readonly dirty: boolean }
   | { readonly task: 'device'; readonly op: 'dio_end' | 'dma_read' | 'dma_write'; readonly ref: string }
-  | { readonly task: 'kernel'; readonly op: 'wb_start'; readonly file: string; readonly mode: (typeof WB_MODES)[number] }
+  | {
+      readonly task: 'kernel';
+      readonly op: 'wb_start';
+      readonly file: string;
+      readonly mode: (typeof WB_MODES)[number];
+    }
   | { readonly task: 'kernel'; readonly op: 'wb_end' | 'reclaim' | 'drop_caches'; readonly file: string }
-  | { readonly task: 'other'; readonly op: 'fsync' | 'buffered_read' | 'buffered_write'; readonly file: string };
+  | {
+      readonly task: 'other';
+      readonly op: 'fsync' | 'buffered_read' | 'buffered_write';
+      readonly file: string;
+    };
 
 export interface Scenario {
   readonly setup: Setup;
@@ -202,7 +216,11 @@ export function stepText(step: Step): string {
     case 'madvise':
       return `${step.task}: madvise ${step.page} ${step.advice}`;
     case 'gup': {
-      const flags = [step.write ? 'W' : 'R', ...(step.longterm ? ['LONGTERM'] : []), ...(step.fast ? ['fast'] : [])];
+      const flags = [
+        step.write ? 'W' : 'R',
+        ...(step.longterm ? ['LONGTERM'] : []),
+        ...(step.fast ? ['fast'] : []),
+      ];
       return `${step.result} = ${step.task}: gup ${step.page} ${step.caller} ${flags.join(' ')}`;
     }
     case 'unpin':

@@ -2,16 +2,17 @@
  * From a failing program to a minimal counterexample: fast-check's own shrinking, then our passes to a fixed point,
  * then breadth-first search within the scope of the result. Same policy, same class throughout.
  */
-import { type Found, Search } from '../check/search.ts';
+
 import { alphabetFor, PLAIN_GUPS } from '../check/scope.ts';
+import { type Found, Search } from '../check/search.ts';
 import type { Setup } from '../domain/setup.ts';
 import { runScenario } from '../executor/run.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { GUP_VARIANTS, gupVariant } from '../ops/gup.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { compareSimplicity, type StillFails } from './order.ts';
-import { bounds } from './passes/trim-setup.ts';
 import { PASSES } from './passes/index.ts';
+import { bounds } from './passes/trim-setup.ts';
 
 /** A class of finding of one policy. */
 export interface Target {

@@ -1,6 +1,7 @@
 /** Who uses what in a scenario: names that steps introduce and need. */
-import type { Scenario, Step } from '../scenario/scenario.ts';
+
 import { repair } from '../fuzz/program.ts';
+import type { Scenario, Step } from '../scenario/scenario.ts';
 
 /** Names a step refers to: its task if that is an mm, its page, file, reference, and what it introduces. */
 export function namesOf(step: Step): string[] {

@@ -9,7 +9,7 @@ import { type ExpandedPolicy, expandPolicy } from '../../machine/tables.ts';
 import { BUILT_IN } from '../../policies/index.ts';
 import { parseSteps } from '../../scenario/parse.ts';
 import { type Scenario, stepText } from '../../scenario/scenario.ts';
-import { compareSimplicity, type Pass, simplicity, type StillFails } from '../order.ts';
+import { compareSimplicity, type Pass, type StillFails, simplicity } from '../order.ts';
 import { cutAfter, failsAs } from '../shrink.ts';
 import { dropGroups } from './drop-groups.ts';
 import { dropPairs } from './drop-pairs.ts';
@@ -379,40 +379,37 @@ describe('every pass, on what a campaign finds', () => {
       });
   }
 
-  it.each(PASSES.map((p) => [p.name, p] as const))(
-    '%s: still fails, is no less simple, and applies',
-    (_, pass) => {
-      let progress = 0;
-      for (const { scenario, fails } of cases) {
-        const after = pass.run(scenario, fails);
-        expect(fails(after)).toBe(true);
-        expect(repair(after.setup, after.steps)).toEqual(after.steps);
-        // rename has the last word: it may lose by the text alone, which is the last entry of the order.
-        if (pass === rename)
-          expect(simplicity(after).slice(0, -1)).toEqual(simplicity(scenario).slice(0, -1));
-        else expect(compareSimplicity(after, scenario)).toBeLessThanOrEqual(0);
-        if (lines(after).join() !== lines(scenario).join()) progress++;
-      }
-      if (pass !== trimSetup) expect(progress).toBeGreaterThan(0);
-      expect(cases.length).toBeGreaterThan(100);
-    },
-  );
+  it.each(
+    PASSES.map((p) => [p.name, p] as const),
+  )('%s: still fails, is no less simple, and applies', (_, pass) => {
+    let progress = 0;
+    for (const { scenario, fails } of cases) {
+      const after = pass.run(scenario, fails);
+      expect(fails(after)).toBe(true);
+      expect(repair(after.setup, after.steps)).toEqual(after.steps);
+      // rename has the last word: it may lose by the text alone, which is the last entry of the order.
+      if (pass === rename) expect(simplicity(after).slice(0, -1)).toEqual(simplicity(scenario).slice(0, -1));
+      else expect(compareSimplicity(after, scenario)).toBeLessThanOrEqual(0);
+      if (lines(after).join() !== lines(scenario).join()) progress++;
+    }
+    if (pass !== trimSetup) expect(progress).toBeGreaterThan(0);
+    expect(cases.length).toBeGreaterThan(100);
+  });
 
-  it.each(PASSES.map((p) => [p.name, p] as const))(
-    '%s: where it made no progress, it makes none again',
-    (_, pass) => {
-      for (const { scenario, fails } of cases.slice(0, 120)) {
-        let best = scenario;
-        for (let i = 0; ; i++) {
-          expect(i).toBeLessThan(40);
-          const next = pass.run(best, fails);
-          if (JSON.stringify(next) === JSON.stringify(best)) break;
-          best = next;
-        }
-        expect(pass.run(best, fails)).toEqual(best);
+  it.each(
+    PASSES.map((p) => [p.name, p] as const),
+  )('%s: where it made no progress, it makes none again', (_, pass) => {
+    for (const { scenario, fails } of cases.slice(0, 120)) {
+      let best = scenario;
+      for (let i = 0; ; i++) {
+        expect(i).toBeLessThan(40);
+        const next = pass.run(best, fails);
+        if (JSON.stringify(next) === JSON.stringify(best)) break;
+        best = next;
       }
-    },
-  );
+      expect(pass.run(best, fails)).toEqual(best);
+    }
+  });
 
   it('rename is done after one call', () => {
     for (const { scenario, fails } of cases) {

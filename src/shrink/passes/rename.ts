@@ -52,10 +52,10 @@ export const rename: Pass = {
     };
     const steps = scenario.steps.map((step) => {
       const renamed: Record<string, unknown> = { ...step, task: names.get(step.task) ?? step.task };
-      if ('ref' in step) renamed['ref'] = names.get(step.ref) ?? step.ref;
-      if ('result' in step) renamed['result'] = names.get(step.result) ?? step.result;
-      if ('page' in step) renamed['page'] = pageNames.get(step.page) ?? step.page;
-      if ('file' in step) renamed['file'] = fileNames.get(step.file) ?? step.file;
+      if ('ref' in step) renamed.ref = names.get(step.ref) ?? step.ref;
+      if ('result' in step) renamed.result = names.get(step.result) ?? step.result;
+      if ('page' in step) renamed.page = pageNames.get(step.page) ?? step.page;
+      if ('file' in step) renamed.file = fileNames.get(step.file) ?? step.file;
       return renamed as unknown as Step;
     });
     const candidate = { setup: renamedSetup, steps };

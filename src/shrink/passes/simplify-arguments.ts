@@ -1,6 +1,6 @@
+import { plainVariant } from '../../check/scope.ts';
 import { CALLERS } from '../../domain/kinds.ts';
 import { callerOf, gupVariant, longtermOf, writeOf } from '../../ops/gup.ts';
-import { plainVariant } from '../../check/scope.ts';
 import type { Step } from '../../scenario/scenario.ts';
 import type { Pass } from '../order.ts';
 

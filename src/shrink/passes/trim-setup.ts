@@ -1,5 +1,5 @@
-import { FILESYSTEMS } from '../../machine/filesystems.ts';
 import type { Setup } from '../../domain/setup.ts';
+import { FILESYSTEMS } from '../../machine/filesystems.ts';
 import type { Scenario } from '../../scenario/scenario.ts';
 import type { Pass } from '../order.ts';
 
