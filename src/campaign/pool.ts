@@ -16,6 +16,8 @@ export interface Pool {
   close(): Promise<void>;
 }
 
+/** What workerpool says when a worker is gone, or when it wrote to one that just went. */
+const WORKER_DIED = /^Workerpool Worker (terminated|error)|EPIPE|ERR_IPC_CHANNEL_CLOSED|channel closed/i;
 /** Times a job is tried before its worker's death is taken for the job's fault. */
 const TRIES_MAX = 3;
 
@@ -58,7 +60,7 @@ export function openPool(
         return (await pool.exec(method, [job])) as T;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        if (!/terminated unexpectedly/i.test(message) || tries >= TRIES_MAX) throw revive(error);
+        if (!WORKER_DIED.test(message) || tries >= TRIES_MAX) throw revive(error);
         onNotice(`a worker process died; its work (${describe(job)}) is done again by another`);
       }
     }

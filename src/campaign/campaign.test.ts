@@ -1,0 +1,183 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { CHUNK_RUNS } from '../fuzz/chunk.ts';
+import { derive, otherwise, table } from '../machine/decisions.ts';
+import { expandPolicy } from '../machine/tables.ts';
+import { BUILT_IN, policyByName } from '../policies/index.ts';
+import { campaignData } from '../report/campaign.ts';
+import { parseCounterexample } from '../scenario/file.ts';
+import type { CampaignOptions, CampaignResult } from './types.ts';
+
+// Worker processes need compiled code: `npm test` builds first.
+const compiled = new URL('../../dist/src/campaign/campaign.js', import.meta.url).href;
+const { runCampaign } = (await import(compiled)) as {
+  readonly runCampaign: (options: CampaignOptions) => Promise<CampaignResult>;
+};
+
+const temp = mkdtempSync(join(tmpdir(), 'gupfuzz-test-'));
+afterAll(() => rmSync(temp, { recursive: true, force: true }));
+
+const ALL = BUILT_IN.map(expandPolicy);
+const SMALL = [expandPolicy(policyByName('mapcount')), expandPolicy(policyByName('canary'))];
+
+const campaign = (options: Partial<CampaignOptions>): Promise<CampaignResult> =>
+  runCampaign({
+    seed: 11,
+    scope: 'default',
+    profile: 'all',
+    policies: ALL,
+    runs: 3 * CHUNK_RUNS,
+    workers: 0,
+    shrink: 'passes',
+    documented: false,
+    ...options,
+  });
+
+/** Files below a folder with their content. */
+function contents(dir: string): Map<string, string> {
+  const files = readdirSync(dir, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(dir, name))
+    .filter((path) => statSync(path).isFile());
+  return new Map(files.sort().map((path) => [relative(dir, path), readFileSync(path, 'utf8')]));
+}
+
+describe('the same runs give the same bytes', () => {
+  it('without workers, with one and with two', async () => {
+    const results: { files: Map<string, string>; data: string }[] = [];
+    for (const workers of [0, 1, 2]) {
+      const out = join(temp, `workers-${workers}`);
+      const result = await campaign({ workers, out });
+      results.push({ files: contents(out), data: JSON.stringify(campaignData(result)) });
+    }
+    expect(results[0]!.files.size).toBeGreaterThan(40);
+    expect(results[1]).toEqual(results[0]);
+    expect(results[2]).toEqual(results[0]);
+  });
+
+  it('for the union of shards', async () => {
+    const key = (f: CampaignResult['findings'][number]): string => `${f.policy} ${f.class}`;
+    const runs = 4 * CHUNK_RUNS - 100;
+    const whole = await campaign({ runs, shrink: 'none' });
+    const shards = await Promise.all(
+      [0, 1, 2].map((index) => campaign({ runs, shrink: 'none', shard: { index, count: 3 } })),
+    );
+    expect(shards.reduce((n, s) => n + s.runs, 0)).toBe(runs);
+    // The first run of a class over all shards is the first run of the whole.
+    const first = new Map<string, number>();
+    for (const f of shards.flatMap((s) => s.findings))
+      first.set(key(f), Math.min(first.get(key(f)) ?? Number.POSITIVE_INFINITY, f.run));
+    expect(first).toEqual(new Map(whole.findings.map((f) => [key(f), f.run])));
+    const steps = (r: CampaignResult): number => r.counts.reduce((n, c) => n + c.steps, 0);
+    expect(shards.reduce((n, s) => n + steps(s), 0)).toBe(steps(whole));
+  });
+
+  it('for a longer campaign: it repeats what the shorter one found', async () => {
+    const short = await campaign({ runs: CHUNK_RUNS, shrink: 'none' });
+    const long = await campaign({ runs: 2 * CHUNK_RUNS, shrink: 'none' });
+    for (const f of short.findings) expect(long.findings).toContainEqual(f);
+  });
+});
+
+describe('nothing found is lost', () => {
+  it('findings are on disk before they are shrunk, and files are whole', async () => {
+    const out = join(temp, 'raw');
+    const abort = new AbortController();
+    const result = await campaign({
+      out,
+      runs: 50 * CHUNK_RUNS,
+      policies: SMALL,
+      signal: abort.signal,
+      onProgress: (p) => {
+        if (p.runs >= 2 * CHUNK_RUNS) abort.abort();
+      },
+    });
+    expect(result.ended).toBe('interrupted');
+    expect(result.runs).toBeLessThan(50 * CHUNK_RUNS);
+    const files = contents(out);
+    expect(files.size).toBe(result.findings.length);
+    expect(result.findings.length).toBeGreaterThan(10);
+    for (const [name, text] of files) {
+      expect(name).toMatch(/\.raw\.gup\.json$/);
+      expect(parseCounterexample(text, name).minimality.kind).toBe('none');
+    }
+  });
+
+  it('a folder that cannot be written is replaced, and said', async () => {
+    const file = join(temp, 'not-a-folder');
+    writeFileSync(file, '');
+    const notices: string[] = [];
+    const result = await campaign({
+      out: join(file, 'x'),
+      policies: SMALL,
+      runs: 200,
+      onNotice: (line) => notices.push(line),
+    });
+    expect(notices.filter((n) => n.startsWith('cannot write to'))).toHaveLength(1);
+    expect(result.out).not.toBe(join(file, 'x'));
+    expect(contents(result.out!).size).toBe(result.findings.length);
+    rmSync(result.out!, { recursive: true });
+  });
+
+  it('a worker that is killed is replaced and its work done again', async () => {
+    const out = join(temp, 'killed');
+    const notices: string[] = [];
+    let killed = false;
+    const result = await campaign({
+      out,
+      workers: 2,
+      runs: 60 * CHUNK_RUNS,
+      policies: SMALL,
+      onNotice: (line) => notices.push(line),
+      onProgress: (p) => {
+        if (killed || p.phase !== 'fuzz' || p.runs < 4 * CHUNK_RUNS) return;
+        killed = true;
+        const children = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], {
+          encoding: 'utf8',
+        });
+        const worker = children.split('\n').find((line) => line.includes('campaign/worker.js'));
+        process.kill(Number(worker!.trim().split(/\s+/)[0]), 'SIGKILL');
+      },
+    });
+    expect(killed).toBe(true);
+    expect(notices.some((n) => n.startsWith('a worker process died'))).toBe(true);
+    await campaign({ out: join(temp, 'calm'), runs: 60 * CHUNK_RUNS, policies: SMALL });
+    expect(result.runs).toBe(60 * CHUNK_RUNS);
+    expect(contents(out)).toEqual(contents(join(temp, 'calm')));
+  });
+});
+
+describe('what a campaign says of itself', () => {
+  it('names canaries that were not caught and goals that were not reached', async () => {
+    const tame = { ...expandPolicy(policyByName('longterm-ban')), id: 'tame', canary: true };
+    const result = await campaign({ policies: [tame], profile: 'anon', runs: 2 });
+    expect(result.canariesMissed).toEqual(['tame']);
+    expect(result.goalsMissed.length).toBeGreaterThan(0);
+    // Goals that need a file are not held against a campaign without files.
+    expect(result.goalsMissed).not.toContain('durability');
+  });
+
+  it('leaves out a policy that does not converge, from the run that shows it, and goes on with the others', async () => {
+    const stuck = expandPolicy(
+      derive(
+        policyByName('longterm-ban'),
+        { id: 'stuck', title: 'never gets there', sources: [] },
+        { gupSlow: [table(otherwise('read fault'))] },
+      ),
+    );
+    const result = await campaign({ policies: [stuck, ...SMALL], runs: CHUNK_RUNS });
+    expect(result.counts[0]!.errorRun).toBeGreaterThanOrEqual(0);
+    expect(result.counts[0]!.error).toMatch(/^gupSlow does not converge: read fault again after \d+ rounds$/);
+    expect(result.findings.some((f) => f.policy === 'v5.7-mapcount')).toBe(true);
+  });
+
+  it('runs the canary in its first chunks only, and catches it there', async () => {
+    const result = await campaign({ policies: SMALL, runs: 12 * CHUNK_RUNS, shrink: 'none' });
+    expect(result.canariesMissed).toEqual([]);
+    expect(Math.max(...result.findings.filter((f) => f.policy === 'canary').map((f) => f.run))).toBeLessThan(
+      8 * CHUNK_RUNS,
+    );
+  });
+});

@@ -1,0 +1,143 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const main = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+const temp = mkdtempSync(join(tmpdir(), 'gupfuzz-cli-'));
+afterAll(() => rmSync(temp, { recursive: true, force: true }));
+
+function fuzz(...args: string[]): { code: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'fuzz', ...args], {
+    cwd: temp,
+    encoding: 'utf8',
+  });
+  return { code: status, out: stdout, err: stderr };
+}
+
+describe('gupfuzz fuzz', () => {
+  it('over built-in policies: a table, costs, coverage, findings that replay; exit 0 as all is known', () => {
+    const { code, out } = fuzz('--runs', '1500', '--shrink', 'passes', '--out', 'all');
+    expect(out).toMatch(
+      /^finished 1,500 runs on 6 policies, [\d,]+ steps, seed 1, scope default, profile all\n/,
+    );
+    for (const heading of ['Policies x properties', 'Cost', 'Coverage', 'Findings'])
+      expect(out).toContain(heading);
+    expect(out).not.toContain('holds');
+    const replay = /gupfuzz replay (\S+)/.exec(out)![1]!;
+    const again = spawnSync(process.execPath, [main, 'replay', replay], { cwd: temp, encoding: 'utf8' });
+    expect(again.stdout).toContain('reproduced');
+    expect(again.status).toBe(0);
+    const data = JSON.parse(readFileSync(join(temp, 'all/campaign.json'), 'utf8')) as {
+      readonly findings: readonly { readonly policy: string; readonly file: string }[];
+    };
+    for (const { file } of data.findings)
+      expect(readdirSync(join(temp, 'all', file, '..'))).toContain(file.split('/')[1]);
+    expect(code).toBe(0);
+  });
+
+  it('a policy that breaks what its base keeps: exit 1, and the module is in the replay command', () => {
+    writeFileSync(
+      join(temp, 'copy.ts'),
+      `import { derive, otherwise, policyByName, table } from 'gupfuzz';
+       export default derive(policyByName('pae'), { id: 'copy', title: 'copy', sources: [] },
+         { wpFault: [table(otherwise('copy'))] });`,
+    );
+    const { code, out } = fuzz('-p', './copy.ts', '--profile', 'anon', '--runs', '2000', '--out', 'copy');
+    expect(out).toMatch(/pin-coherence\/stale\/anon\/PIN-R-LT\/cpu->device\n {2}breaks copy/);
+    expect(out).toContain('--policy ./copy.ts');
+    expect(code).toBe(1);
+  });
+
+  it('a broken module is named and does not end the campaign for the others: exit 3', () => {
+    writeFileSync(join(temp, 'broken.ts'), 'export default { id: "broken" };');
+    const { code, out, err } = fuzz(
+      '-p',
+      './broken.ts',
+      '-p',
+      'pae',
+      '--runs',
+      '1500',
+      '--show',
+      'none',
+      '--out',
+      'b',
+    );
+    expect(err).toMatch(/^gupfuzz: policy \.\/broken\.ts/m);
+    expect(out).toContain('v6.2-anon-exclusive');
+    expect(code).toBe(3);
+  });
+
+  it('too few runs to mean anything: exit 6', () => {
+    const { code, err } = fuzz(
+      '--runs',
+      '1',
+      '-p',
+      'pae',
+      '--profile',
+      'anon',
+      '--out',
+      'few',
+      '--show',
+      'none',
+    );
+    expect(err).toContain('goals not reached');
+    expect(code).toBe(6);
+  });
+
+  it.each([
+    [['--runs', '-3'], 'gupfuzz: --runs is "-3"; allowed: a whole number from 1'],
+    [['--time', 'soon'], 'gupfuzz: --time is "soon"; allowed: a time such as'],
+    [['--shard', '4/3'], 'gupfuzz: --shard is "4/3"; allowed: i/n with i from 1 to n'],
+    [['--scope', 'huge'], 'gupfuzz: --scope is "huge"; allowed: base, default'],
+    [['--policy', 'papcount'], 'gupfuzz: there is no policy "papcount"; did you mean mapcount?'],
+    [['--sed', '1'], 'gupfuzz: unknown flag --sed; did you mean --seed?'],
+  ])('%j: one line, exit 2', (args, line) => {
+    const { code, out, err } = fuzz(...args);
+    expect(err.split('\n')[0]).toContain(line);
+    expect(err.trim().split('\n')).toHaveLength(1);
+    expect(out).toBe('');
+    expect(code).toBe(2);
+  });
+
+  it('the same seed gives the same JSON, another seed another', () => {
+    const run = (seed: string): string =>
+      fuzz(
+        '--runs',
+        '300',
+        '-p',
+        'mapcount',
+        '--seed',
+        seed,
+        '--shrink',
+        'none',
+        '--format',
+        'json',
+        '--out',
+        'j',
+      ).out;
+    expect(run('5')).toBe(run('5'));
+    expect(run('5')).not.toBe(run('6'));
+  });
+
+  it('Ctrl-C: findings are kept, the summary is printed, exit 130', async () => {
+    const child = spawn(process.execPath, [main, 'fuzz', '--time', '60s', '--out', 'int', '--show', 'none'], {
+      cwd: temp,
+    });
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      out += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      err += chunk.toString();
+      if (/^fuzz: \d+/m.test(err) && !child.killed) child.kill('SIGINT');
+    });
+    const code = await new Promise((resolve) => child.on('exit', resolve));
+    expect(code).toBe(130);
+    expect(out).toMatch(/^interrupted after [\d,]+ runs/);
+    expect(readdirSync(join(temp, 'int/v5.7-mapcount')).length).toBeGreaterThan(5);
+  });
+});
