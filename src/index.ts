@@ -9,7 +9,7 @@
  */
 
 export { PROPERTIES } from '../properties/index.ts';
-export { runCampaign } from './campaign/api.ts';
+export { type ApiOptions, runCampaign } from './campaign/api.ts';
 export type { CampaignResult, Finding } from './campaign/types.ts';
 export { pagesOf, SCOPES, setupOf } from './check/scope.ts';
 export type { FileSetup, PageSetup, Setup } from './domain/setup.ts';
@@ -17,7 +17,7 @@ export { type RunResult, runScenario } from './executor/run.ts';
 export { type BrokenPromise, type GupCommandsOptions, gupCommands, modelAndReal } from './fuzz/commands.ts';
 export * from './machine/decisions.ts';
 export { FILESYSTEMS, type Filesystem } from './machine/filesystems.ts';
-export { type ExpandedPolicy, expandPolicy, PolicyError } from './machine/tables.ts';
+export { type AnyPolicy, type ExpandedPolicy, expandPolicy, PolicyError } from './machine/tables.ts';
 export { BUILT_IN, findPolicy, policyByName } from './policies/index.ts';
 export { classId, type FindingClass, type Property } from './property/property.ts';
 export {
@@ -28,4 +28,4 @@ export {
 } from './scenario/file.ts';
 export { parseSteps } from './scenario/parse.ts';
 export { type Scenario, type Step, stepText } from './scenario/scenario.ts';
-export { Shrinker } from './shrink/shrink.ts';
+export { type Minimality, Shrinker, type Shrunk, type Target } from './shrink/shrink.ts';

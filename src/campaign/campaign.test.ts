@@ -50,7 +50,7 @@ describe('the same runs give the same bytes', () => {
     for (const workers of [0, 1, 2]) {
       const out = join(temp, `workers-${workers}`);
       const result = await campaign({ workers, out });
-      results.push({ files: contents(out), data: JSON.stringify(campaignData(result)) });
+      results.push({ files: contents(out), data: JSON.stringify(campaignData(result, result.out)) });
     }
     expect(results[0]!.files.size).toBeGreaterThan(40);
     expect(results[1]).toEqual(results[0]);
@@ -97,6 +97,7 @@ describe('nothing found is lost', () => {
     expect(result.ended).toBe('interrupted');
     expect(result.runs).toBeLessThan(50 * CHUNK_RUNS);
     const files = contents(out);
+    expect(files.delete('campaign.json')).toBe(true);
     expect(files.size).toBe(result.findings.length);
     expect(result.findings.length).toBeGreaterThan(10);
     for (const [name, text] of files) {
@@ -117,7 +118,8 @@ describe('nothing found is lost', () => {
     });
     expect(notices.filter((n) => n.startsWith('cannot write to'))).toHaveLength(1);
     expect(result.out).not.toBe(join(file, 'x'));
-    expect(contents(result.out!).size).toBe(result.findings.length);
+    expect(contents(result.out!).size).toBe(result.findings.length + 1); // and campaign.json
+    for (const { file } of result.findings) expect(statSync(file!).isFile()).toBe(true);
     rmSync(result.out!, { recursive: true });
   });
 
@@ -149,6 +151,24 @@ describe('nothing found is lost', () => {
   });
 });
 
+describe('bad options', () => {
+  it.each([
+    [{ runs: 1.5 }, 'runs is 1.5; allowed: a whole number from 1 on'],
+    [{ runs: 0 }, 'runs is 0; allowed: a whole number from 1 on'],
+    [{ runs: Number.NaN }, 'runs is NaN; allowed: a whole number from 1 on'],
+    [{ shard: { index: 0, count: 0 } }, 'shard.count is 0; allowed: a whole number from 1 on'],
+    [{ policies: [SMALL[0]!, SMALL[0]!] }, 'two policies have the id v5.7-mapcount'],
+    [{ profile: 'anno' as 'anon' }, 'profile is anno; allowed: anon, file, all'],
+    [{ scope: 'bas' }, 'scope "bas" is not one of: base, default'],
+    [
+      { scope: 'base', profile: 'file' as const },
+      'scope base has anonymous pages only; profile file needs scope default',
+    ],
+  ])('%j is refused with one line', async (options, line) => {
+    await expect(campaign(options)).rejects.toThrow(new RangeError(line));
+  });
+});
+
 describe('what a campaign says of itself', () => {
   it('names canaries that were not caught and goals that were not reached', async () => {
     const tame = { ...expandPolicy(policyByName('longterm-ban')), id: 'tame', canary: true };
@@ -159,7 +179,7 @@ describe('what a campaign says of itself', () => {
     expect(result.goalsMissed).not.toContain('durability');
   });
 
-  it('leaves out a policy that does not converge, from the run that shows it, and goes on with the others', async () => {
+  it('names a policy that does not converge, and goes on with the others', async () => {
     const stuck = expandPolicy(
       derive(
         policyByName('longterm-ban'),

@@ -14,7 +14,9 @@ import {
   type PolicyCounts,
   type RawFinding,
 } from '../fuzz/chunk.ts';
+import { PROFILES, setupsOf } from '../fuzz/generate.ts';
 import { classId } from '../property/property.ts';
+import { campaignData } from '../report/campaign.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
 import { formatCounterexample } from '../scenario/file.ts';
 import type { Scenario } from '../scenario/scenario.ts';
@@ -36,7 +38,7 @@ interface Merged {
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const { policies, seed, scope, profile, runs, timeMs, workers, signal } = options;
-  if (runs === undefined && timeMs === undefined) throw new RangeError('a campaign needs runs or a time');
+  checkOptions(options);
   const space = { seed, scope, profile };
   const shard = options.shard ?? { index: 0, count: 1 };
   const notice = options.onNotice ?? (() => {});
@@ -47,7 +49,17 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const merged = policies.map(() => new Map<number, Merged>());
   const started = performance.now();
   const elapsed = (): number => performance.now() - started;
-  const interrupted = aborted(signal);
+  // Whoever waits for the next thing to happen: a job that ends, or the signal.
+  let wake = (): void => {};
+  const next = (): Promise<void> =>
+    new Promise((resolve) => {
+      wake = resolve;
+    });
+  const onAbort = (): void => wake();
+  signal?.addEventListener('abort', onAbort);
+  /** Where the raw file of a finding went. */
+  const written = new Map<RawFinding, string | undefined>();
+  let failure: string | undefined;
   let done = 0;
   let lastProgress = Number.NEGATIVE_INFINITY;
   let shrunk = 0;
@@ -99,67 +111,86 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       const id = classId(decodeClass(raw.code));
       classes.set(key, { raw, classId: id });
       if (!raw.documented || options.documented)
-        store.write(`${fileOf(raw, id)}.raw.gup.json`, textOf(raw, raw.scenario, NOT_SHRUNK));
+        written.set(
+          raw,
+          store.write(`${fileOf(raw, id)}.raw.gup.json`, textOf(raw, raw.scenario, NOT_SHRUNK)),
+        );
     }
   };
 
   try {
     const ended = await fuzz();
-    const findings = ended.reason === 'interrupted' ? list() : await shrinkAll();
+    const findings = ended.reason === 'interrupted' || failure !== undefined ? list() : await shrinkAll();
     progress('done', true);
     const goals = goalsReached(counts);
-    return {
+    const result: CampaignResult = {
       space,
       runs: done,
       endRun: ended.endRun,
-      ended: ended.reason,
+      ended: signal?.aborted === true ? 'interrupted' : ended.reason,
       elapsedMs: elapsed(),
       policies,
       counts,
-      ...(store.dir === undefined ? {} : { out: store.dir }),
       findings,
       goalsMissed: PROPERTIES.filter((p, i) => !goals[i] && reachable(p, space)).map((p) => p.id),
-      canariesMissed: policies.filter((p, i) => p.canary && !hasBroken(merged[i]!)).map((p) => p.id),
+      // A shard without any of the canary's chunks has nothing to say about it.
+      canariesMissed: policies
+        .filter((p, i) => p.canary && counts[i]!.steps > 0 && !hasBroken(merged[i]!))
+        .map((p) => p.id),
+      ...(failure === undefined ? {} : { failure }),
+    };
+    if (options.out === undefined) return result;
+    const listFile = store.write(
+      'campaign.json',
+      `${JSON.stringify(campaignData(result, store.dir), null, 2)}\n`,
+    );
+    return {
+      ...result,
+      ...(store.dir === undefined ? {} : { out: store.dir }),
+      ...(listFile === undefined ? {} : { listFile }),
     };
   } finally {
+    signal?.removeEventListener('abort', onAbort);
     await pool.close();
   }
 
-  async function fuzz(): Promise<{ reason: CampaignResult['ended']; endRun: number }> {
+  async function fuzz(): Promise<{ reason: 'runs' | 'time' | 'interrupted'; endRun: number }> {
     const limit = pLimit(Math.max(1, workers) * IN_FLIGHT);
     const chunks = runs === undefined ? Number.POSITIVE_INFINITY : Math.ceil(runs / CHUNK_RUNS);
     const timeIsUp = (): boolean => timeMs !== undefined && elapsed() >= timeMs;
+    const stopped = (): boolean => signal?.aborted === true || failure !== undefined;
+    // Chunks below `end` are done, and those in `finished`.
     const finished = new Set<number>();
-    const pending = new Set<Promise<void>>();
-    let failure: unknown;
+    let end = shard.index;
+    let pending = 0;
     let chunk = shard.index;
-    for (
-      ;
-      chunk < chunks && !timeIsUp() && signal?.aborted !== true && failure === undefined;
-      chunk += shard.count
-    ) {
+    for (; chunk < chunks && !timeIsUp() && !stopped(); chunk += shard.count) {
       const number = chunk;
-      const job = limit(async () => {
-        if (signal?.aborted === true || failure !== undefined) return;
+      pending++;
+      void limit(async () => {
+        if (stopped()) return;
         const size = runs === undefined ? CHUNK_RUNS : Math.min(CHUNK_RUNS, runs - number * CHUNK_RUNS);
         const known = merged.map((classes) =>
           [...classes].filter(([, m]) => m.raw.run < number * CHUNK_RUNS).map(([key]) => key),
         );
-        merge(await pool.chunk({ chunk: number, runs: size, known }));
+        const result = await pool.chunk({ chunk: number, runs: size, known });
+        if (signal?.aborted === true) return;
+        merge(result);
         finished.add(number);
+        while (finished.delete(end)) end += shard.count;
         progress('fuzz', false);
-      }).catch((error: unknown) => {
-        failure ??= error;
-      });
-      const tracked = job.finally(() => pending.delete(tracked));
-      pending.add(tracked);
-      if (limit.pendingCount > 0) await Promise.race([...pending, interrupted]);
+      })
+        .catch((error: unknown) => {
+          failure ??= error instanceof Error ? error.message : String(error);
+        })
+        .finally(() => {
+          pending--;
+          wake();
+        });
+      while (limit.pendingCount > 0 && !stopped()) await next();
     }
-    await Promise.race([Promise.all(pending), interrupted]);
-    if (failure !== undefined && signal?.aborted !== true) throw failure;
+    while (pending > 0 && signal?.aborted !== true) await next();
     progress('fuzz', true);
-    let end = shard.index;
-    while (finished.has(end)) end += shard.count;
     const endRun = Math.min(end * CHUNK_RUNS, runs ?? Number.POSITIVE_INFINITY);
     if (signal?.aborted === true) return { reason: 'interrupted', endRun };
     return { reason: chunk >= chunks ? 'runs' : 'time', endRun };
@@ -195,11 +226,11 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     };
   }
 
+  function asMet(m: Merged): Finding {
+    return finding(m, m.raw.scenario, NOT_SHRUNK, written.get(m.raw));
+  }
   function list(): Finding[] {
-    return sorted().map(({ m }) => {
-      const file = options.out === undefined ? undefined : `${fileOf(m.raw, m.classId)}.raw.gup.json`;
-      return finding(m, m.raw.scenario, NOT_SHRUNK, file);
-    });
+    return sorted().map(({ m }) => asMet(m));
   }
 
   async function shrinkAll(): Promise<Finding[]> {
@@ -217,34 +248,32 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     }
     const results = new Map<Merged, Finding>();
     const limit = pLimit(Math.max(1, workers));
-    await Promise.race([
-      Promise.all(
-        [...groups.values()].map(({ policy, members }) =>
-          limit(async () => {
-            if (signal?.aborted === true) return;
-            const job: ShrinkJob = { policy, mode, findings: members.map((m) => m.raw) };
-            const smaller = await pool.shrink(job);
-            members.forEach((m, i) => {
-              const { scenario, minimality } = smaller[i]!;
-              const name = fileOf(m.raw, m.classId);
-              const file = store.write(`${name}.gup.json`, textOf(m.raw, scenario, minimality));
-              if (file !== undefined) store.remove(`${name}.raw.gup.json`);
-              results.set(
-                m,
-                finding(m, scenario, minimality, file === undefined ? undefined : `${name}.gup.json`),
-              );
-              shrunk++;
-            });
-            progress('shrink', false);
-          }),
-        ),
-      ),
-      interrupted,
-    ]);
-    const left = new Map(list().map((f) => [`${f.policy} ${f.code} ${f.documented}`, f]));
-    return all.map(
-      ({ m }) => results.get(m) ?? left.get(`${m.raw.policy} ${m.raw.code} ${m.raw.documented}`)!,
-    );
+    let pending = groups.size;
+    for (const { policy, members } of groups.values())
+      void limit(async () => {
+        if (signal?.aborted === true) return;
+        const job: ShrinkJob = { policy, mode, findings: members.map((m) => m.raw) };
+        const smaller = await pool.shrink(job);
+        members.forEach((m, i) => {
+          const { scenario, minimality } = smaller[i]!;
+          const name = fileOf(m.raw, m.classId);
+          const file = store.write(`${name}.gup.json`, textOf(m.raw, scenario, minimality));
+          if (file !== undefined) store.remove(`${name}.raw.gup.json`);
+          results.set(m, finding(m, scenario, minimality, file));
+          shrunk++;
+        });
+        progress('shrink', false);
+      })
+        .catch((error: unknown) => {
+          // The findings of this group stay as they were met; the others go on.
+          failure ??= error instanceof Error ? error.message : String(error);
+        })
+        .finally(() => {
+          pending--;
+          wake();
+        });
+    while (pending > 0 && signal?.aborted !== true) await next();
+    return all.map(({ m }) => results.get(m) ?? asMet(m));
   }
 }
 
@@ -260,11 +289,29 @@ function hasBroken(classes: ReadonlyMap<number, Merged>): boolean {
 
 const compare = (x: string, y: string): number => (x < y ? -1 : x > y ? 1 : 0);
 
-/** Resolves when the signal fires; never, without one. */
-function aborted(signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal === undefined) return;
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+/** Throws RangeError for an option that is not allowed; types alone do not stop a program in JavaScript. */
+function checkOptions(options: CampaignOptions): void {
+  const { policies, runs, timeMs, workers, shard, seed, scope, profile } = options;
+  const whole = (name: string, value: number, min: number): void => {
+    if (!Number.isSafeInteger(value) || value < min)
+      throw new RangeError(`${name} is ${value}; allowed: a whole number from ${min} on`);
+  };
+  if (runs === undefined && timeMs === undefined) throw new RangeError('a campaign needs runs or timeMs');
+  if (runs !== undefined) whole('runs', runs, 1);
+  if (timeMs !== undefined && !(timeMs > 0))
+    throw new RangeError(`timeMs is ${timeMs}; allowed: more than 0`);
+  whole('workers', workers, 0);
+  whole('seed', seed, 0);
+  if (shard !== undefined) {
+    whole('shard.count', shard.count, 1);
+    whole('shard.index', shard.index, 0);
+    if (shard.index >= shard.count) throw new RangeError(`shard.index is ${shard.index} of ${shard.count}`);
+  }
+  if (!PROFILES.includes(profile))
+    throw new RangeError(`profile is ${profile}; allowed: ${PROFILES.join(', ')}`);
+  setupsOf(scope, profile); // names an unknown scope
+  if (policies.length === 0) throw new RangeError('a campaign needs a policy');
+  const ids = policies.map((p) => p.id);
+  const twice = ids.find((id, i) => ids.indexOf(id) !== i);
+  if (twice !== undefined) throw new RangeError(`two policies have the id ${twice}`);
 }

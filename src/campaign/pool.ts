@@ -44,9 +44,23 @@ export function openPool(
     };
   }
 
-  const dir = mkdtempSync(join(tmpdir(), 'gupfuzz-'));
-  const brief = join(dir, 'campaign.json');
-  writeFileSync(brief, JSON.stringify({ space, policies }));
+  let dir: string | undefined;
+  let brief: string;
+  const clean = (): void => {
+    if (dir !== undefined) rmSync(dir, { recursive: true, force: true });
+  };
+  try {
+    dir = mkdtempSync(join(tmpdir(), 'gupfuzz-'));
+    brief = join(dir, 'campaign.json');
+    writeFileSync(brief, JSON.stringify({ space, policies }));
+  } catch (error) {
+    clean();
+    onNotice(
+      `no workers, as ${tmpdir()} cannot be written (${error instanceof Error ? error.message : String(error)})`,
+    );
+    return openPool(space, policies, 0, onNotice);
+  }
+  process.on('exit', clean); // also when the program ends in a hurry
   const pool = workerpool.pool(fileURLToPath(new URL('./worker.js', import.meta.url)), {
     workerType: 'process',
     maxWorkers: workers,
@@ -60,7 +74,7 @@ export function openPool(
         return (await pool.exec(method, [job])) as T;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        if (!WORKER_DIED.test(message) || tries >= TRIES_MAX) throw revive(error);
+        if (!WORKER_DIED.test(message) || tries >= TRIES_MAX) throw error;
         onNotice(`a worker process died; its work (${describe(job)}) is done again by another`);
       }
     }
@@ -71,17 +85,12 @@ export function openPool(
     shrink: (job) => perform<Shrunk[]>('shrink', job),
     close: async () => {
       await pool.terminate(true);
-      rmSync(dir, { recursive: true, force: true });
+      process.off('exit', clean);
+      clean();
     },
   };
 }
 
 function describe(job: ChunkJob | ShrinkJob): string {
   return 'chunk' in job ? `chunk ${job.chunk}` : `${job.findings.length} findings to shrink`;
-}
-
-/** Errors lose their class on the way between processes; the name is kept. */
-function revive(error: unknown): Error {
-  if (!(error instanceof Error)) return new Error(String(error));
-  return error;
 }

@@ -7,7 +7,7 @@ import type { Minimality } from '../shrink/shrink.ts';
 
 export interface CampaignOptions extends CampaignSpace {
   readonly policies: readonly ExpandedPolicy[];
-  /** Runs from `firstRun` on; undefined: until `timeMs`. At least one of the two. */
+  /** Runs from run 0 on; undefined: until `timeMs`. At least one of the two. */
   readonly runs?: number;
   readonly timeMs?: number;
   /** 0-based shard `index` of `count`: the chunks whose number is `index` modulo `count`. */
@@ -54,13 +54,13 @@ export interface Finding {
   readonly run: number;
   readonly scenario: Scenario;
   readonly minimality: Minimality | { readonly kind: 'none'; readonly scope: string; readonly depth: number };
-  /** Its file within the folder of findings, if it was written. */
+  /** Path of its file, if it was written. */
   readonly file?: string;
 }
 
 export interface CampaignResult {
   readonly space: CampaignSpace;
-  /** Runs executed: all runs of the (shard's) chunks below `endRun`, each on every policy. */
+  /** Runs executed, each on every policy: all of the (shard's) chunks below `endRun`, and some above if interrupted. */
   readonly runs: number;
   readonly endRun: number;
   readonly ended: 'runs' | 'time' | 'interrupted';
@@ -70,6 +70,10 @@ export interface CampaignResult {
   readonly counts: readonly PolicyCounts[];
   /** Folder that holds the findings: `options.out`, or what had to take its place. */
   readonly out?: string;
+  /** Path of campaign.json in that folder, if it was written. */
+  readonly listFile?: string;
+  /** A bug of gupfuzz that stopped the campaign or a part of it: one line. */
+  readonly failure?: string;
   /** In order of policy, then class id. */
   readonly findings: readonly Finding[];
   /** Ids of properties whose `sometimes` goal no policy reached. */

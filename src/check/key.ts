@@ -48,7 +48,7 @@ export class KeyEncoder {
     const cells = reference.cells;
     const contents = shape.folios + 2 * shape.files;
     const bound =
-      4 + shape.mms * (1 + 4 * shape.pages) + 6 * shape.files + 7 * shape.refs + contents * (3 + cells);
+      4 + shape.mms * (1 + 4 * shape.pages) + 6 * shape.files + 7 * shape.refs + contents * (5 + cells);
     this.bytes = new Uint8Array(bound);
     this.#other = new Uint8Array(bound);
     this.#folio = new Uint8Array(shape.folios);
@@ -74,7 +74,7 @@ export class KeyEncoder {
     for (const mm of order) this.#sig[mm] = this.#signature(mm);
     order.sort((x, y) => this.#sig[x]! - this.#sig[y]!);
     this.length = this.#encodeIn(order, this.bytes);
-    this.#permuteTies(0);
+    if (this.#tied()) this.#permuteTies(0);
     return this.length;
   }
 
@@ -89,19 +89,14 @@ export class KeyEncoder {
       }
       return;
     }
-    let tied = false;
     for (let i = from; i < order.length && this.#sig[order[i]!] === this.#sig[order[from]!]; i++) {
-      if (i > from) {
-        tied = true;
-        swap(order, from, i);
-        this.#permuteTies(from + 1);
-        swap(order, from, i);
-      }
+      swap(order, from, i);
+      this.#permuteTies(from + 1);
+      swap(order, from, i);
     }
-    if (tied || this.#tieAfter(from + 1)) this.#permuteTies(from + 1);
   }
-  #tieAfter(from: number): boolean {
-    for (let i = from; i + 1 < this.#order.length; i++)
+  #tied(): boolean {
+    for (let i = 0; i + 1 < this.#order.length; i++)
       if (this.#sig[this.#order[i]!] === this.#sig[this.#order[i + 1]!]) return true;
     return false;
   }
@@ -307,7 +302,8 @@ export class KeyEncoder {
     for (let i = 0; i < refs.length; i++)
       if ((ref.handleFlags[refs[i]!]! & REF_EXACT) === 0) allowed |= ref.handleAllowed(refs[i]!, token) << i;
     for (let f = 0; f < shape.files; f++) allowed |= ref.onDiskAllowed(f, token) << (refs.length + f);
-    out[n++] = allowed;
+    out[n++] = allowed & 255; // one bit a reference and file: up to 10
+    out[n++] = allowed >> 8;
     return n;
   }
 }

@@ -1,11 +1,9 @@
 /** The main job: a campaign with its progress, summary and exit code. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import cliProgress from 'cli-progress';
 import pc from 'picocolors';
 import { runCampaign } from '../campaign/campaign.ts';
-import { FindingStore } from '../campaign/store.ts';
 import type { CampaignResult, Finding, Progress } from '../campaign/types.ts';
 import type { Profile } from '../fuzz/generate.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
@@ -57,6 +55,7 @@ export async function runFuzz(options: FuzzOptions): Promise<number> {
   const onTerm = stop('SIGTERM');
   process.on('SIGINT', onInt);
   process.on('SIGTERM', onTerm);
+  process.on('SIGHUP', onTerm);
 
   let result: CampaignResult;
   try {
@@ -83,15 +82,17 @@ export async function runFuzz(options: FuzzOptions): Promise<number> {
     screen.stop();
     process.off('SIGINT', onInt);
     process.off('SIGTERM', onTerm);
+    process.off('SIGHUP', onTerm);
   }
 
-  if (result.out !== undefined) {
-    const store = new FindingStore(result.out, notice, () => {});
-    store.write('campaign.json', `${JSON.stringify(campaignData(result), null, 2)}\n`);
-  }
-  if (options.format === 'json') process.stdout.write(`${JSON.stringify(campaignData(result), null, 2)}\n`);
+  if (options.format === 'json')
+    process.stdout.write(`${JSON.stringify(campaignData(result, result.out), null, 2)}\n`);
   else process.stdout.write(summary(result, options));
   for (const line of problems(result)) notice(line);
+  if (result.failure !== undefined) {
+    notice(`${result.failure}; this is a bug of gupfuzz, please report it`);
+    return EXIT.bug;
+  }
   if (signal !== undefined) return signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
   return exitCode(result, options);
 }
@@ -102,7 +103,7 @@ function problems(result: CampaignResult): string[] {
   result.policies.forEach((policy, i) => {
     const { errorRun, error } = result.counts[i]!;
     if (errorRun >= 0)
-      lines.push(`policy ${policy.id}: ${error} (run ${errorRun}); it was left out from there on`);
+      lines.push(`policy ${policy.id}: ${error} (first in run ${errorRun}); a run ends where it does that`);
   });
   for (const id of result.canariesMissed)
     lines.push(`the canary ${id} was not caught: this campaign proves nothing`);
@@ -153,7 +154,7 @@ function summary(result: CampaignResult, options: FuzzOptions): string {
   );
   if (result.out !== undefined)
     parts.push(
-      `findings: ${result.out}/, one file per policy and class; list: ${join(result.out, 'campaign.json')}\n`,
+      `findings: ${result.out}/, one file per policy and class${result.listFile === undefined ? '' : `; list: ${result.listFile}`}\n`,
     );
   return parts.join('');
 }
@@ -185,8 +186,7 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
   shown.sort((x, y) => (x.first.class < y.first.class ? -1 : 1));
   const blocks = shown.map(({ first, policies, classes }) => {
     const { minimality, scenario } = first;
-    const file =
-      first.file === undefined || result.out === undefined ? undefined : join(result.out, first.file);
+    const { file } = first;
     const seen = file === undefined ? undefined : readFinding(file);
     const how = minimality.kind === 'none' ? 'not shrunk' : minimality.kind;
     const lines = [`\n${pc.bold(first.class)}`];

@@ -131,10 +131,15 @@ export const fuzz: Command = defineCommand<Options>({
       throw error;
     }
     for (const { message } of resolved.broken) process.stderr.write(`gupfuzz: ${message}\n`);
+    if (options.scope === 'base' && options.profile === 'file')
+      throw usageError('--profile file needs --scope default: base has anonymous pages only');
     const policies = options.canary ? resolved.policies : resolved.policies.filter((p) => !p.canary);
     if (policies.every((p) => p.canary)) {
       if (resolved.broken.length > 0) return EXIT.badInput;
-      if (policies.length === 0) return EXIT.nothingTested;
+      if (policies.length === 0) {
+        process.stderr.write('gupfuzz: no policy is left to test\n');
+        return EXIT.nothingTested;
+      }
     }
     const { runs, timeMs, shard, out, workers } = options;
     return runFuzz({

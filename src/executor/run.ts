@@ -2,7 +2,7 @@
 import { OUTCOMES } from '../domain/kinds.ts';
 import type { Costs } from '../machine/machine.ts';
 import { COST_NAMES, noCosts } from '../machine/machine.ts';
-import type { ExpandedPolicy } from '../machine/tables.ts';
+import { type AnyPolicy, expanded } from '../machine/tables.ts';
 import { classId, type FindingClass } from '../property/property.ts';
 import { Binding, type Scenario } from '../scenario/scenario.ts';
 import { decodeClass, INVALID, type Violation, World } from './simulated.ts';
@@ -39,7 +39,8 @@ export interface RunResult {
 }
 
 /** Runs every step; a step that does not apply ends the run as `unsupported`. Throws InvariantError (our bug). */
-export function runScenario(scenario: Scenario, policy: ExpandedPolicy, world?: World): RunResult {
+export function runScenario(scenario: Scenario, anyPolicy: AnyPolicy, world?: World): RunResult {
+  const policy = expanded(anyPolicy);
   const w = world ?? new World(scenario.setup, policy);
   w.reset();
   w.machine.costs = noCosts();

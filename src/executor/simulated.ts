@@ -490,7 +490,7 @@ export class World {
 /** Counts that do not add up, or another promise to ourselves that is broken: a bug of gupfuzz (exit code 70). */
 export class InvariantError extends Error {
   constructor(message: string) {
-    super(`invariant broken: ${message}`);
+    super(message.startsWith('invariant broken: ') ? message : `invariant broken: ${message}`);
     this.name = 'InvariantError';
   }
 }

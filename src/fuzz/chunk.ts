@@ -6,7 +6,7 @@
 import fc from 'fast-check';
 import { PROPERTIES } from '../../properties/index.ts';
 import type { Setup } from '../domain/setup.ts';
-import { INVALID, World } from '../executor/simulated.ts';
+import { INVALID, InvariantError, World } from '../executor/simulated.ts';
 import { COST_NAMES, type Costs, noCosts } from '../machine/machine.ts';
 import { type ExpandedPolicy, tablesOf } from '../machine/tables.ts';
 import { OP_KINDS, opOf } from '../ops/op.ts';
@@ -50,7 +50,7 @@ export interface PolicyCounts {
   readonly rules: number[][];
   /** By index in PROPERTIES: its `sometimes` goal was reached. */
   readonly goals: number[];
-  /** Run in which the policy was found not to be one (does not converge, ...), and what it did; else -1. */
+  /** First run that ended as the policy is not one (does not converge, ...), and what it did; else -1. */
   errorRun: number;
   error: string;
 }
@@ -134,14 +134,22 @@ export class ChunkRunner {
     const met = known.map((set) => new Set(set));
     for (const policy of this.policies) for (const table of tablesOf(policy)) table.fired.fill(0);
     let run = chunk * CHUNK_RUNS;
+    let bug: InvariantError | undefined;
     const property = fc.property(this.#arbitrary, (program) => {
       this.policies.forEach((policy, at) => {
-        this.#execute(program, run, policy, at, counts[at]!, met[at]!, findings);
+        if (bug !== undefined) return;
+        try {
+          this.#execute(program, run, policy, at, counts[at]!, met[at]!, findings);
+        } catch (error) {
+          const what = error instanceof Error ? error.message : String(error);
+          bug = new InvariantError(`${what} (seed ${this.space.seed}, run ${run}, policy ${policy.id})`);
+        }
       });
       run++;
       return true;
     });
     fc.assert(property, { ...AS_DRAWN, numRuns: runs, seed: chunkSeed(this.space.seed, chunk) });
+    if (bug !== undefined) throw bug;
     this.policies.forEach((policy, at) => {
       counts[at]!.rules.forEach((rules, t) => {
         rules.forEach((_, i) => {
@@ -187,7 +195,6 @@ export class ChunkRunner {
     met: Set<number>,
     findings: RawFinding[],
   ): void {
-    if (counts.errorRun >= 0) return;
     if (policy.canary && run >= CANARY_CHUNKS * CHUNK_RUNS) return;
     const world = this.#worlds[at]![program.setupAt]!;
     world.reset();
@@ -204,7 +211,7 @@ export class ChunkRunner {
       else if (outcome === 4) counts.skipped++;
       else if (outcome === INVALID)
         throw new Error(`run ${run}: step ${i} cannot be done under ${policy.id}`);
-      else if (outcome === 5) {
+      else if (outcome === 5 && counts.errorRun < 0) {
         counts.errorRun = run;
         counts.error = world.machine.policyError;
       }

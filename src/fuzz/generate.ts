@@ -54,7 +54,11 @@ export const PROFILES: readonly Profile[] = ['anon', 'file', 'all'];
 
 /** Page kinds of the setups that runs are drawn from, per scope and profile; small ones find most. */
 function kindsOf(scope: string, profile: Profile): (readonly PageKind[])[] {
-  if (scope === 'base') return [['anon']];
+  if (scope === 'base') {
+    if (profile === 'file')
+      throw new RangeError('scope base has anonymous pages only; profile file needs scope default');
+    return [['anon']];
+  }
   const anon: (readonly PageKind[])[] = [['anon'], ['anon', 'anon']];
   const file: (readonly PageKind[])[] = [
     ['private-file'],

@@ -275,6 +275,24 @@ function show(value: unknown): string {
   return JSON.stringify(value) ?? String(value);
 }
 
+const EXPANDED = new WeakMap<Policy, ExpandedPolicy>();
+
+/** A policy as written, or expanded. */
+export type AnyPolicy = Policy | ExpandedPolicy;
+
+/** The expanded form of either; expanded once per policy object. Throws PolicyError. */
+export function expanded(policy: AnyPolicy): ExpandedPolicy {
+  if (Array.isArray(policy?.tables)) return policy as ExpandedPolicy;
+  if (typeof policy !== 'object' || policy === null || typeof policy.tables !== 'object')
+    throw new TypeError('not a policy: pass what derive(), policyByName() or expandPolicy() returns');
+  let known = EXPANDED.get(policy as Policy);
+  if (known === undefined) {
+    known = expandPolicy(policy as Policy);
+    EXPANDED.set(policy as Policy, known);
+  }
+  return known;
+}
+
 const TABLES = new WeakMap<ExpandedPolicy, readonly DecisionTable[]>();
 
 /** The tables of a policy, in DECISION_NAMES order; all machines of one policy object count rules together. */

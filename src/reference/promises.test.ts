@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Columns } from '../domain/columns.ts';
 import {
-  type Caller,
   CALLERS,
+  type Caller,
   type RefKind,
   STORER_DEVICE_DIO,
   STORER_DEVICE_PIN,

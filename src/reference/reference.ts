@@ -596,7 +596,9 @@ export class Reference {
     const follows = (this.handleFlags[handle]! & REF_FOLLOWS_FILE) !== 0;
     const page = this.handlePage[handle]! % this.shape.pages;
     const from = (1 << cell) | (follows ? 1 << (this.fileCell + this.shape.file[page]!) : 0);
-    for (let t = 0; t < this.tokens[0]!; t++) if ((this.seen[t]! & from) !== 0) this.seen[t]! |= bit;
+    // A page of a file never held zeroes, though every page has seen the zero token.
+    const first = this.shape.kind[page] === PRIVATE_FILE ? 1 : 0;
+    for (let t = first; t < this.tokens[0]!; t++) if ((this.seen[t]! & from) !== 0) this.seen[t]! |= bit;
   }
 
   #moveToOrphan(cell: number): number {

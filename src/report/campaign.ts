@@ -1,4 +1,5 @@
 /** A campaign's result as text for people, markdown for a summary page, and plain data. Decides nothing. */
+import { relative } from 'node:path';
 import Table from 'cli-table3';
 import pc from 'picocolors';
 import { PROPERTIES } from '../../properties/index.ts';
@@ -31,7 +32,6 @@ export function matrix(result: CampaignResult): MatrixRow[] {
   return result.policies.map((policy, row) => ({
     policy: policy.id,
     cells: matrixColumns(result).map((property): Cell => {
-      if (result.counts[row]!.errorRun >= 0) return { verdict: 'policy error' };
       const found = result.findings.filter(
         (f) => f.policy === policy.id && f.parts.property === property && !f.documented,
       );
@@ -41,6 +41,7 @@ export function matrix(result: CampaignResult): MatrixRow[] {
           classes: found.length,
           shortest: Math.min(...found.map((f) => f.scenario.steps.length)),
         };
+      if (result.counts[row]!.errorRun >= 0) return { verdict: 'policy error' };
       const at = PROPERTIES.findIndex((p) => p.id === property);
       const reached = at < 0 || result.counts.some((c) => c.goals[at]! > 0);
       return reached ? { verdict: 'not found' } : { verdict: 'not tested' };
@@ -172,7 +173,7 @@ export function budgetText(result: CampaignResult): string {
 }
 
 /** The result as data for `--format json`: stable order, no timings. */
-export function campaignData(result: CampaignResult): object {
+export function campaignData(result: CampaignResult, dir?: string): object {
   return {
     seed: result.space.seed,
     scope: result.space.scope,
@@ -202,11 +203,13 @@ export function campaignData(result: CampaignResult): object {
     }),
     goalsMissed: result.goalsMissed,
     canariesMissed: result.canariesMissed,
-    findings: result.findings.map(findingData),
+    findings: result.findings.map((f) => findingData(f, dir)),
+    ...(result.failure === undefined ? {} : { failure: result.failure }),
   };
 }
 
-export function findingData(f: Finding): object {
+/** `dir`: files are named relative to it. */
+export function findingData(f: Finding, dir?: string): object {
   return {
     policy: f.policy,
     class: f.class,
@@ -214,6 +217,6 @@ export function findingData(f: Finding): object {
     run: f.run,
     steps: f.scenario.steps.length,
     minimality: f.minimality,
-    file: f.file ?? null,
+    file: f.file === undefined ? null : dir === undefined ? f.file : relative(dir, f.file),
   };
 }

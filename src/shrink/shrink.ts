@@ -7,7 +7,7 @@ import { alphabetFor, PLAIN_GUPS } from '../check/scope.ts';
 import { type Found, Search } from '../check/search.ts';
 import type { Setup } from '../domain/setup.ts';
 import { runScenario } from '../executor/run.ts';
-import type { ExpandedPolicy } from '../machine/tables.ts';
+import { type AnyPolicy, type ExpandedPolicy, expanded } from '../machine/tables.ts';
 import { GUP_VARIANTS, gupVariant } from '../ops/gup.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { compareSimplicity, type StillFails } from './order.ts';
@@ -39,7 +39,7 @@ export const SEARCH_STATES_MAX = 150_000;
 /** Searches kept for later findings of the same policy. */
 const SEARCHES_KEPT = 6;
 
-/** A predicate that asks for the same class on the same policy. Everything up to the class's first sight must apply. */
+/** A predicate that asks for the same class on the same policy; every step must apply. */
 export function failsAs(policy: ExpandedPolicy, target: Target): StillFails {
   return (scenario) => {
     const result = runScenario(scenario, policy);
@@ -87,8 +87,8 @@ export class Shrinker {
   readonly #searches = new Map<string, Search>();
   readonly #statesMax: number;
 
-  constructor(policy: ExpandedPolicy, statesMax: number = SEARCH_STATES_MAX) {
-    this.policy = policy;
+  constructor(policy: AnyPolicy, statesMax: number = SEARCH_STATES_MAX) {
+    this.policy = expanded(policy);
     this.#statesMax = statesMax;
   }
 
