@@ -113,7 +113,10 @@ export const noCosts = (): Costs => ({
   deferred: 0,
 });
 
-/** Locals of a task between two atomic steps. `held` is a folio on which it holds an extra reference. */
+/**
+ * Locals of a task between two atomic steps. `held` is a folio on which it holds an extra reference, `pfn` one that it
+ * allocated and has not installed yet. `pc` is for fine execution; a coarse run keeps its counter to itself.
+ */
 export interface TaskColumns {
   readonly pc: Uint8Array;
   readonly ret: Uint8Array;
@@ -399,8 +402,11 @@ export class Machine {
       if (kind === REF_GET) left[refPfn[h]!]!--;
       else if (kind === REF_PIN) left[refPfn[h]!]! -= 0x1000000 + this.bias;
     }
-    const { held } = this.task;
-    for (let t = 0; t < held.length; t++) if (held[t] !== NO_PFN) left[held[t]!]!--;
+    const { held, pfn: fresh } = this.task;
+    for (let t = 0; t < held.length; t++) {
+      if (held[t] !== NO_PFN) left[held[t]!]!--;
+      if (fresh[t] !== NO_PFN) left[fresh[t]!]!--; // allocated, not yet installed
+    }
     let wrong = 0;
     for (let pfn = 0; pfn < folios; pfn++) wrong |= left[pfn]!;
     if (wrong === 0) return '';

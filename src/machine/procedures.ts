@@ -41,6 +41,14 @@ export function procedure<L extends string>(
 /** Name of an atomic step, such as `fork.K2`. */
 export const stepName = (pc: number): string => NAMES[pc] ?? `step ${pc}`;
 
+/**
+ * Executes the one atomic step `pc` of a task. Returns the number of the next step, or how the operation ended (one of
+ * `END_*`); all that lies between two steps is in the machine's columns.
+ */
+export function stepOnce(m: Machine, task: number, pc: number): number {
+  return STEPS[pc]!(m, task);
+}
+
 /** Runs a task from step `entry` to its end and returns the outcome (domain/kinds.ts). */
 export function runToEnd(m: Machine, task: number, entry: number): number {
   let pc = entry;

@@ -153,7 +153,8 @@ export function onFile(
   variants: number,
   test: (ref: Reference, file: number) => boolean,
 ): Pick<Op, 'enabled' | 'enumerate' | 'draw'> {
-  const enabled = (ref: Reference, step: number): boolean => test(ref, aOf(step));
+  const enabled = (ref: Reference, step: number): boolean =>
+    aOf(step) < ref.shape.files && test(ref, aOf(step));
   return {
     enabled,
     enumerate: (ref, _alphabet, out, n) => enumerateEach(op, ref, ref.shape.files, variants, enabled, out, n),
