@@ -40,6 +40,7 @@ import {
   EV_LOAD,
   EV_WRITEBACK_END,
   EV_WRITEBACK_LOST,
+  EVENTS,
   Machine,
   NO_REF,
 } from '../machine/machine.ts';
@@ -153,7 +154,8 @@ export class World {
   slot = -1;
 
   readonly #observation: MutableObservation;
-  readonly #byKind: ReadonlyMap<ObservationKind, readonly number[]>;
+  /** By event number: indices of the properties that judge what it shows. */
+  readonly #judges: readonly (readonly number[])[];
 
   constructor(setup: Setup, policy: ExpandedPolicy, tokens?: number) {
     this.shape = shapeOf(setup, tokens);
@@ -162,11 +164,9 @@ export class World {
     this.properties = PROPERTIES;
     this.goals = new Uint8Array(PROPERTIES.length);
     this.#observation = new MutableObservation(this.reference);
-    const byKind = new Map<ObservationKind, number[]>();
-    PROPERTIES.forEach((p, i) => {
-      for (const kind of p.observes) byKind.set(kind, [...(byKind.get(kind) ?? []), i]);
-    });
-    this.#byKind = byKind;
+    this.#judges = EVENTS.map((kind) =>
+      PROPERTIES.flatMap((p, i) => ((p.observes as readonly string[]).includes(kind) ? [i] : [])),
+    );
     this.reset();
   }
 
@@ -296,7 +296,9 @@ export class World {
       this.#observe(e);
       const o = this.#observation;
       this.onObservation?.(o);
-      for (const i of this.#byKind.get(o.kind)!) {
+      const judges = this.#judges[machine.eventKind[e]!]!;
+      for (let j = 0; j < judges.length; j++) {
+        const i = judges[j]!;
         const property = this.properties[i]!;
         if (this.goals[i] === 0 && property.sometimes.reached(o)) this.goals[i] = 1;
         const damage = property.violated(o);
