@@ -9,7 +9,7 @@ import type { Profile } from '../fuzz/generate.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { knownBreaks } from '../policies/known.ts';
 import { budgetText, campaignData, costsText, coverageText, matrixText } from '../report/campaign.ts';
-import { renderColumns } from '../report/columns.ts';
+import { renderColumns, wrapText } from '../report/columns.ts';
 import { type Counterexample, parseCounterexample } from '../scenario/file.ts';
 import { stepText } from '../scenario/scenario.ts';
 import { EXIT } from './exit.ts';
@@ -146,12 +146,13 @@ function summary(result: CampaignResult, options: FuzzOptions): string {
   parts.push(findingsText(result, options));
   const surprising = unexpected(result);
   const broken = result.findings.filter((f) => !f.documented).length;
-  parts.push(
-    `\n${broken} classes of broken promises on ${result.policies.length} policies; ` +
-      (surprising.length === 0
-        ? 'all of a kind that the built-in policies (and what is derived from them) are known for.\n'
-        : `${surprising.length} of a kind not known for the built-in policy it is or derives from: ${[...new Set(surprising.map((f) => `${f.policy} ${f.class}`))].slice(0, 5).join(', ')}${surprising.length > 5 ? ', ...' : ''}\n`),
-  );
+  const news = [...new Set(surprising.map((f) => `${f.policy} ${f.class}`))];
+  const verdict =
+    surprising.length === 0
+      ? 'all of a kind that the built-in policies (and what is derived from them) are known for.'
+      : `${surprising.length} of a kind not known for the built-in policy it is or derives from: ${news.slice(0, 5).join(', ')}${news.length > 5 ? ', ...' : ''}`;
+  const total = `${broken} classes of broken promises on ${result.policies.length} policies; ${verdict}`;
+  parts.push(`\n${wrap(total, '  ').join('\n')}\n`);
   if (result.out !== undefined)
     parts.push(
       `findings: ${result.out}/, one file per policy and class${result.listFile === undefined ? '' : `; list: ${result.listFile}`}\n`,
@@ -190,11 +191,11 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
     const seen = file === undefined ? undefined : readFinding(file);
     const how = minimality.kind === 'none' ? 'not shrunk' : minimality.kind;
     const lines = [`\n${pc.bold(first.class)}`];
-    lines.push(
-      `  breaks ${policies.join(', ')}; ${scenario.steps.length} steps (${how})${classes > 1 ? `; ${classes} classes like it` : ''}`,
-    );
+    const breaks = `  breaks ${policies.join(', ')}; ${scenario.steps.length} steps (${how})`;
+    lines.push(...wrap(`${breaks}${classes > 1 ? `; ${classes} classes like it` : ''}`, '    '));
     lines.push(renderColumns(scenario).trimEnd());
-    if (seen?.seen != null) lines.push(`  seen: ${seen.seen.observed}; should be: ${seen.seen.expected}`);
+    if (seen?.seen != null)
+      lines.push(...wrap(`  seen: ${seen.seen.observed}; should be: ${seen.seen.expected}`, '    '));
     const { module } = result.policies.find((p) => p.id === first.policy)!;
     const policy = module === undefined ? '' : ` --policy ${module}`;
     if (file !== undefined) lines.push(`  ${pc.cyan(`gupfuzz replay ${file}${policy}`)}`);
@@ -213,6 +214,10 @@ function readFinding(file: string): Counterexample | undefined {
     return undefined; // the summary does without; replay will say what is wrong with the file
   }
 }
+
+/** To the width of the terminal, at most 100 columns. */
+const wrap = (text: string, indent: string): string[] =>
+  wrapText(text, Math.min(100, process.stdout.columns ?? 100), indent);
 
 interface Screen {
   update(progress: Progress): void;
