@@ -1,148 +1,289 @@
 /**
- * The canonical key of a state (docs/model.md): states that differ only by a renaming of tokens, frames,
+ * The canonical key of a state (docs/model.md, "The key"): states that differ only by a renaming of tokens, frames,
  * references or mms have one key. It is a projection; searches go on from stored concrete states, so traces replay.
  *
- * Contents enter only as relations: per content (each reachable folio, each disk copy, the zero page) and logical
- * page: never seen, past, or current; per since-take reference and per disk: allowed or not; and who stored it, which
- * finding classes name. Counts are left out as they follow from who holds what (Machine.recount checks that).
+ * Contents enter only as relations, and only where content and observer meet: each PTE and each reference says how
+ * the content of its folio relates to its logical page (never seen, past, current); each file says how the contents
+ * that may yet be read from it relate to the file page and to the private pages that map it. A content that no path
+ * leads to is not described. Counts are left out as they follow from who holds what (Machine.recount checks that).
  *
  * Law (key.test.ts): two states with one key have the same enabled steps, outcomes, findings and successor keys.
  */
-import { isPrivate, NO_FILE } from '../domain/setup.ts';
+import { CALLERS, PRIVATE_FILE, STORER_DEVICE_DIO, STORER_DEVICE_GET, ZERO_TOKEN } from '../domain/kinds.ts';
+import { isPrivate } from '../domain/setup.ts';
 import type { World } from '../executor/simulated.ts';
-import { F_BOUNCED, F_WRITEBACK, NO_PFN, P_PRESENT, REF_NONE, ZERO_PFN } from '../machine/machine.ts';
-import { HANDLE_FREE, LOSSY, REF_DETACHED, REF_EXACT, REF_STORED } from '../reference/reference.ts';
+import {
+  F_ANON,
+  F_BOUNCED,
+  F_EXCLUSIVE,
+  F_WRITEBACK,
+  NO_PFN,
+  P_PRESENT,
+  REF_NONE,
+  ZERO_PFN,
+} from '../machine/machine.ts';
+import { CALLER_CONTRACTS } from '../reference/promises.ts';
+import {
+  HANDLE_FREE,
+  LOSSY,
+  REF_DETACHED,
+  REF_EXACT,
+  REF_LONGTERM,
+  REF_STORED,
+} from '../reference/reference.ts';
 
-/** Flags of a reference that only `sometimes` goals read. */
-const GOAL_FLAGS = REF_DETACHED | REF_STORED;
+/**
+ * What two states with one key agree on. `class`: findings to the last part of their class. `property`: which
+ * property breaks, with what damage, on which page kind, and whether it is documented; not whose store or which kind
+ * of reference was concerned. The latter has far fewer states, and is enough for a proof.
+ */
+export type Grain = 'class' | 'property';
+export const GRAINS: readonly Grain[] = ['class', 'property'];
 
-/** Canonical number of a folio: 0 none, 1 the zero page, from 2 in order of first encounter. */
+/** Which slots may be renamed: those of mms and references, those of mms alone, or none. */
+export type Symmetry = 'all' | 'mms' | 'none';
+
+/** Canonical number of a folio: 0 none, 1 the zero page, from 2 in order of first encounter. At most 31 in 5 bits. */
 const FOLIO_NONE = 0;
 const FOLIO_ZERO = 1;
+
+/** Cell of a reference, 4 bits: place of its mm in the canonical order (0 to 3), the file, or an orphan. */
+const CELL_FILE = 4;
+const CELL_ORPHAN = 5;
+
+/** Bit positions in the word of a page (one per living mm and page). */
+const PAGE_FOLIO = 8;
+const PAGE_CELL = 13;
+/** Bit positions in the word of a reference. */
+const REF_FOLIO = 3;
+const REF_CELL = 8;
+
+/** A cell that its reference follows still: of a file, of a living mm, or an orphan. */
+const FIXED = 2;
+
+/** Callers that end, load, store and count alike, as a property-grained key sees them. */
+const ALIKE: readonly number[] = CALLERS.map((caller) => {
+  const { ref: _, write: _w, longterm: _l, ...uses } = CALLER_CONTRACTS[caller];
+  return CALLERS.findIndex((other) => {
+    const { ref: _r, write: _w2, longterm: _l2, ...others } = CALLER_CONTRACTS[other];
+    return JSON.stringify(others) === JSON.stringify(uses);
+  });
+});
 
 /** Encodes the state of one world; the buffers are reused from call to call. */
 export class KeyEncoder {
   readonly #world: World;
   readonly #symmetry: boolean;
-  /** The last key, `length` bytes of it. */
-  readonly bytes: Uint8Array;
+  readonly #sortRefs: boolean;
+  /** Class grain: who stored a content, and what the reference was taken for. */
+  readonly #classes: boolean;
+  /** Whose store a folio holds matters: where a page shows one of several contents, also to properties. */
+  readonly #folioStores: boolean;
+  /** The last key: the first `length` words. */
+  words: Int32Array;
   length = 0;
 
-  readonly #other: Uint8Array;
+  #other: Int32Array;
   readonly #folio: Uint8Array;
   readonly #folioOrder: Uint8Array;
   #folios = 0;
-  readonly #cell: Uint8Array;
-  readonly #cellOrder: Uint8Array;
-  #cells = 0;
-  readonly #order: number[] = [];
+  /** By mm * pages + page, and by reference: the words but for folio numbers and cells. */
+  readonly #page: Int32Array;
+  readonly #ref: Int32Array;
+  readonly #order: Uint8Array;
+  #living = 0;
+  /** By mm: what it looks like from within; its place in `#order`. */
   readonly #sig: Int32Array;
-  readonly #refs: number[] = [];
+  readonly #place: Uint8Array;
+  readonly #refs: Uint8Array;
   readonly #refSig: Int32Array;
+  readonly #orphan: Uint8Array;
+  readonly #private: Uint8Array;
 
-  /** `symmetry: false`: mms and references keep their slots (to cross-check). */
-  constructor(world: World, symmetry = true) {
-    const { shape, reference } = world;
+  /** `symmetry`: what may be renamed; 'none' is to cross-check, 'mms' for keys over more than one world. */
+  constructor(world: World, symmetry: Symmetry = 'all', grain: Grain = 'class') {
+    const { shape } = world;
     this.#world = world;
-    this.#symmetry = symmetry;
-    const cells = reference.cells;
-    const contents = shape.folios + 2 * shape.files;
+    this.#symmetry = symmetry !== 'none';
+    this.#sortRefs = symmetry === 'all';
+    this.#classes = grain === 'class';
+    this.#folioStores = this.#classes || shape.kind.includes(PRIVATE_FILE);
     const bound =
-      4 + shape.mms * (1 + 4 * shape.pages) + 6 * shape.files + 7 * shape.refs + contents * (5 + cells);
-    this.bytes = new Uint8Array(bound);
-    this.#other = new Uint8Array(bound);
+      2 +
+      shape.mms * shape.pages +
+      2 * shape.refs +
+      shape.folios +
+      shape.files * (3 + shape.mms * shape.pages + shape.refs);
+    this.words = new Int32Array(bound);
+    this.#other = new Int32Array(bound);
     this.#folio = new Uint8Array(shape.folios);
     this.#folioOrder = new Uint8Array(shape.folios + 2);
-    this.#cell = new Uint8Array(cells);
-    this.#cellOrder = new Uint8Array(cells);
+    this.#page = new Int32Array(shape.mms * shape.pages);
+    this.#ref = new Int32Array(shape.refs);
+    this.#order = new Uint8Array(shape.mms);
     this.#sig = new Int32Array(shape.mms);
+    this.#place = new Uint8Array(shape.mms);
+    this.#refs = new Uint8Array(shape.refs);
     this.#refSig = new Int32Array(shape.refs);
+    this.#orphan = new Uint8Array(shape.refs);
+    this.#private = Uint8Array.from(shape.kind, (kind) => (isPrivate(kind) ? 1 : 0));
   }
 
-  /** Computes the key of the world's present state into `bytes`. Returns its length. */
+  /** Computes the key of the world's present state into `words`. Returns its length. */
   encode(): number {
-    const { reference, shape } = this.#world;
-    const order = this.#order;
-    let living = 0;
-    for (let mm = 0; mm < shape.mms; mm++)
-      if (reference.alive[mm] === 1 || !this.#symmetry) order[living++] = mm;
-    if (order.length !== living) order.length = living;
-    if (!this.#symmetry || living < 2) {
-      this.length = this.#encodeIn(order, this.bytes);
-      return this.length;
+    this.describe();
+    this.length = this.encodeInOrder(this.words);
+    while (this.nextOrder()) {
+      const length = this.encodeInOrder(this.#other);
+      if (!less(this.#other, length, this.words, this.length)) continue;
+      const held = this.words;
+      this.words = this.#other;
+      this.#other = held;
+      this.length = length;
     }
-    for (const mm of order) this.#sig[mm] = this.#signature(mm);
-    order.sort((x, y) => this.#sig[x]! - this.#sig[y]!);
-    this.length = this.#encodeIn(order, this.bytes);
-    if (this.#tied()) this.#permuteTies(0);
     return this.length;
   }
 
-  /** Tries every order of mms that look alike from within, and keeps the least key. */
-  #permuteTies(from: number): void {
-    const order = this.#order;
-    if (from === order.length - 1) {
-      const length = this.#encodeIn(order, this.#other);
-      if (less(this.#other, length, this.bytes, this.length)) {
-        this.bytes.set(this.#other.subarray(0, length));
-        this.length = length;
-      }
-      return;
+  // ---- Pieces, for keys over more than one world ----------------------------------------------------------------
+
+  /** First look: the words of pages and references without numbers, and the order of the living mms by them. */
+  describe(): void {
+    const { reference, shape } = this.#world;
+    for (let r = 0; r < shape.refs; r++) if (reference.handleState[r] !== HANDLE_FREE) this.#describeRef(r);
+    let living = 0;
+    for (let mm = 0; mm < shape.mms; mm++) {
+      if (reference.alive[mm] === 0) continue;
+      this.#sig[mm] = this.#describeMm(mm);
+      this.#order[living++] = mm;
     }
-    for (let i = from; i < order.length && this.#sig[order[i]!] === this.#sig[order[from]!]; i++) {
-      swap(order, from, i);
-      this.#permuteTies(from + 1);
-      swap(order, from, i);
+    this.#living = living;
+    if (this.#symmetry && living > 1) this.#sort();
+  }
+
+  #sort(): void {
+    const order = this.#order;
+    const sig = this.#sig;
+    for (let i = 1; i < this.#living; i++) {
+      const mm = order[i]!;
+      let at = i;
+      while (
+        at > 0 &&
+        (sig[order[at - 1]!]! > sig[mm]! || (sig[order[at - 1]!]! === sig[mm]! && order[at - 1]! > mm))
+      ) {
+        order[at] = order[at - 1]!;
+        at--;
+      }
+      order[at] = mm;
     }
   }
-  #tied(): boolean {
-    for (let i = 0; i + 1 < this.#order.length; i++)
-      if (this.#sig[this.#order[i]!] === this.#sig[this.#order[i + 1]!]) return true;
+
+  /**
+   * The next order of mms that look alike from within, after those tried: lexicographic permutations within runs of
+   * equal signatures. Returns false, and is back at the first order, when all were tried.
+   */
+  nextOrder(): boolean {
+    if (!this.#symmetry) return false;
+    const order = this.#order;
+    const sig = this.#sig;
+    let from = 0;
+    while (from < this.#living) {
+      let to = from + 1;
+      while (to < this.#living && sig[order[to]!] === sig[order[from]!]) to++;
+      if (to - from > 1 && nextPermutation(order, from, to)) return true;
+      from = to; // this run is back at its first order: carry to the next
+    }
     return false;
   }
 
-  /** What an mm looks like without naming anything else; equal for mms that a renaming can exchange. */
-  #signature(mm: number): number {
-    const { machine, reference, shape } = this.#world;
-    let h = machine.hasPinned[mm]!;
+  #describeMm(mm: number): number {
+    const { machine: m, reference: ref, shape } = this.#world;
+    let h = m.hasPinned[mm]!;
     for (let v = 0; v < shape.pages; v++) {
       const i = mm * shape.pages + v;
-      h = Math.imul(h, 31) + (machine.vma[i]! | (machine.pte[i]! << 4));
-      if ((machine.pte[i]! & P_PRESENT) !== 0) {
-        const pfn = machine.pfn[i]!;
-        if (pfn !== ZERO_PFN)
-          h =
-            Math.imul(h, 31) +
-            (machine.flags[pfn]! | (machine.mapcount[pfn]! << 8) | (machine.refcount[pfn]! << 12));
+      const bits = m.pte[i]!;
+      const pfn = m.pfn[i]!;
+      let word = m.vma[i]! | (bits << 4) | (v === 0 ? m.hasPinned[mm]! << 26 : 0);
+      let seen = 0;
+      if (this.#private[v] === 1) {
+        let cell = ref.cellState[i]! | (ref.written[i]! << 2) | (ref.excused[i]! << 3);
+        if (ref.cellState[i] === FIXED)
+          cell |= (this.#store(ref.current[i]!) | (ref.current[i] === ZERO_TOKEN ? 8 : 0)) << 4;
+        if ((bits & P_PRESENT) !== 0) {
+          const token = m.content[pfn]!;
+          seen = ref.relation(i, token);
+          if (shape.kind[v] === PRIVATE_FILE)
+            seen |= (ref.relation(ref.fileCell + shape.file[v]!, token) === 0 ? 0 : 1) << 2;
+        }
+        word |= (cell | (seen << 8)) << PAGE_CELL;
+      } else if ((bits & P_PRESENT) !== 0) {
+        const token = m.content[pfn]!;
+        seen =
+          ref.relation(ref.fileCell + shape.file[v]!, token) |
+          (ref.onDiskAllowed(shape.file[v]!, token) << 2);
+        word |= seen << (PAGE_CELL + 8);
       }
-      if (isPrivate(shape.kind[v]!)) h = Math.imul(h, 31) + this.#cellByte(i);
+      this.#page[i] = word;
+      h = Math.imul(h, 31) + word;
+      if ((bits & P_PRESENT) !== 0 && pfn !== ZERO_PFN)
+        h = Math.imul(h, 31) + (this.#folioWord(pfn) | (m.mapcount[pfn]! << 16) | (m.refcount[pfn]! << 20));
     }
-    for (let r = 0; r < shape.refs; r++)
-      if (reference.handleState[r] !== HANDLE_FREE) {
-        const cell = reference.handleCell[r]!;
-        if (cell >= mm * shape.pages && cell < (mm + 1) * shape.pages) h += 7919 * (1 + this.#refByte(r));
-      }
+    for (let r = 0; r < shape.refs; r++) {
+      if (ref.handleState[r] === HANDLE_FREE) continue;
+      const cell = ref.handleCell[r]!;
+      if (cell >= mm * shape.pages && cell < (mm + 1) * shape.pages)
+        h += Math.imul(this.#ref[r]!, 7919) ^ (this.#ref[r]! >>> 15);
+    }
     return h | 0;
   }
 
-  #cellByte(cell: number): number {
-    const { reference: ref } = this.#world;
-    return (
-      ref.cellState[cell]! |
-      (ref.written[cell]! << 2) |
-      (ref.excused[cell]! << 3) |
-      (ref.storer[ref.current[cell]!]! << 4)
-    );
-  }
-  #refByte(r: number): number {
-    return this.#world.reference.handleFlags[r]! & ~GOAL_FLAGS;
+  /** Whose store a content is; where classes do not matter, a device's (1) or not: properties ask no more. 3 bits. */
+  #store(token: number): number {
+    const storer = this.#world.reference.storer[token]!;
+    if (this.#classes) return storer;
+    return storer >= STORER_DEVICE_GET && storer <= STORER_DEVICE_DIO ? 1 : 0;
   }
 
-  /** The last device store to its file page came through this reference, and was not dirtied yet. */
-  #isUndirtied(r: number): boolean {
-    const { reference: ref, shape } = this.#world;
-    const file = ref.handleCell[r]! - ref.fileCell;
-    return file >= 0 && file < shape.files && ref.undirtied[file] === 1 + r;
+  #describeRef(r: number): void {
+    const { machine: m, reference: ref, shape } = this.#world;
+    const cell = ref.handleCell[r]!;
+    const page = ref.handlePage[r]! % shape.pages;
+    const file = shape.file[page]!;
+    let flags = ref.handleFlags[r]! & ~(REF_DETACHED | REF_STORED);
+    if (!this.#classes) flags &= ~REF_LONGTERM;
+    const caller = ref.handleCaller[r]!;
+    // Bits 0 to 2 page, 3 to 7 folio, 8 to 11 cell, and 12 up what follows.
+    let word = (this.#classes ? caller : ALIKE[caller]!) | (ref.handleState[r] === 1 ? 0 : 8);
+    word |= ((flags & 15) << 4) | (((flags >> 6) & 1) << 8) | (m.refKind[r]! << 9);
+    if (m.refKind[r] !== REF_NONE) {
+      const pfn = m.refPfn[r]!;
+      const token = m.content[pfn]!;
+      let seen = 0;
+      if (cell < ref.cells) {
+        seen = ref.relation(cell, token);
+        if (cell >= ref.orphanCell) seen = (seen === 0 ? 0 : 1) | (ref.excused[cell]! << 1);
+      }
+      word |= seen << 11;
+      if ((flags & REF_EXACT) === 0) word |= ref.handleAllowed(r, token) << 13;
+      if (shape.kind[page] === PRIVATE_FILE)
+        word |= (ref.relation(ref.fileCell + file, token) === 0 ? 0 : 1) << 14;
+      else if (file < shape.files) {
+        word |= ref.onDiskAllowed(file, token) << 15;
+        if (ref.undirtied[file] === 1 + r) word |= 1 << 16;
+      }
+      // Only the end of an O_DIRECT write asks whether its buffer changed.
+      if (CALLERS[caller] === 'o_direct_write' && token === m.refSubmitted[r]) word |= 1 << 17;
+    }
+    this.#ref[r] = (word << 12) | page;
+  }
+
+  /** Flags of a folio that anything reads, its file, and its content's store: 14 bits. */
+  #folioWord(pfn: number): number {
+    const { machine: m } = this.#world;
+    let flags = m.flags[pfn]!;
+    // What nothing maps is never mapped again.
+    if ((flags & F_ANON) !== 0) flags = m.mapcount[pfn] === 0 ? F_ANON : flags & (F_ANON | F_EXCLUSIVE);
+    const store = this.#folioStores ? this.#store(m.content[pfn]!) : 0;
+    return flags | (store << 7) | (((m.mapping[pfn]! + 1) & 15) << 10);
   }
 
   #folioOf(pfn: number): number {
@@ -155,233 +296,149 @@ export class KeyEncoder {
     this.#folioOrder[this.#folios++] = pfn;
     return fresh;
   }
-  #cellOf(cell: number): number {
-    const known = this.#cell[cell]!;
-    if (known !== 255) return known;
-    this.#cell[cell] = this.#cells;
-    this.#cellOrder[this.#cells] = cell;
-    return this.#cells++;
-  }
 
-  #encodeIn(order: readonly number[], out: Uint8Array): number {
+  /** The key with mms in the present order, into `out` from `at`. Returns where it ends. Needs `describe` before. */
+  encodeInOrder(out: Int32Array, at = 0): number {
     const { machine: m, reference: ref, shape } = this.#world;
     const { pages, files } = shape;
     this.#folio.fill(0);
     this.#folios = 0;
-    this.#cell.fill(255);
-    this.#cells = 0;
-    let n = 0;
-    out[n++] = order.length;
-
-    for (const mm of order) {
-      out[n++] = m.hasPinned[mm]! | (m.alive[mm]! << 1);
-      for (let v = 0; v < pages; v++) {
-        const i = mm * pages + v;
-        out[n++] = m.vma[i]! | (m.pte[i]! << 4);
-        out[n++] = this.#folioOf(m.pfn[i]!);
-        if (isPrivate(shape.kind[v]!)) {
-          this.#cellOf(i);
-          out[n++] = this.#cellByte(i);
-        }
-      }
-    }
-    for (let f = 0; f < files; f++) {
-      const cell = ref.fileCell + f;
-      this.#cellOf(cell);
-      out[n++] = this.#folioOf(m.cache[f]!);
-      const undirtied = ref.undirtied[f] === 0 ? 0 : ref.undirtied[f] === LOSSY ? 2 : 1; // whose store: with the reference
-      out[n++] = ref.wbStarted[f]! | (undirtied << 1) | (ref.storer[ref.current[cell]!]! << 3);
-      const pfn = m.cache[f]!;
-      const inFlight = pfn !== NO_PFN && (m.flags[pfn]! & F_WRITEBACK) !== 0;
-      out[n++] = inFlight ? (m.submitted[f] === m.content[pfn] ? 1 : 2) : 0;
-    }
-
-    n = this.#encodeRefs(out, n);
-    const sorted = this.#refs;
-
-    // Contents: the zero page, reachable folios, disk copies, bounce copies under way.
-    n = this.#encodeContent(0, out, n, sorted);
-    for (let i = 0; i < this.#folios; i++) {
-      const pfn = this.#folioOrder[i]!;
-      out[n++] = m.flags[pfn]!;
-      out[n++] = m.mapping[pfn] === NO_FILE ? 0 : m.mapping[pfn]! + 1;
-      n = this.#encodeContent(m.content[pfn]!, out, n, sorted);
-    }
-    for (let f = 0; f < files; f++) {
-      if (shape.filesystem[f] === 'shmem') continue;
-      n = this.#encodeContent(m.disk[f]!, out, n, sorted);
-      const pfn = m.cache[f]!;
-      if (pfn !== NO_PFN && (m.flags[pfn]! & F_BOUNCED) !== 0)
-        n = this.#encodeContent(m.submitted[f]!, out, n, sorted);
-    }
-    return n;
-  }
-
-  /** References, in an order that does not depend on their slots. */
-  #encodeRefs(out: Uint8Array, at: number): number {
-    const { machine: m, reference: ref, shape } = this.#world;
-    const sorted = this.#refs;
-    let held = 0;
-    for (let r = 0; r < shape.refs; r++) if (ref.handleState[r] !== HANDLE_FREE) sorted[held++] = r;
-    if (sorted.length !== held) sorted.length = held;
-    for (let i = 0; i < held; i++) {
-      const r = sorted[i]!;
-      const pfn = m.refPfn[r]!;
-      const cell = ref.handleCell[r]!;
-      let h =
-        ref.handleState[r]! | (ref.handleCaller[r]! << 2) | (this.#refByte(r) << 5) | (m.refKind[r]! << 13);
-      if (this.#isUndirtied(r)) h |= 1 << 20;
-      h = Math.imul(h, 31) + (ref.handlePage[r]! % shape.pages);
-      if (cell < this.#cell.length) {
-        // An orphan has no number yet; what it looks like tells it apart.
-        h = Math.imul(h, 31) + this.#cell[cell]!;
-        if (this.#cell[cell] === 255) h = Math.imul(h, 31) + this.#cellByte(cell);
-      }
-      if (pfn !== NO_PFN) {
-        h = Math.imul(h, 31) + (pfn === ZERO_PFN ? 1 : this.#folio[pfn]!);
-        h = Math.imul(h, 31) + (m.content[pfn] === m.refSubmitted[r] ? 1 : 0);
-        // Nor has a frame that nothing maps.
-        if (pfn !== ZERO_PFN && this.#folio[pfn] === 0)
-          h = Math.imul(h, 31) + (m.flags[pfn]! | (m.refcount[pfn]! << 8));
-        h = Math.imul(h, 31) + this.#contentHash(m.content[pfn]!, r);
-      }
-      this.#refSig[r] = h | 0;
-    }
-    if (this.#symmetry && sorted.length > 1)
-      sorted.sort((x, y) => this.#refSig[x]! - this.#refSig[y]! || x - y);
     let n = at;
-    out[n++] = sorted.length;
-    for (const r of sorted) {
-      const cell = ref.handleCell[r]!;
-      if (!this.#symmetry) out[n++] = r;
-      const undirtied = this.#isUndirtied(r) ? 1 : 0;
-      out[n++] = ref.handleState[r]! | (ref.handleCaller[r]! << 2) | (m.refWrite[r]! << 6) | (undirtied << 7);
-      out[n++] = this.#refByte(r);
-      out[n++] = m.refKind[r] === REF_NONE ? 0 : m.refKind[r]! | ((ref.handlePage[r]! % shape.pages) << 2);
-      out[n++] = this.#folioOf(m.refPfn[r]!);
-      if (cell < this.#cell.length) {
-        const fresh = this.#cell[cell] === 255;
-        out[n++] = this.#cellOf(cell);
-        if (fresh) out[n++] = this.#cellByte(cell);
-      }
-      // Only the end of an O_DIRECT write asks whether its buffer changed.
-      if (m.refPfn[r] !== NO_PFN) out[n++] = m.content[m.refPfn[r]!] === m.refSubmitted[r] ? 1 : 0;
+    let first = this.#living;
+    for (let k = 0; k < this.#living; k++) {
+      const mm = this.#order[k]!;
+      this.#place[mm] = this.#symmetry ? k : mm;
+      if (!this.#symmetry) first |= 1 << (8 + mm);
+    }
+    const header = n++;
+    for (let k = 0; k < this.#living; k++)
+      for (let v = 0, i = this.#order[k]! * pages; v < pages; v++, i++)
+        out[n++] = this.#page[i]! | (this.#folioOf(m.pfn[i]!) << PAGE_FOLIO);
+    for (let f = 0; f < files; f++) {
+      const pfn = m.cache[f]!;
+      const cell = ref.fileCell + f;
+      const cached = this.#folioOf(pfn);
+      const undirtied = ref.undirtied[f] === 0 ? 0 : ref.undirtied[f] === LOSSY ? 2 : 1; // whose: with the reference
+      const inFlight = pfn !== NO_PFN && (m.flags[pfn]! & F_WRITEBACK) !== 0;
+      const changed = inFlight ? (m.submitted[f] === m.content[pfn] ? 1 : 2) : 0;
+      const store = this.#store(ref.current[cell]!);
+      out[n++] = cached | (ref.wbStarted[f]! << 5) | (undirtied << 6) | (changed << 8) | (store << 10);
+    }
+    const held = this.#encodeRefs(out, n);
+    n += this.#sortRefs ? held : 2 * held;
+    out[header] = first | (held << 4);
+
+    // What may yet be read from a file, as the file and the private pages that map it see it.
+    for (let f = 0; f < files; f++) {
+      const pfn = m.cache[f]!;
+      if (pfn !== NO_PFN) n = this.#encodeFileContent(f, m.content[pfn]!, out, n);
+      if (shape.filesystem[f] === 'shmem') continue;
+      n = this.#encodeFileContent(f, m.disk[f]!, out, n);
+      if (pfn !== NO_PFN && (m.flags[pfn]! & F_BOUNCED) !== 0)
+        n = this.#encodeFileContent(f, m.submitted[f]!, out, n);
+    }
+    for (let i = 0; i < this.#folios; i++) {
+      const word = this.#folioWord(this.#folioOrder[i]!);
+      if ((i & 1) === 0) out[n++] = word;
+      else out[n - 1]! |= word << 16;
     }
     return n;
   }
 
-  /** How a content relates to the cells numbered so far and, with the others of its kind, to reference `r`. */
-  #contentHash(token: number, r: number): number {
-    const { machine: m, reference: ref } = this.#world;
-    let h = ref.storer[token]!;
-    for (let i = 0; i < this.#cells; i++) h = Math.imul(h, 5) + ref.relation(this.#cellOrder[i]!, token);
-    const cell = ref.handleCell[r]!;
-    if (cell < this.#cell.length) h = Math.imul(h, 5) + ref.relation(cell, token);
-    if ((ref.handleFlags[r]! & REF_EXACT) !== 0) return h;
-    h = Math.imul(h, 2) + ref.handleAllowed(r, token);
-    h = Math.imul(h, 2) + ref.handleAllowed(r, 0);
-    for (let i = 0; i < this.#folios; i++)
-      h = Math.imul(h, 2) + ref.handleAllowed(r, m.content[this.#folioOrder[i]!]!);
-    return h;
-  }
-
-  #encodeContent(token: number, out: Uint8Array, at: number, refs: readonly number[]): number {
+  #encodeFileContent(file: number, token: number, out: Int32Array, at: number): number {
     const { reference: ref, shape } = this.#world;
     let n = at;
-    out[n++] = ref.storer[token]!;
-    // Four relations a byte.
-    let packed = 0;
-    for (let i = 0; i < this.#cells; i++) {
-      packed |= ref.relation(this.#cellOrder[i]!, token) << ((i & 3) << 1);
-      if ((i & 3) !== 3) continue;
-      out[n++] = packed;
-      packed = 0;
+    let word = ref.relation(ref.fileCell + file, token) | (ref.onDiskAllowed(file, token) << 2);
+    word |= this.#store(token) << 3;
+    let used = 6;
+    for (let v = 0; v < shape.pages; v++) {
+      if (shape.kind[v] !== PRIVATE_FILE || shape.file[v] !== file) continue;
+      for (let k = 0; k < this.#living; k++) {
+        word |= ref.relation(this.#order[k]! * shape.pages + v, token) << used;
+        used += 2;
+        if (used < 30) continue;
+        out[n++] = word;
+        word = 0;
+        used = 0;
+      }
     }
-    if ((this.#cells & 3) !== 0) out[n++] = packed;
-    let allowed = 0;
-    for (let i = 0; i < refs.length; i++)
-      if ((ref.handleFlags[refs[i]!]! & REF_EXACT) === 0) allowed |= ref.handleAllowed(refs[i]!, token) << i;
-    for (let f = 0; f < shape.files; f++) allowed |= ref.onDiskAllowed(f, token) << (refs.length + f);
-    out[n++] = allowed & 255; // one bit a reference and file: up to 10
-    out[n++] = allowed >> 8;
+    out[n++] = word;
     return n;
+  }
+
+  /** References, in an order that does not depend on their slots. Returns how many. */
+  #encodeRefs(out: Int32Array, at: number): number {
+    const { machine: m, reference: ref, shape } = this.#world;
+    const refs = this.#refs;
+    let held = 0;
+    for (let r = 0; r < shape.refs; r++) {
+      if (ref.handleState[r] === HANDLE_FREE) continue;
+      if (this.#sortRefs) {
+        // Where it is among what has a number already; what has none is told apart by who else holds it.
+        let h = this.#ref[r]! | (this.#cellOf(r) << REF_CELL);
+        if (m.refKind[r] !== REF_NONE) {
+          const pfn = m.refPfn[r]!;
+          const number = pfn === ZERO_PFN ? FOLIO_ZERO : this.#folio[pfn]!;
+          h |= number << REF_FOLIO;
+          if (number === 0) h = Math.imul(h ^ m.refcount[pfn]!, 0x01000193) ^ this.#folioWord(pfn);
+        }
+        this.#refSig[r] = h;
+        let i = held;
+        while (i > 0 && this.#refSig[refs[i - 1]!]! > h) {
+          refs[i] = refs[i - 1]!;
+          i--;
+        }
+        refs[i] = r;
+      } else refs[held] = r;
+      held++;
+    }
+    let orphans = 0;
+    let n = at;
+    for (let i = 0; i < held; i++) {
+      const r = refs[i]!;
+      const cell = ref.handleCell[r]!;
+      let at = this.#cellOf(r);
+      if (at === CELL_ORPHAN) {
+        let known = 0;
+        while (known < orphans && this.#orphan[known] !== cell) known++;
+        if (known === orphans) this.#orphan[orphans++] = cell;
+        at += known;
+      }
+      if (!this.#sortRefs) out[n++] = r;
+      out[n++] = this.#ref[r]! | (this.#folioOf(m.refPfn[r]!) << REF_FOLIO) | (at << REF_CELL);
+    }
+    return held;
+  }
+
+  /** CELL_ORPHAN for every orphan: those are numbered when the references have an order. */
+  #cellOf(r: number): number {
+    const { reference: ref, shape } = this.#world;
+    const cell = ref.handleCell[r]!;
+    if (cell < ref.fileCell) return this.#place[Math.floor(cell / shape.pages)]!;
+    return cell < ref.orphanCell ? CELL_FILE : cell < ref.cells ? CELL_ORPHAN : 0;
   }
 }
 
-function less(x: Uint8Array, xLength: number, y: Uint8Array, yLength: number): boolean {
+/** The next permutation of `list[from, to)` in lexicographic order; false, and sorted again, after the last. */
+function nextPermutation(list: Uint8Array, from: number, to: number): boolean {
+  let i = to - 2;
+  while (i >= from && list[i]! > list[i + 1]!) i--;
+  if (i >= from) {
+    let j = to - 1;
+    while (list[j]! < list[i]!) j--;
+    swap(list, i, j);
+  }
+  for (let a = i + 1, b = to - 1; a < b; a++, b--) swap(list, a, b);
+  return i >= from;
+}
+
+function less(x: Int32Array, xLength: number, y: Int32Array, yLength: number): boolean {
   if (xLength !== yLength) return xLength < yLength;
   for (let i = 0; i < xLength; i++) if (x[i] !== y[i]) return x[i]! < y[i]!;
   return false;
 }
-function swap(list: number[], i: number, j: number): void {
+function swap(list: Uint8Array, i: number, j: number): void {
   const held = list[i]!;
   list[i] = list[j]!;
   list[j] = held;
-}
-
-/**
- * A set of keys: open addressing over the key bytes themselves, so that membership is exact. Numbers keys from 0 in
- * order of insertion.
- */
-export class KeySet {
-  #slots = new Int32Array(1 << 12);
-  #bytes = new Uint8Array(1 << 18);
-  #starts = new Float64Array(1 << 11);
-  size = 0;
-  #used = 0;
-
-  /** Number of the new key, or -1 if it was there. */
-  add(key: Uint8Array, length: number): number {
-    if (this.size * 2 >= this.#slots.length) this.#grow();
-    const mask = this.#slots.length - 1;
-    let at = hash(key, 0, length) & mask;
-    for (;;) {
-      const entry = this.#slots[at]!;
-      if (entry === 0) break;
-      if (this.#equals(entry - 1, key, length)) return -1;
-      at = (at + 1) & mask;
-    }
-    if (this.#used + length > this.#bytes.length) {
-      const larger = new Uint8Array(this.#bytes.length * 2);
-      larger.set(this.#bytes.subarray(0, this.#used));
-      this.#bytes = larger;
-    }
-    if (this.size + 1 >= this.#starts.length) {
-      const larger = new Float64Array(this.#starts.length * 2);
-      larger.set(this.#starts);
-      this.#starts = larger;
-    }
-    for (let i = 0; i < length; i++) this.#bytes[this.#used + i] = key[i]!;
-    this.#used += length;
-    this.#slots[at] = ++this.size;
-    this.#starts[this.size] = this.#used;
-    return this.size - 1;
-  }
-
-  #equals(entry: number, key: Uint8Array, length: number): boolean {
-    const start = this.#starts[entry]!;
-    if (this.#starts[entry + 1]! - start !== length) return false;
-    const bytes = this.#bytes;
-    for (let i = 0; i < length; i++) if (bytes[start + i] !== key[i]) return false;
-    return true;
-  }
-
-  #grow(): void {
-    const slots = new Int32Array(this.#slots.length * 2);
-    const mask = slots.length - 1;
-    for (let entry = 0; entry < this.size; entry++) {
-      let at = hash(this.#bytes, this.#starts[entry]!, this.#starts[entry + 1]!) & mask;
-      while (slots[at] !== 0) at = (at + 1) & mask;
-      slots[at] = entry + 1;
-    }
-    this.#slots = slots;
-  }
-}
-
-function hash(bytes: Uint8Array, from: number, to: number): number {
-  let h = 0x811c9dc5;
-  for (let i = from; i < to; i++) h = Math.imul(h ^ bytes[i]!, 0x01000193);
-  h ^= h >>> 15;
-  h = Math.imul(h, 0x2c1b3c6d);
-  return (h ^ (h >>> 13)) >>> 0;
 }

@@ -34,6 +34,10 @@ export class Columns {
     this.#bytes ??= new Uint8Array(this.#buffer, 0, this.#used);
     return this.#bytes;
   }
+  /** The same as 32-bit words, up to 3 bytes of padding included. */
+  get words(): Int32Array {
+    return new Int32Array(this.#buffer, 0, Math.ceil(this.#used / 4));
+  }
   snapshot(): Uint8Array {
     return this.bytes.slice();
   }

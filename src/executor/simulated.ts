@@ -509,6 +509,14 @@ function encodeClass(property: number, damage: Damage, o: Observation): number {
   return code * 8 + OBSERVED_BY.indexOf(o.observedBy);
 }
 
+/**
+ * A class code without kind of reference, access, LONGTERM and whose store: property, damage, page kind and observer
+ * are left.
+ */
+export function coarseClass(code: number): number {
+  return (code & ~0x7f8) | 0x600; // no reference is 3 in its two bits
+}
+
 /** The parts of a class code. */
 export function decodeClass(code: number): FindingClass {
   let rest = code;
