@@ -7,10 +7,7 @@ import { InvariantError } from '../executor/simulated.ts';
 import { ENDED, type Model, NOT_A_STEP } from './model.ts';
 import type { StateTable } from './table.ts';
 
-/** Enabled steps of one state are far fewer; the scope's arguments bound them. */
-const STEPS_MAX = 4096;
-
-/** Words of a candidate: fingerprint, number of the parent, step, and the slot it went to (merging). */
+/** Words of a candidate: fingerprint, number of the parent, step, and what merging made of it (parallel.ts). */
 export const CANDIDATE = 6;
 
 /** Candidates of one thread in one batch, in the order of parents and steps. */
@@ -63,12 +60,14 @@ export class Expander {
   /** Findings that were not known before this batch, first ones only. */
   readonly notes: Map<number, Note> = new Map<number, Note>();
   transitions = 0;
-  readonly #out = new Int32Array(STEPS_MAX);
+  readonly #out: Int32Array;
   readonly #print = new Int32Array(3);
 
   constructor(model: Model, shared: boolean) {
     this.model = model;
     this.candidates = new Candidates(model.size, shared);
+    // Room to see that the bound is wrong.
+    this.#out = new Int32Array(2 * model.stepsMax + 64);
   }
 
   /** Expands state `parent`, saved in `layer` at word `offset`. `known`: findings that need no note. */
@@ -84,6 +83,8 @@ export class Expander {
     const print = this.#print;
     model.load(layer, offset);
     const enabled = model.enumerate(out);
+    if (enabled > model.stepsMax)
+      throw new InvariantError(`${enabled} steps are enabled in one state, of at most ${model.stepsMax}`);
     for (let e = 0; e < enabled; e++) {
       if (e > 0) model.load(layer, offset);
       const step = out[e]!;

@@ -21,6 +21,8 @@ export const NOT_A_STEP = 2;
 export interface Model {
   /** 32-bit words of a saved state. */
   readonly size: number;
+  /** No state has more enabled steps than this. */
+  readonly stepsMax: number;
   save(target: Int32Array, offset: number): void;
   load(source: Int32Array, offset: number): void;
   /** The steps that the program can do now, in a fixed order. Returns how many. */
@@ -58,11 +60,25 @@ export function tokensFor(setup: Setup): number {
   return Math.min(64, cells + folios + 2 * setup.files.length + setup.refs + 4);
 }
 
+/** A bound of the steps that a program of the alphabet can do in one state of the setup. */
+export function stepsMaxOf(setup: Setup, alphabet: Alphabet): number {
+  const { mms, refs } = setup;
+  const places = mms * setup.pages.length;
+  // Per place: munmap, mprotect, two advices, read, write, one gup per variant. Per reference: two ways to let go,
+  // dio_end, load, store. Per file: eight.
+  return 2 * mms + places * (6 + alphabet.gups.length) + 5 * refs + 8 * setup.files.length;
+}
+
 /** Most findings of one step that are kept; a step has a handful of observers. */
 const FINDINGS_MAX = 256;
 
+/** Whatever a thread can build a model from. */
+export type Spec = PolicySpec;
+export const modelOf = (spec: Spec): Model => new PolicyModel(spec);
+
 export class PolicyModel implements Model {
   readonly size: number;
+  readonly stepsMax: number;
   readonly finding: Int32Array = new Int32Array(FINDINGS_MAX);
   findings = 0;
   readonly world: World;
@@ -79,6 +95,7 @@ export class PolicyModel implements Model {
     this.#classes = spec.grain === 'class';
     this.#columns = this.world.columns.words;
     this.size = this.#columns.length;
+    this.stepsMax = stepsMaxOf(spec.setup, spec.alphabet);
   }
 
   save(target: Int32Array, offset: number): void {

@@ -41,8 +41,12 @@ export interface Found {
 /** `open`: there are states left; `closed`: all were visited; `states`: gave up, nothing deeper is known. */
 export type SearchState = 'open' | 'closed' | 'states';
 
-/** States expanded between two merges. Any number gives the same result; this one keeps candidates in the cache. */
-const BATCH = 256;
+/**
+ * Candidates of one batch, at most. The states of a batch are fewer by the steps that one state may have. Any number
+ * gives the same result; but where a search gives up depends on it, so it is the same for any number of threads.
+ */
+const BATCH_CANDIDATES = 1 << 16;
+const BATCH_MAX = 2048;
 
 /** The states of one layer, saved one after the other. */
 export class Layer {
@@ -65,6 +69,12 @@ export class Layer {
   }
   get bytes(): number {
     return this.words.length * 4;
+  }
+  /** Bytes that `reserve(count)` would take on top, until the old ones are given back. */
+  growth(count: number): number {
+    let room = this.words.length;
+    while (room < count * this.#size) room *= 2;
+    return room === this.words.length ? 0 : room * 4;
   }
   #allocate(words: number): Int32Array {
     return new Int32Array(this.#shared ? new SharedArrayBuffer(words * 4) : new ArrayBuffer(words * 4));
@@ -93,14 +103,17 @@ export class Exploration {
   next: Layer;
   first = 0;
   at = 0;
-  readonly statesMax: number;
+  statesMax: number;
   readonly expander: Expander;
   readonly size: number;
+  /** States expanded between two merges. */
+  readonly batch: number;
 
   constructor(model: Model, statesMax: number, partitions = 1, shared = false) {
     this.statesMax = statesMax;
     this.expander = new Expander(model, shared);
     this.size = model.size;
+    this.batch = Math.max(32, Math.min(BATCH_MAX, Math.floor(BATCH_CANDIDATES / model.stepsMax)));
     this.table = new StateTable(partitions, shared);
     this.layer = new Layer(model.size, shared);
     this.next = new Layer(model.size, shared);
@@ -116,11 +129,17 @@ export class Exploration {
     return this.table.bytes + this.layer.bytes + this.next.bytes;
   }
 
+  /** Bytes held after the next batch at most, while arrays grow. Threads' own memory apart. */
+  get bytesAfterNext(): number {
+    const more = Math.min(this.batch, this.layer.count - this.at) * this.expander.model.stepsMax;
+    return this.bytes + this.table.growth(this.states, more) + this.next.growth(this.next.count + more);
+  }
+
   /** Expands one batch and merges it. */
   advance(): void {
-    if (this.state !== 'open') return;
+    if (this.gaveUp()) return;
     const { expander, layer } = this;
-    const to = Math.min(this.at + BATCH, layer.count);
+    const to = Math.min(this.at + this.batch, layer.count);
     expander.candidates.count = 0;
     expander.transitions = 0;
     for (; this.at < to; this.at++)
@@ -147,12 +166,17 @@ export class Exploration {
     }
   }
 
+  /** Makes room for all candidates of a batch. */
+  reserve(candidates: number): void {
+    this.table.reserve(this.states, candidates);
+    this.table.reserveStates(this.states + candidates);
+    this.next.reserve(this.next.count + candidates);
+  }
+
   #merge(): void {
     const { table, next, size } = this;
     const { words, states, count } = this.expander.candidates;
-    table.reserve(this.states, count);
-    table.reserveStates(this.states + count);
-    next.reserve(next.count + count);
+    this.reserve(count);
     for (let c = 0; c < count; c++) {
       const at = c * CANDIDATE;
       const slot = table.find(words[at]!, words[at + 1]!, words[at + 2]!);
@@ -164,11 +188,13 @@ export class Exploration {
       const from = c * size;
       const to = next.count++ * size;
       for (let i = 0; i < size; i++) next.words[to + i] = states[from + i]!;
-      if (this.states >= this.statesMax) {
-        this.state = 'states';
-        return;
-      }
     }
+  }
+
+  /** True if there is nothing to go on with, or no leave to. */
+  gaveUp(): boolean {
+    if (this.state === 'open' && this.states >= this.statesMax) this.state = 'states';
+    return this.state !== 'open';
   }
 
   /** Goes to the next layer if this one is done. */

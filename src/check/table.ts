@@ -83,6 +83,22 @@ export class StateTable {
     this.steps = grow(this.steps);
   }
 
+  /** Bytes that making room for `more` states would take on top, until the old arrays are given back. */
+  growth(states: number, more: number): number {
+    let slots = this.slots.length / SLOT;
+    while (states + more > slots * LOAD_MAX) slots *= 2;
+    let room = this.parents.length;
+    while (states + more > room) room *= 2;
+    return (
+      (slots * SLOT === this.slots.length ? 0 : slots * 16) + (room === this.parents.length ? 0 : room * 8)
+    );
+  }
+
+  /** Forgets all states; keeps its size. */
+  clear(): void {
+    this.slots.fill(0);
+  }
+
   partitionOf(f0: number): number {
     return (f0 >>> 16) & (this.partitions - 1);
   }

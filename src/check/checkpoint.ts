@@ -1,0 +1,227 @@
+/**
+ * A search on disk: a line of JSON, then the arrays as they are in memory (little-endian 32-bit words). Only for the
+ * same program on the same kind of machine: it is to go on after an interruption, not to keep.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { modelOf, type Spec } from './model.ts';
+import type { Exploration, FoundNote, SearchState } from './search.ts';
+
+/** To be raised when the key, the columns or this format change. */
+const VERSION = 1;
+const MAGIC = 'gupfuzz checkpoint';
+const LINE_MAX = 1 << 20;
+const PIECE = 1 << 26;
+
+interface Header {
+  readonly magic: string;
+  readonly version: number;
+  readonly search: string;
+  readonly size: number;
+  readonly depth: number;
+  readonly state: SearchState;
+  readonly states: number;
+  readonly transitions: number;
+  readonly complete: { readonly states: number; readonly transitions: number };
+  readonly first: number;
+  readonly at: number;
+  readonly layer: number;
+  readonly next: number;
+  readonly found: readonly FoundNote[];
+  /** SHA-256 of all that follows. */
+  readonly sum: string;
+}
+
+/** A checkpoint that cannot be used. The message is one line that names the file. */
+export class CheckpointError extends Error {
+  constructor(path: string, what: string) {
+    super(`${path}: ${what}`);
+    this.name = 'CheckpointError';
+  }
+}
+
+/** What is searched, as one short word. */
+const searchId = (spec: Spec): string =>
+  createHash('sha256')
+    .update(JSON.stringify([VERSION, spec]))
+    .digest('hex')
+    .slice(0, 16);
+
+const bytesOf = (words: Int32Array, from: number, count: number): Uint8Array =>
+  new Uint8Array(words.buffer, words.byteOffset + from * 4, count * 4);
+
+/** The arrays of an exploration, each with the number of its words that count. */
+function sections(x: Exploration): [Int32Array, number][] {
+  return [
+    [x.table.slots, x.table.slots.length],
+    [x.table.parents, x.states],
+    [x.table.steps, x.states],
+    [x.layer.words, x.layer.count * x.size],
+    [x.next.words, x.next.count * x.size],
+  ];
+}
+
+function* pieces(list: readonly [Int32Array, number][]): Generator<Uint8Array> {
+  for (const [words, count] of list)
+    for (let from = 0; from < count; from += PIECE) yield bytesOf(words, from, Math.min(PIECE, count - from));
+}
+
+/** Writes beside and renames, so that a full disk leaves the checkpoint before. Throws CheckpointError. */
+export function writeCheckpoint(path: string, spec: Spec, x: Exploration): void {
+  const beside = `${path}.part`;
+  let fd: number | undefined;
+  try {
+    const sum = createHash('sha256');
+    for (const piece of pieces(sections(x))) sum.update(piece);
+    const header: Header & { readonly slots: number; readonly partitions: number } = {
+      magic: MAGIC,
+      version: VERSION,
+      search: searchId(spec),
+      size: x.size,
+      depth: x.depth,
+      state: x.state,
+      states: x.states,
+      transitions: x.transitions,
+      complete: x.complete,
+      first: x.first,
+      at: x.at,
+      layer: x.layer.count,
+      next: x.next.count,
+      found: [...x.found.values()],
+      slots: x.table.slots.length,
+      partitions: x.table.partitions,
+      sum: sum.digest('hex'),
+    };
+    fd = openSync(beside, 'w');
+    writeAll(fd, Buffer.from(`${JSON.stringify(header)}\n`));
+    for (const piece of pieces(sections(x))) writeAll(fd, piece);
+    closeSync(fd);
+    fd = undefined;
+    renameSync(beside, path);
+  } catch (error) {
+    if (fd !== undefined) closeSync(fd);
+    rmSync(beside, { force: true });
+    throw new CheckpointError(
+      path,
+      `cannot be written (${error instanceof Error ? error.message : String(error)})`,
+    );
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at);
+}
+
+/** Fills a fresh exploration of the same search. Throws CheckpointError. */
+export function readCheckpoint(path: string, spec: Spec, x: Exploration): void {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    throw new CheckpointError(
+      path,
+      `cannot be read (${error instanceof Error ? error.message : String(error)})`,
+    );
+  }
+  try {
+    fill(path, spec, x, fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function fill(path: string, spec: Spec, x: Exploration, fd: number): void {
+  const damaged = (what: string): CheckpointError =>
+    new CheckpointError(path, `a damaged checkpoint: ${what}`);
+  const head = Buffer.alloc(LINE_MAX);
+  const got = readSync(fd, head, 0, LINE_MAX, 0);
+  const end = head.subarray(0, got).indexOf(10);
+  let header: Header & { readonly slots: number };
+  try {
+    header = JSON.parse(head.subarray(0, Math.max(0, end)).toString('utf8'));
+  } catch {
+    throw new CheckpointError(path, 'is not a checkpoint of gupfuzz check');
+  }
+  if (typeof header !== 'object' || header === null || header.magic !== MAGIC)
+    throw new CheckpointError(path, 'is not a checkpoint of gupfuzz check');
+  if (header.version !== VERSION)
+    throw new CheckpointError(
+      path,
+      `was written by another version (${String(header.version).slice(0, 20)}, not ${VERSION})`,
+    );
+  if (header.search !== searchId(spec) || header.size !== x.size)
+    throw new CheckpointError(
+      path,
+      'is of another search: policy, scope, grain and symmetry must be the same',
+    );
+  const { states, layer, next, slots } = header;
+  for (const [name, n] of Object.entries({ states, layer, next, slots, at: header.at, first: header.first }))
+    if (!Number.isInteger(n) || n < 0 || n > 2 ** 33) throw damaged(`${name} is ${String(n).slice(0, 20)}`);
+  const words = slots + 2 * states + (layer + next) * header.size;
+  if (fstatSync(fd).size !== end + 1 + words * 4) throw damaged('its length is not what its first line says');
+
+  const sum = createHash('sha256');
+  let at = end + 1;
+  const read = (into: Uint8Array): void => {
+    for (let done = 0; done < into.length; ) {
+      const n = readSync(fd, into, done, Math.min(PIECE, into.length - done), at);
+      if (n <= 0) throw damaged('it ends early');
+      sum.update(into.subarray(done, done + n));
+      done += n;
+      at += n;
+    }
+  };
+  // The table is filled anew: it may have other partitions here.
+  x.table.clear();
+  x.table.reserve(states, 0);
+  x.table.reserveStates(states);
+  const piece = new Int32Array(Math.min(slots, PIECE / 4));
+  let filled = 0;
+  for (let from = 0; from < slots; from += piece.length) {
+    const part = piece.subarray(0, Math.min(piece.length, slots - from));
+    read(bytesOf(part, 0, part.length));
+    for (let slot = 0; slot + 3 < part.length; slot += 4) {
+      if (part[slot + 3] === 0) continue;
+      if (++filled > states) throw damaged('more states than its first line says');
+      const free = x.table.find(part[slot]!, part[slot + 1]!, part[slot + 2]!);
+      if (free >= 0) throw damaged('a state is there twice');
+      x.table.put(-1 - free, part[slot]!, part[slot + 1]!, part[slot + 2]!, part[slot + 3]!);
+    }
+  }
+  if (filled !== states) throw damaged('fewer states than its first line says');
+  read(bytesOf(x.table.parents, 0, states));
+  read(bytesOf(x.table.steps, 0, states));
+  x.layer.count = 0;
+  x.next.count = 0;
+  x.layer.reserve(layer);
+  x.next.reserve(next);
+  read(bytesOf(x.layer.words, 0, layer * header.size));
+  read(bytesOf(x.next.words, 0, next * header.size));
+  if (sum.digest('hex') !== header.sum)
+    throw damaged('its contents do not have the checksum of its first line');
+  x.layer.count = layer;
+  x.next.count = next;
+  x.depth = header.depth;
+  x.state = header.state === 'closed' ? 'closed' : 'open'; // it may have a higher limit now
+  x.states = states;
+  x.transitions = header.transitions;
+  x.complete = header.complete;
+  x.first = header.first;
+  x.at = header.at;
+  x.found.clear();
+  for (const note of header.found) x.found.set(note.finding, note);
+  check(path, spec, x);
+}
+
+/** The last state of the layer must be what its path leads to: a changed model would go on from nonsense. */
+function check(path: string, spec: Spec, x: Exploration): void {
+  if (x.layer.count === 0) return;
+  const model = modelOf(spec);
+  const last = x.first + x.layer.count - 1;
+  for (const step of x.table.path(last)) model.step(step);
+  const print = new Int32Array(3);
+  model.fingerprint(print);
+  const slot = x.table.find(print[0]!, print[1]!, print[2]!);
+  if (slot < 0 || x.table.slots[slot + 3] !== last + 1)
+    throw new CheckpointError(path, 'was written by another version: its states are not those of this model');
+}

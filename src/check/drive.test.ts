@@ -1,0 +1,204 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { PageKind } from '../domain/kinds.ts';
+import { expandPolicy } from '../machine/tables.ts';
+import { policyByName } from '../policies/index.ts';
+import type { Driven, DriveOptions, Progress } from './drive.ts';
+import type { Spec } from './model.ts';
+import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
+import { StateTable } from './table.ts';
+
+// Threads need compiled code: `npm test` builds first.
+const compiled = new URL('../../dist/src/check/drive.js', import.meta.url).href;
+const { drive } = (await import(compiled)) as {
+  readonly drive: (spec: Spec, options: DriveOptions) => Promise<Driven>;
+};
+
+const temp = mkdtempSync(join(tmpdir(), 'gupfuzz-test-'));
+afterAll(() => rmSync(temp, { recursive: true, force: true }));
+
+const spec = (policy: string, kinds: readonly PageKind[], mms: number, refs: number): Spec => {
+  const setup = { ...pagesOf(kinds, 'ext4-v5.18'), mms, refs, pinBias: 1024 };
+  return {
+    setup,
+    policy: expandPolicy(policyByName(policy)),
+    alphabet: alphabetFor(setup, PLAIN_GUPS),
+    symmetry: 'all',
+    grain: 'class',
+  };
+};
+const OPTIONS: DriveOptions = {
+  depthMax: Number.POSITIVE_INFINITY,
+  statesMax: 1e9,
+  memoryMax: 1e9,
+  threads: 1,
+  threadsFrom: 500,
+};
+const run = (of: Spec, options: Partial<DriveOptions>): Promise<Driven> =>
+  drive(of, { ...OPTIONS, ...options });
+
+const digest = (words: Int32Array, count: number): string =>
+  createHash('sha256').update(words.slice(0, count)).digest('hex');
+
+/** All that a search says, down to the number of each state. */
+const whole = ({ exploration: x, stopped }: Driven): unknown => ({
+  stopped,
+  depth: x.depth,
+  states: x.states,
+  transitions: x.transitions,
+  complete: x.complete,
+  found: [...x.found],
+  parents: digest(x.table.parents, x.states),
+  steps: digest(x.table.steps, x.states),
+  layer: digest(x.layer.words, x.layer.count * x.size),
+});
+
+const WIDE = spec('v5.7-mapcount', ['anon'], 2, 1);
+
+describe('threads', () => {
+  it.each([2, 3])('%i threads find what one finds, in the same order', async (threads) => {
+    const one = await run(WIDE, { depthMax: 7 });
+    expect(one.exploration.layer.count).toBeGreaterThan(2_000);
+    expect(whole(await run(WIDE, { depthMax: 7, threads }))).toEqual(whole(one));
+  });
+
+  it('also where the search gives up', async () => {
+    const one = await run(WIDE, { statesMax: 5_000 });
+    expect(one.stopped).toBe('states');
+    expect(whole(await run(WIDE, { statesMax: 5_000, threads: 2 }))).toEqual(whole(one));
+  });
+});
+
+describe('limits', () => {
+  it('closes', async () => {
+    const { stopped, exploration } = await run(spec('v6.5-longterm-ban', ['anon'], 1, 1), {});
+    expect(stopped).toBe('closed');
+    expect(exploration.complete.states).toBe(exploration.states);
+  });
+  it('stops at a depth', async () => {
+    const { stopped, exploration } = await run(WIDE, { depthMax: 4 });
+    expect([stopped, exploration.depth]).toEqual(['depth', 4]);
+  });
+  it('stays below its memory', async () => {
+    const memoryMax = 64e6;
+    let most = 0;
+    const { stopped, exploration } = await run(WIDE, {
+      memoryMax,
+      onProgress: (p) => {
+        most = Math.max(most, p.bytes);
+      },
+    });
+    expect(stopped).toBe('memory');
+    expect(most).toBeGreaterThan(memoryMax / 8);
+    expect(exploration.bytes).toBeLessThanOrEqual(memoryMax);
+    expect(exploration.depth).toBeGreaterThan(3);
+  });
+  it('holds at most 64 bytes for a visited state, once there are many', async () => {
+    const { exploration } = await run(WIDE, { depthMax: 9 });
+    expect(exploration.states).toBeGreaterThan(20_000);
+    expect(exploration.table.bytes / exploration.states).toBeLessThanOrEqual(64);
+    expect(exploration.table.bytes).toBe(StateTable.bytesFor(exploration.states));
+  });
+  it('reports each layer', async () => {
+    const seen: Progress[] = [];
+    await run(WIDE, { depthMax: 5, onProgress: (p) => seen.push(p) });
+    expect(seen.filter((p) => p.layerDone === 0).map((p) => p.depth)).toEqual([1, 2, 3, 4, 5]);
+  });
+});
+
+describe('checkpoints', () => {
+  const path = join(temp, 'state');
+  const everyMs = 1e9;
+  /** Stops after so many progress reports at layer ends. */
+  async function interrupted(layers: number, threads = 1): Promise<Driven> {
+    const stop = new AbortController();
+    return run(WIDE, {
+      threads,
+      checkpoint: { path, everyMs },
+      signal: stop.signal,
+      onProgress: (p) => {
+        if (p.depth >= layers) stop.abort();
+      },
+    });
+  }
+
+  it.each([
+    [1, 1],
+    [1, 2],
+    [2, 1],
+  ])('stopped with %i threads, resumed with %i: as if never stopped', async (before, after) => {
+    const first = await interrupted(6, before);
+    expect(first.stopped).toBe('interrupted');
+    const once = await run(WIDE, { depthMax: 7 });
+    const resumed = await run(WIDE, { depthMax: 7, threads: after, resume: path });
+    expect(whole(resumed)).toEqual(whole(once));
+  });
+
+  it('goes on in the middle of a layer', async () => {
+    const six = (await run(WIDE, { depthMax: 6 })).exploration;
+    expect(six.layer.count).toBeGreaterThan(six.batch);
+    const first = await run(WIDE, { statesMax: six.states + 1, checkpoint: { path, everyMs } });
+    expect(first.stopped).toBe('states');
+    expect(first.exploration.at).toBeGreaterThan(0);
+    const once = await run(WIDE, { depthMax: 7 });
+    expect(whole(await run(WIDE, { depthMax: 7, resume: path }))).toEqual(whole(once));
+  });
+
+  it('a search that closed writes none, and one that goes on writes over the old one', async () => {
+    const other = join(temp, 'closed');
+    await run(spec('v6.5-longterm-ban', ['anon'], 1, 1), { checkpoint: { path: other, everyMs } });
+    expect(() => statSync(other)).toThrow();
+    await interrupted(4);
+    const before = readFileSync(path);
+    await run(WIDE, { depthMax: 5, resume: path, checkpoint: { path, everyMs } });
+    expect(readFileSync(path).equals(before)).toBe(false);
+  });
+
+  it('refuses what is not a checkpoint of this search, with one line that names the file', async () => {
+    await interrupted(5);
+    const good = readFileSync(path);
+    const head = good.indexOf(10);
+    const bad = join(temp, 'bad');
+    const refuses = async (bytes: Buffer | string, what: RegExp, of = WIDE): Promise<void> => {
+      writeFileSync(bad, bytes);
+      const error = await run(of, { depthMax: 6, resume: bad }).then(
+        () => undefined,
+        (e: Error) => e,
+      );
+      expect(error?.name).toBe('CheckpointError');
+      expect(error?.message).toMatch(what);
+      expect(error?.message.startsWith(`${bad}: `)).toBe(true);
+      expect(error?.message).not.toContain('\n');
+    };
+    const line = good.subarray(0, head).toString();
+    const rest = good.subarray(head);
+    await refuses(good, /of another search/, spec('v5.8-cow-break', ['anon'], 2, 2));
+    await refuses('', /not a checkpoint/);
+    await refuses('{"magic":"gup"}\n', /not a checkpoint/);
+    await refuses(good.subarray(0, good.length - 40), /length/);
+    await refuses(
+      Buffer.concat([Buffer.from(line.replace('"version":1', '"version":9')), rest]),
+      /another version \(9/,
+    );
+    await refuses(
+      Buffer.concat([Buffer.from(line.replace(/"states":\d+/, '"states":-5')), rest]),
+      /states is -5/,
+    );
+    const flipped = Buffer.from(good);
+    flipped[good.length - 100]! ^= 1;
+    await refuses(flipped, /checksum/);
+    const gone = await run(WIDE, { resume: join(temp, 'none') }).catch((e: Error) => e.message);
+    expect(gone).toMatch(/none: cannot be read/);
+  });
+
+  it('says so when it cannot be written', async () => {
+    const nowhere = join(temp, 'no', 'such', 'folder');
+    const said = await run(WIDE, { depthMax: 3, checkpoint: { path: nowhere, everyMs } }).catch(
+      (e: Error) => e.message,
+    );
+    expect(said).toMatch(/folder: cannot be written/);
+  });
+});
