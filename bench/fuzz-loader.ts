@@ -168,7 +168,12 @@ export const LOADER_SAMPLES: readonly Counterexample[] = [
         },
       },
     },
-    minimality: { kind: '1-minimal', scope: '3 mms, 4 pages, 2 files, 3 refs', depth: 0 },
+    minimality: {
+      kind: '1-minimal',
+      scope: '3 mms, 4 pages, 2 files, 3 refs',
+      depth: 0,
+      reason: 'not proved: 20,000,000 states reached at depth 1 of 9',
+    },
     provenance: { tool: 'gupfuzz 0.1.0', seed: 4294967295, run: null, found: 'campaign' },
     references: [],
     explanation: 'Nobody calls page_mkwrite for a store by a device.',

@@ -1,10 +1,18 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { alphabetFor } from './check/scope.ts';
+import { Search } from './check/search.ts';
 import { runScenario } from './executor/run.ts';
+import { expandPolicy } from './machine/tables.ts';
 import { BUILT_IN } from './policies/index.ts';
 import { classId } from './property/property.ts';
 import { parseCounterexample } from './scenario/file.ts';
+import { shrinkingForAll } from './shrink/several.ts';
+import { drain, failsAs, gupsFor, Shrinker, type Target } from './shrink/shrink.ts';
+
+/** Many times what any of the files needs; each takes less than a second. */
+const STATES_MAX = 1_000_000;
 
 const dir = fileURLToPath(new URL('../counterexamples', import.meta.url));
 const files = readdirSync(dir).filter((name) => name.endsWith('.gup.json'));
@@ -33,19 +41,58 @@ describe('counterexamples/', () => {
       }
     });
 
-    it('is as short as it says: without any one step the class is gone', () => {
-      if (file.class === null) return;
-      const policy = BUILT_IN.find((p) => p.id === file.policy)!;
-      const wanted = classId(file.class);
-      const shows = (steps: typeof file.steps): boolean => {
-        const run = runScenario({ setup: file.setup, steps }, policy);
-        return run.notApplicable < 0 && run.violations.some((f) => f.classId === wanted);
-      };
-      expect(file.minimality.kind).not.toBe('none');
+    const {
+      kind,
+      scope,
+      depth,
+      policies = file.policy === null ? [] : [file.policy],
+      reason,
+    } = file.minimality;
+
+    it('is marked as shortest, or says why not', () => {
+      if (policies.length === 0) expect([kind, reason]).toEqual(['none', expect.stringContaining('nothing')]);
+      else if (kind === 'shortest') expect(reason).toBeUndefined();
+      else expect(reason).toMatch(/^not proved: /);
+    });
+
+    if (kind !== 'shortest') return;
+    const all = policies.map((id) => expandPolicy(BUILT_IN.find((p) => p.id === id)!));
+    const documented = file.class === null;
+    const [code] = all.map((policy) => {
+      const run = runScenario(file, policy);
+      if (!documented) return run.violations.find((f) => f.classId === classId(file.class!))!.code;
+      expect(run.documented).toHaveLength(1);
+      return run.documented[0]!.code;
+    });
+    const target: Target = { code: code!, documented };
+    const length = file.steps.length;
+
+    it('shows its class on all the policies that it names, and without any one step does not', () => {
+      const shows = (steps: typeof file.steps): boolean =>
+        all.every((policy) => failsAs(policy, target)({ setup: file.setup, steps }));
       expect(shows(file.steps)).toBe(true);
-      if (file.minimality.kind === 'shortest')
-        for (const drop of file.steps.keys())
-          expect(shows(file.steps.filter((_, i) => i !== drop))).toBe(false);
+      for (const drop of file.steps.keys())
+        expect(shows(file.steps.filter((_, i) => i !== drop))).toBe(false);
+    });
+
+    it('is what shrinking it comes to', () => {
+      const shrinkers = all.map((policy) => new Shrinker(policy, STATES_MAX));
+      const { scenario, minimality } = drain(shrinkingForAll(shrinkers, file, target));
+      expect(scenario).toEqual({ setup: file.setup, steps: file.steps });
+      expect(minimality).toEqual({ kind, scope, depth });
+    });
+
+    it('has no shorter one in its scope, without the shrinker', () => {
+      const { setup } = file;
+      const least = all.map((policy) => {
+        const alphabet = alphabetFor(setup, gupsFor(file));
+        const search = new Search({ setup, policy, alphabet, statesMax: STATES_MAX });
+        const found = search.find(target.code, documented, length);
+        expect(search.state).not.toBe('states');
+        expect(search.find(target.code, documented, found!.length - 1)).toBeUndefined();
+        return found!.length;
+      });
+      expect(Math.max(...least)).toBe(length);
     });
   });
 });

@@ -9,7 +9,7 @@ import { expandPolicy } from '../machine/tables.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { campaignData } from '../report/campaign.ts';
 import { parseCounterexample } from '../scenario/file.ts';
-import type { CampaignOptions, CampaignResult } from './types.ts';
+import type { CampaignOptions, CampaignResult, Progress } from './types.ts';
 
 // Worker processes need compiled code: `npm test` builds first.
 const compiled = new URL('../../dist/src/campaign/campaign.js', import.meta.url).href;
@@ -53,6 +53,42 @@ describe('the same runs give the same bytes', () => {
       results.push({ files: contents(out), data: JSON.stringify(campaignData(result, result.out)) });
     }
     expect(results[0]!.files.size).toBeGreaterThan(40);
+    expect(results[1]).toEqual(results[0]);
+    expect(results[2]).toEqual(results[0]);
+  });
+
+  it('with a budget for proofs too; what is not proved says why', async () => {
+    const results: { files: Map<string, string>; data: string }[] = [];
+    for (const [workers, shrinkJobs] of [
+      [0, 1],
+      [2, 2],
+      [2, 1],
+    ] as const) {
+      const out = join(temp, `proofs-${workers}-${shrinkJobs}`);
+      const searches: Progress['search'][] = [];
+      const result = await campaign({
+        workers,
+        shrinkJobs,
+        out,
+        shrink: 'shortest',
+        shrinkStates: 3000,
+        policies: SMALL,
+        profile: 'anon',
+        runs: 400,
+        onProgress: (p) => {
+          searches.push(p.search);
+          if (p.phase === 'shrink') expect(p.shrunk).toBeLessThanOrEqual(p.toShrink);
+          if (p.phase === 'done') expect(p.shrunk).toBe(p.toShrink);
+        },
+      });
+      const proved = result.findings.filter((f) => f.minimality.kind === 'shortest');
+      expect(proved.length).toBeGreaterThan(5);
+      expect(proved.length).toBeLessThan(result.findings.length);
+      for (const f of result.findings)
+        if (f.minimality.kind !== 'shortest')
+          expect(f.minimality.reason).toMatch(/^not proved: 3,000 states reached at depth \d of \d+$/);
+      results.push({ files: contents(out), data: JSON.stringify(campaignData(result, result.out)) });
+    }
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);
   });
@@ -155,6 +191,8 @@ describe('bad options', () => {
   it.each([
     [{ runs: 1.5 }, 'runs is 1.5; allowed: a whole number from 1 on'],
     [{ runs: 0 }, 'runs is 0; allowed: a whole number from 1 on'],
+    [{ shrinkStates: 0 }, 'shrinkStates is 0; allowed: a whole number from 1 on'],
+    [{ shrinkJobs: 0.5 }, 'shrinkJobs is 0.5; allowed: a whole number from 1 on'],
     [{ runs: Number.NaN }, 'runs is NaN; allowed: a whole number from 1 on'],
     [{ shard: { index: 0, count: 0 } }, 'shard.count is 0; allowed: a whole number from 1 on'],
     [{ policies: [SMALL[0]!, SMALL[0]!] }, 'two policies have the id v5.7-mapcount'],

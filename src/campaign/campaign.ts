@@ -20,8 +20,9 @@ import { campaignData } from '../report/campaign.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
 import { formatCounterexample } from '../scenario/file.ts';
 import type { Scenario } from '../scenario/scenario.ts';
+import { SEARCH_STATES_MAX } from '../shrink/shrink.ts';
 import { reachable } from './coverage.ts';
-import type { ShrinkJob } from './jobs.ts';
+import type { ShrinkEvent, ShrinkJob } from './jobs.ts';
 import { openPool } from './pool.ts';
 import { FindingStore, slugOf } from './store.ts';
 import type { CampaignOptions, CampaignResult, Finding, Progress } from './types.ts';
@@ -64,6 +65,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   let lastProgress = Number.NEGATIVE_INFINITY;
   let shrunk = 0;
   let toShrink = 0;
+  let search: Progress['search'];
 
   const progress = (phase: Progress['phase'], force: boolean): void => {
     const now = elapsed();
@@ -80,6 +82,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       goals: PROPERTIES.length,
       shrunk,
       toShrink,
+      ...(search === undefined ? {} : { search }),
     });
   };
 
@@ -247,13 +250,23 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       groups.set(key, group);
     }
     const results = new Map<Merged, Finding>();
-    const limit = pLimit(Math.max(1, workers));
+    const limit = pLimit(Math.max(1, Math.min(workers, options.shrinkJobs ?? workers)));
+    const statesMax = options.shrinkStates ?? SEARCH_STATES_MAX;
     let pending = groups.size;
     for (const { policy, members } of groups.values())
       void limit(async () => {
         if (signal?.aborted === true) return;
-        const job: ShrinkJob = { policy, mode, findings: members.map((m) => m.raw) };
-        const smaller = await pool.shrink(job);
+        const job: ShrinkJob = { policy, mode, statesMax, findings: members.map((m) => m.raw) };
+        let before = 0;
+        const onEvent = (event: ShrinkEvent): void => {
+          if (results.has(members[0]!)) return; // came late
+          shrunk += event.done - before; // less, if another worker had to start again
+          before = event.done;
+          search = event.search ?? search;
+          progress('shrink', false);
+        };
+        const smaller = await pool.shrink(job, onEvent);
+        shrunk -= before;
         members.forEach((m, i) => {
           const { scenario, minimality } = smaller[i]!;
           const name = fileOf(m.raw, m.classId);
@@ -292,6 +305,7 @@ const compare = (x: string, y: string): number => (x < y ? -1 : x > y ? 1 : 0);
 /** Throws RangeError for an option that is not allowed; types alone do not stop a program in JavaScript. */
 function checkOptions(options: CampaignOptions): void {
   const { policies, runs, timeMs, workers, shard, seed, scope, profile } = options;
+  const { shrinkStates, shrinkJobs } = options;
   const whole = (name: string, value: number, min: number): void => {
     if (!Number.isSafeInteger(value) || value < min)
       throw new RangeError(`${name} is ${value}; allowed: a whole number from ${min} on`);
@@ -302,6 +316,8 @@ function checkOptions(options: CampaignOptions): void {
     throw new RangeError(`timeMs is ${timeMs}; allowed: more than 0`);
   whole('workers', workers, 0);
   whole('seed', seed, 0);
+  if (shrinkStates !== undefined) whole('shrinkStates', shrinkStates, 1);
+  if (shrinkJobs !== undefined) whole('shrinkJobs', shrinkJobs, 1);
   if (shard !== undefined) {
     whole('shard.count', shard.count, 1);
     whole('shard.index', shard.index, 0);

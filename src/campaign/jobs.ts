@@ -5,7 +5,14 @@ import { type ChunkResult, ChunkRunner } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { fastCheckShrink } from '../shrink/fast-check.ts';
-import { runPasses, Shrinker, type Shrunk } from '../shrink/shrink.ts';
+import {
+  drain,
+  runPasses,
+  SEARCH_STATES_MAX,
+  type SearchProgress,
+  Shrinker,
+  type Shrunk,
+} from '../shrink/shrink.ts';
 
 export interface ChunkJob {
   readonly chunk: number;
@@ -17,12 +24,21 @@ export interface ChunkJob {
 export interface ShrinkJob {
   readonly policy: number;
   readonly mode: 'shortest' | 'passes';
+  /** Per search. */
+  readonly statesMax: number;
   readonly findings: readonly {
     readonly code: number;
     readonly documented: boolean;
     readonly run: number;
     readonly scenario: Scenario;
   }[];
+}
+
+/** How far a shrink job has got. */
+export interface ShrinkEvent {
+  /** Findings done. */
+  readonly done: number;
+  readonly search?: SearchProgress;
 }
 
 /** Does the jobs of one campaign; keeps worlds and searches between them. */
@@ -46,20 +62,39 @@ export class JobRunner {
 
   /** One result per finding, in order. */
   shrink(job: ShrinkJob): Shrunk[] {
+    return drain(this.shrinking(job));
+  }
+  /** The same a little at a time. */
+  *shrinking(job: ShrinkJob): Generator<ShrinkEvent, Shrunk[]> {
     const policy = this.#policies[job.policy]!;
-    let shrinker = this.#shrinkers.get(job.policy);
-    if (shrinker === undefined) {
-      shrinker = new Shrinker(policy);
-      this.#shrinkers.set(job.policy, shrinker);
-    }
-    return job.findings.map((finding) => {
+    const results: Shrunk[] = [];
+    for (const finding of job.findings) {
       const first = fastCheckShrink(this.#chunks, finding.run, policy, finding) ?? finding.scenario;
-      if (job.mode === 'shortest') return shrinker.shrink(first, finding);
-      const scenario = runPasses(first, policy, finding);
-      return {
-        scenario,
-        minimality: { kind: '1-minimal', scope: 'its own steps', depth: scenario.steps.length },
-      };
-    });
+      if (job.mode === 'shortest') {
+        const work = this.#shrinker(job).shrinking(first, finding);
+        let at = work.next();
+        for (; at.done !== true; at = work.next()) yield { done: results.length, search: at.value };
+        results.push(at.value);
+      } else {
+        const scenario = runPasses(first, policy, finding);
+        const reason = 'not proved: shrunk by passes, not searched';
+        results.push({
+          scenario,
+          minimality: { kind: '1-minimal', scope: 'its own steps', depth: scenario.steps.length, reason },
+        });
+      }
+      yield { done: results.length };
+    }
+    return results;
+  }
+
+  #shrinker({ policy, statesMax }: ShrinkJob): Shrinker {
+    const known = this.#shrinkers.get(policy);
+    if (known?.statesMax === statesMax) return known;
+    // Large searches of several policies would not fit side by side.
+    if (statesMax > SEARCH_STATES_MAX) this.#shrinkers.clear();
+    const shrinker = new Shrinker(this.#policies[policy]!, statesMax);
+    this.#shrinkers.set(policy, shrinker);
+    return shrinker;
   }
 }

@@ -7,11 +7,11 @@ import workerpool from 'workerpool';
 import type { CampaignSpace, ChunkResult } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import type { Shrunk } from '../shrink/shrink.ts';
-import { type ChunkJob, JobRunner, type ShrinkJob } from './jobs.ts';
+import { type ChunkJob, JobRunner, type ShrinkEvent, type ShrinkJob } from './jobs.ts';
 
 export interface Pool {
   chunk(job: ChunkJob): Promise<ChunkResult>;
-  shrink(job: ShrinkJob): Promise<Shrunk[]>;
+  shrink(job: ShrinkJob, onEvent: (event: ShrinkEvent) => void): Promise<Shrunk[]>;
   /** Stops at once; what is in flight is lost. */
   close(): Promise<void>;
 }
@@ -29,6 +29,7 @@ export function openPool(
 ): Pool {
   if (workers === 0) {
     const jobs = new JobRunner(space, policies);
+    let closed = false;
     // A turn of the event loop between jobs, so that timers, signals and the screen get theirs.
     const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
     return {
@@ -36,11 +37,19 @@ export function openPool(
         await turn();
         return jobs.chunk(job);
       },
-      shrink: async (job) => {
-        await turn();
-        return jobs.shrink(job);
+      shrink: async (job, onEvent) => {
+        const work = jobs.shrinking(job);
+        for (;;) {
+          await turn();
+          if (closed) throw new Error('the pool is closed');
+          const { done, value } = work.next();
+          if (done === true) return value;
+          onEvent(value);
+        }
       },
-      close: async () => {},
+      close: async () => {
+        closed = true;
+      },
     };
   }
 
@@ -68,10 +77,14 @@ export function openPool(
     forkOpts: { execArgv: [] },
   });
 
-  async function perform<T>(method: 'chunk' | 'shrink', job: ChunkJob | ShrinkJob): Promise<T> {
+  async function perform<T>(
+    method: 'chunk' | 'shrink',
+    job: ChunkJob | ShrinkJob,
+    onEvent?: (event: ShrinkEvent) => void,
+  ): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {
-        return (await pool.exec(method, [job])) as T;
+        return (await pool.exec(method, [job], onEvent === undefined ? {} : { on: onEvent })) as T;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         if (!WORKER_DIED.test(message) || tries >= TRIES_MAX) throw error;
@@ -82,7 +95,7 @@ export function openPool(
 
   return {
     chunk: (job) => perform<ChunkResult>('chunk', job),
-    shrink: (job) => perform<Shrunk[]>('shrink', job),
+    shrink: (job, onEvent) => perform<Shrunk[]>('shrink', job, onEvent),
     close: async () => {
       await pool.terminate(true);
       process.off('exit', clean);

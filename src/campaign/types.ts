@@ -3,7 +3,7 @@ import type { CampaignSpace, PolicyCounts } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import type { FindingClass } from '../property/property.ts';
 import type { Scenario } from '../scenario/scenario.ts';
-import type { Minimality } from '../shrink/shrink.ts';
+import type { Minimality, SearchProgress } from '../shrink/shrink.ts';
 
 export interface CampaignOptions extends CampaignSpace {
   readonly policies: readonly ExpandedPolicy[];
@@ -17,6 +17,10 @@ export interface CampaignOptions extends CampaignSpace {
   /** Where findings go; undefined: nowhere. */
   readonly out?: string;
   readonly shrink: 'shortest' | 'passes' | 'none';
+  /** States per search for something shorter; by default as many as cost little (SEARCH_STATES_MAX). */
+  readonly shrinkStates?: number;
+  /** Searches at a time, where that is fewer than workers: how many memory has room for. */
+  readonly shrinkJobs?: number;
   /** Also shrink and keep documented mismatches. */
   readonly documented: boolean;
   readonly signal?: AbortSignal;
@@ -40,6 +44,8 @@ export interface Progress {
   /** Findings shrunk, of how many. */
   readonly shrunk: number;
   readonly toShrink: number;
+  /** The search that was last heard of. */
+  readonly search?: SearchProgress;
 }
 
 /** One class of broken promise (or documented mismatch) of one policy. */
@@ -53,7 +59,7 @@ export interface Finding {
   /** The first run that showed it. */
   readonly run: number;
   readonly scenario: Scenario;
-  readonly minimality: Minimality | { readonly kind: 'none'; readonly scope: string; readonly depth: number };
+  readonly minimality: Minimality | (Omit<Minimality, 'kind'> & { readonly kind: 'none' });
   /** Path of its file, if it was written. */
   readonly file?: string;
 }

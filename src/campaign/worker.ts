@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import workerpool from 'workerpool';
 import type { CampaignSpace } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
+import type { Shrunk } from '../shrink/shrink.ts';
 import { type ChunkJob, JobRunner, type ShrinkJob } from './jobs.ts';
 
 // Ctrl-C goes to the whole process group; the main process decides what happens.
@@ -14,7 +15,23 @@ const brief = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as {
 };
 const jobs = new JobRunner(brief.space, brief.policies);
 
+/** Milliseconds between two events, at least. */
+const EVENT_INTERVAL_MS = 200;
+
+function shrink(job: ShrinkJob): Shrunk[] {
+  const work = jobs.shrinking(job);
+  let last = performance.now();
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+    const now = performance.now();
+    if (now - last < EVENT_INTERVAL_MS) continue;
+    last = now;
+    workerpool.workerEmit(value);
+  }
+}
+
 workerpool.worker({
   chunk: (job: ChunkJob) => jobs.chunk(job),
-  shrink: (job: ShrinkJob) => jobs.shrink(job),
+  shrink,
 });

@@ -12,7 +12,7 @@ export const EXIT = {
   nothingTested: 4,
   /** The same input gave two results. */
   notDeterministic: 5,
-  /** A `sometimes` goal was not reached or the canary was not caught: the result means little. */
+  /** A `sometimes` goal was not reached, the canary not caught, or a proof that was asked for not made. */
   goalsMissed: 6,
   /** A bug of gupfuzz. */
   bug: 70,
@@ -29,7 +29,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 export const EXIT_HELP: string = `Exit codes:
     0  nothing unexpected          4  nothing was tested
     1  a finding or a regression   5  not deterministic
-    2  wrong command line          6  goals or canary missed
+    2  wrong command line          6  goals, canary or proof missed
     3  a bad file or policy       70  a bug of gupfuzz
   130, 143  interrupted (findings are saved)`;
 

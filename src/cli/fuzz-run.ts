@@ -7,12 +7,13 @@ import { runCampaign } from '../campaign/campaign.ts';
 import type { CampaignResult, Finding, Progress } from '../campaign/types.ts';
 import type { Profile } from '../fuzz/generate.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
-import { knownBreaks } from '../policies/known.ts';
+import { isKnown } from '../policies/known.ts';
 import { budgetText, campaignData, costsText, coverageText, matrixText } from '../report/campaign.ts';
 import { renderColumns, wrapText } from '../report/columns.ts';
 import { type Counterexample, parseCounterexample } from '../scenario/file.ts';
 import { stepText } from '../scenario/scenario.ts';
 import { EXIT } from './exit.ts';
+import { searchText } from './search-screen.ts';
 
 export interface FuzzOptions {
   readonly policies: readonly ExpandedPolicy[];
@@ -26,6 +27,9 @@ export interface FuzzOptions {
   readonly workers?: number;
   readonly out?: string;
   readonly shrink: 'shortest' | 'passes' | 'none';
+  /** With --shortest: states per search, and searches at a time. */
+  readonly shrinkStates?: number;
+  readonly shrinkJobs?: number;
   readonly documented: boolean;
   readonly shard?: { readonly index: number; readonly count: number };
   readonly format: 'text' | 'json';
@@ -70,6 +74,8 @@ export async function runFuzz(options: FuzzOptions): Promise<number> {
       ...(options.out === undefined ? {} : { out: options.out }),
       workers,
       shrink: options.shrink,
+      ...(options.shrinkStates === undefined ? {} : { shrinkStates: options.shrinkStates }),
+      ...(options.shrinkJobs === undefined ? {} : { shrinkJobs: options.shrinkJobs }),
       documented: options.documented,
       signal: abort.signal,
       onProgress: screen.update,
@@ -117,13 +123,24 @@ function problems(result: CampaignResult): string[] {
  * was derived from is known for.
  */
 export function unexpected(result: CampaignResult): Finding[] {
-  const known = knownBreaks();
   return result.findings.filter((f) => {
     const policy = result.policies.find((p) => p.id === f.policy)!;
-    if (f.documented || policy.canary) return false;
-    const id = [f.policy, ...[...policy.derivedFrom].reverse()].find((name) => known[name] !== undefined);
-    return id === undefined || !known[id]!.includes(`${f.parts.property} ${f.parts.page}`);
+    return !f.documented && !policy.canary && !isKnown(policy, f.parts.property, f.parts.page);
   });
+}
+
+const unproved = (result: CampaignResult): Finding[] =>
+  result.findings.filter((f) => f.minimality.kind !== 'shortest');
+
+/** What came of --shortest. */
+function proofsText(result: CampaignResult): string {
+  const left = unproved(result);
+  const all = result.findings.length;
+  const proved = `${all - left.length} of ${all} findings are proved to be shortest in their scope`;
+  const rows = left.map((f) =>
+    wrap(`  ${f.policy} ${f.class}: ${f.minimality.reason ?? 'not shrunk'}`, '    ').join('\n'),
+  );
+  return `${[proved, ...rows].join('\n')}\n`;
 }
 
 function exitCode(result: CampaignResult, options: FuzzOptions): number {
@@ -131,6 +148,7 @@ function exitCode(result: CampaignResult, options: FuzzOptions): number {
   if (unexpected(result).length > 0) return EXIT.finding;
   if (options.broken.length > 0 || result.counts.some((c) => c.errorRun >= 0)) return EXIT.badInput;
   if (result.canariesMissed.length > 0 || result.goalsMissed.length > 0) return EXIT.goalsMissed;
+  if (options.shrinkStates !== undefined && unproved(result).length > 0) return EXIT.goalsMissed;
   return EXIT.ok;
 }
 
@@ -153,6 +171,7 @@ function summary(result: CampaignResult, options: FuzzOptions): string {
       : `${surprising.length} of a kind not known for the built-in policy it is or derives from: ${news.slice(0, 5).join(', ')}${news.length > 5 ? ', ...' : ''}`;
   const total = `${broken} classes of broken promises on ${result.policies.length} policies; ${verdict}`;
   parts.push(`\n${wrap(total, '  ').join('\n')}\n`);
+  if (options.shrinkStates !== undefined) parts.push(proofsText(result));
   if (result.out !== undefined)
     parts.push(
       `findings: ${result.out}/, one file per policy and class${result.listFile === undefined ? '' : `; list: ${result.listFile}`}\n`,
@@ -231,7 +250,10 @@ function progressScreen(names: readonly string[], options: FuzzOptions): Screen 
   let lastPlain = 0;
   const text = (p: Progress): string => {
     const seconds = Math.max(p.elapsedMs, 1) / 1000;
-    if (p.phase === 'shrink') return `${p.shrunk} of ${p.toShrink} findings shrunk`;
+    if (p.phase === 'shrink') {
+      const search = p.search === undefined ? '' : `; ${searchText(p.search)}`;
+      return `${p.shrunk} of ${p.toShrink} findings shrunk${search}`;
+    }
     const found = names.map((name, i) => `${name} ${p.classes[i]!}`).join(', ');
     return (
       `${compact(p.runs)} runs, ${compact(p.runs / seconds)} runs/s, ${compact(p.steps / seconds)} steps/s, ` +

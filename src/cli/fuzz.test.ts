@@ -93,6 +93,9 @@ describe('gupfuzz fuzz', () => {
     [['--shard', '4/3'], 'gupfuzz: --shard is "4/3"; allowed: i/n with i from 1 to n'],
     [['--scope', 'huge'], 'gupfuzz: --scope is "huge"; allowed: base, default'],
     [['--policy', 'papcount'], 'gupfuzz: there is no policy "papcount"; did you mean mapcount?'],
+    [['--states', '5'], 'gupfuzz: --states makes no sense without --shortest'],
+    [['--shortest', '--states', '0'], 'gupfuzz: --states is "0"; allowed: a whole number from 1 to'],
+    [['--shortest', '--shrink', 'passes'], 'gupfuzz: --shortest makes no sense with --shrink passes'],
     [['--sed', '1'], 'gupfuzz: unknown flag --sed; did you mean --seed?'],
   ])('%j: one line, exit 2', (args, line) => {
     const { code, out, err } = fuzz(...args);
@@ -100,6 +103,18 @@ describe('gupfuzz fuzz', () => {
     expect(err.trim().split('\n')).toHaveLength(1);
     expect(out).toBe('');
     expect(code).toBe(2);
+  });
+
+  it('--shortest: what is not proved is named, with the reason; exit 6', () => {
+    const { code, out } = fuzz(
+      ...['--runs', '400', '-p', 'mapcount', '--profile', 'anon', '--out', 'proofs', '--show', 'none'],
+      ...['--shortest', '--states', '2000'],
+    );
+    expect(out).toMatch(/^\d+ of \d+ findings are proved to be shortest in their scope$/m);
+    expect(out).toMatch(
+      /^ {2}v5\.7-mapcount \S+: not proved: 2,000 states reached\s+at depth\s+\d\s+of \d+$/m,
+    );
+    expect(code).toBe(6);
   });
 
   it('the same seed gives the same JSON, another seed another', () => {

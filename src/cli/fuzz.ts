@@ -1,4 +1,5 @@
 /** `gupfuzz fuzz`: the main job. */
+import { budgetOf, statesThatFit, withBudget } from './budget.ts';
 import { type Command, defineCommand } from './command.ts';
 import { usageError } from './exit.ts';
 
@@ -20,6 +21,8 @@ interface Options {
   readonly workers: number | undefined;
   readonly out: string | undefined;
   readonly shrink: 'shortest' | 'passes' | 'none';
+  /** With --shortest: states per search. */
+  readonly states: number | undefined;
   readonly documented: boolean;
   readonly shard: { readonly index: number; readonly count: number } | undefined;
   readonly format: 'text' | 'json';
@@ -41,7 +44,7 @@ export const fuzz: Command = defineCommand<Options>({
   usage: 'fuzz',
   describe: 'Run random programs on policies, shrink and keep what breaks a promise',
   builder: (yargs) =>
-    yargs
+    withBudget(yargs)
       .option('policy', {
         alias: 'p',
         type: 'string',
@@ -81,7 +84,7 @@ export const fuzz: Command = defineCommand<Options>({
       })
       .option('shrink', {
         type: 'string',
-        describe: 'shortest, passes or none',
+        describe: 'shortest (a quick search), passes or none',
         defaultDescription: 'shortest',
       })
       .option('documented', {
@@ -101,6 +104,10 @@ export const fuzz: Command = defineCommand<Options>({
       .option('format', { type: 'string', describe: 'text or json', defaultDescription: 'text' }),
   options: (args) => {
     const policies = args.texts('policy');
+    const states = budgetOf(args);
+    const shrink = args.oneOf('shrink', ['shortest', 'passes', 'none']) ?? 'shortest';
+    if (states !== undefined && shrink !== 'shortest')
+      throw usageError(`--shortest makes no sense with --shrink ${shrink}`);
     return {
       policies: policies.length === 0 ? ['all'] : policies,
       canary: !args.flag('no-canary'),
@@ -111,7 +118,8 @@ export const fuzz: Command = defineCommand<Options>({
       profile: args.oneOf('profile', PROFILE_NAMES) ?? 'all',
       workers: args.whole('workers', 0, WORKERS_MAX),
       out: args.text('out') ?? 'findings',
-      shrink: args.oneOf('shrink', ['shortest', 'passes', 'none']) ?? 'shortest',
+      shrink,
+      states,
       documented: args.flag('documented'),
       shard: shardOf(args.text('shard')),
       format: args.oneOf('format', ['text', 'json']) ?? 'text',
@@ -141,7 +149,7 @@ export const fuzz: Command = defineCommand<Options>({
         return EXIT.nothingTested;
       }
     }
-    const { runs, timeMs, shard, out, workers } = options;
+    const { runs, timeMs, shard, out, workers, states } = options;
     return runFuzz({
       policies,
       broken: resolved.broken,
@@ -153,6 +161,9 @@ export const fuzz: Command = defineCommand<Options>({
       ...(workers === undefined ? {} : { workers }),
       ...(out === undefined ? {} : { out }),
       shrink: options.shrink,
+      ...(states === undefined
+        ? {}
+        : { shrinkStates: states, shrinkJobs: Math.max(1, Math.floor(statesThatFit() / states)) }),
       documented: options.documented,
       ...(shard === undefined ? {} : { shard }),
       format: options.format,

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -26,6 +26,8 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const MAIN = join(ROOT, 'dist/src/cli/main.js');
 const CATALOGUE = join(ROOT, 'counterexamples');
 const B01 = join(CATALOGUE, 'b01-reference-of-child-sees-later-store-of-parent.gup.json');
+const B02 = join(CATALOGUE, 'b02-reference-taken-before-fork-sees-store-of-child.gup.json');
+const B51 = join(CATALOGUE, 'b51-driver-does-not-dirty.gup.json');
 const B06 = join(CATALOGUE, 'b06-dma-into-pinned-page-is-lost-after-fork.gup.json');
 const B12 = join(CATALOGUE, 'b12-reading-through-gup-allocates.gup.json');
 
@@ -157,6 +159,13 @@ describe('usage errors are one line and exit 2', () => {
     [['show', B01, B06], /^gupfuzz: unknown argument /],
     [['show', B01, '--format', 'htm'], /^gupfuzz: --format is "htm"; allowed: text, mail, json, steps/],
     [['minimize', B06, '--policy', 'all'], /^gupfuzz: --policy is "all"; allowed: one policy$/],
+    [['minimize', B06, '--states', '5'], /^gupfuzz: --states makes no sense without --shortest$/],
+    [
+      ['minimize', B06, '--shortest', '--states', 'all'],
+      /^gupfuzz: --states is "all"; allowed: a whole number/,
+    ],
+    [['minimize', B06, '--in-place', '--out', 'x'], /^gupfuzz: --in-place makes no sense with --out$/],
+    [['minimize', B06, B01], /^gupfuzz: several files need --out FOLDER or --in-place$/],
     [['compare', '--base', 'pae'], /^gupfuzz: --cand is missing/],
     [['compare', '--cand', 'pae'], /^gupfuzz: --base is missing/],
     [
@@ -520,6 +529,55 @@ describe('minimize', () => {
     const { code, out } = gupfuzz(['minimize', 'long.gup.json', '--policy', './forgetful.ts']);
     expect(code).toBe(0);
     expect(parseCounterexample(out, 'stdout').policy).toBe('forgetful');
+  });
+
+  it('--shortest proves, or says in the file why not: exit 0 or 6', () => {
+    file('long.gup.json', padded());
+    const proved = gupfuzz(['minimize', '--shortest', 'long.gup.json']);
+    expect(proved.code).toBe(0);
+    expect(parseCounterexample(proved.out, 'stdout').minimality).toMatchObject({
+      kind: 'shortest',
+      depth: 5,
+    });
+
+    const poor = gupfuzz(['minimize', '--shortest', '--states', '100', 'long.gup.json']);
+    expect(poor.code).toBe(6);
+    const { steps, minimality } = parseCounterexample(poor.out, 'stdout');
+    expect(steps).toHaveLength(5);
+    expect(minimality.kind).toBe('1-minimal');
+    expect(minimality.reason).toMatch(/^not proved: 100 states reached at depth \d of 5$/);
+    expect(poor.err).toContain(`gupfuzz: long.gup.json: ${minimality.reason}\n`);
+    // Whoever does not ask for a proof has no reason to complain.
+    expect(gupfuzz(['minimize', 'long.gup.json']).code).toBe(0);
+    file('poor.gup.json', poor.out);
+    expect(gupfuzz(['show', 'poor.gup.json']).out.replace(/\s+/g, ' ')).toContain(minimality.reason);
+  });
+
+  it('several files: to a folder or in place, the same bytes; what has nothing to minimize stays', () => {
+    mkdirSync(join(dir, 'in'));
+    file('in/long.gup.json', padded());
+    for (const path of [B12, B02, B51]) cpSync(path, join(dir, 'in', basename(path)));
+    const { code, out, err } = gupfuzz(['minimize', '--shortest', 'in', '--out', 'out']);
+    expect([code, out]).toEqual([0, '']);
+    expect(err).toMatch(/^gupfuzz: in\/b12-.*: nothing is violated in it, so there is nothing to minimize$/m);
+    expect(readdirSync(join(dir, 'out')).sort()).toEqual([basename(B02), basename(B51), 'long.gup.json']);
+    expect(gupfuzz(['minimize', '--shortest', '--in-place', 'in']).code).toBe(0);
+    for (const name of readdirSync(join(dir, 'out')))
+      expect(readFileSync(join(dir, 'in', name), 'utf8')).toBe(readFileSync(join(dir, 'out', name), 'utf8'));
+    // Files of several policies, and of what is documented, come out as the catalogue has them.
+    for (const path of [B02, B51])
+      expect(readFileSync(join(dir, 'out', basename(path)), 'utf8')).toBe(readFileSync(path, 'utf8'));
+    expect(readFileSync(join(dir, 'in', basename(B12)), 'utf8')).toBe(readFileSync(B12, 'utf8'));
+    expect(gupfuzz(['replay', 'in', 'out']).code).toBe(0);
+  });
+
+  it('several files: one bad file does not hide the others', () => {
+    file('bad.gup.json', '{}');
+    file('long.gup.json', padded());
+    const { code, err } = gupfuzz(['minimize', 'bad.gup.json', 'long.gup.json', '--in-place']);
+    expect(code).toBe(3);
+    expect(err).toMatch(/^gupfuzz: bad\.gup\.json: /m);
+    expect(load(join(dir, 'long.gup.json')).steps).toHaveLength(5);
   });
 
   it('says when there is nothing to minimize', () => {

@@ -18,3 +18,17 @@ export function knownBreaks(): KnownBreaks {
   cached = found === undefined ? {} : (JSON.parse(readFileSync(found, 'utf8')) as KnownBreaks);
   return cached;
 }
+
+/**
+ * True if the policy, if it is built in, or else the built-in policy that it was derived from, is known to break the
+ * property on this kind of page.
+ */
+export function isKnown(
+  { id, derivedFrom }: { readonly id: string; readonly derivedFrom: readonly string[] },
+  property: string,
+  page: string,
+): boolean {
+  const known = knownBreaks();
+  const name = [id, ...[...derivedFrom].reverse()].find((n) => known[n] !== undefined);
+  return name !== undefined && known[name]!.includes(`${property} ${page}`);
+}

@@ -10,6 +10,7 @@ import {
   type Minimality,
   newCounterexample,
   type ProvenanceOfFile,
+  REASON_MAX,
 } from '../scenario/file.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { type Explanation, explainFinding, explainQuiet } from './explain.ts';
@@ -68,7 +69,11 @@ export function buildCounterexample(parts: CounterexampleParts): Counterexample 
             expected: cut(words.expected, SEEN_MAX),
           },
     expect,
-    minimality: { ...minimality, scope: cut(minimality.scope, SCOPE_MAX) },
+    minimality: {
+      ...minimality,
+      scope: cut(minimality.scope, SCOPE_MAX),
+      ...(minimality.reason === undefined ? {} : { reason: cut(minimality.reason, REASON_MAX) }),
+    },
     provenance,
     references: parts.references ?? (found === undefined ? [] : referencesOf(found)),
     explanation: cut(parts.explanation ?? words.text, EXPLANATION_MAX),

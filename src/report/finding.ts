@@ -50,10 +50,14 @@ export function renderFinding(c: Counterexample, file: string, options: FindingO
   if (options.full === true) {
     if (Object.keys(c.expect).length > 0)
       parts.push(['Expected per policy:', ...expectationLines(c, width, paint)]);
-    const { kind, scope, depth } = c.minimality;
+    const { kind, scope, depth, reason } = c.minimality;
+    const why = reason === undefined ? '' : `; ${reason}`;
     parts.push([
       ...(c.references.length === 0 ? [] : label('See', c.references.join(', '))),
-      ...label('Minimal', `${MINIMAL[kind]}${kind === 'shortest' ? ` (${depth} steps)` : ''}; ${scope}`),
+      ...label(
+        'Minimal',
+        `${MINIMAL[kind]}${kind === 'shortest' ? ` (${depth} steps)` : ''}; ${scope}${why}`,
+      ),
       ...label('Found', provenanceText(c)),
       ...label('Id', c.id),
     ]);

@@ -94,7 +94,8 @@ By policy:
   v6.5-longterm-ban  unsupported
 
 Minimal:  1-minimal (no single step can be left out); scope: 3 mms, 4
-          pages, 2 files, 3 refs
+          pages, 2 files, 3 refs; not proved: 20,000,000 states reached
+          at depth 1 of 9
 Replay:   gupfuzz replay FILE
 `),
     );

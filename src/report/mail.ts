@@ -57,14 +57,15 @@ function expectation(c: Counterexample, policy: string, policies: readonly strin
   ].flatMap((line) => wrapText(line, WIDTH_DEFAULT, '      '));
 }
 
-function minimalityInWords({ minimality: { kind, scope, depth } }: Counterexample): string {
+function minimalityInWords({ minimality: { kind, scope, depth, reason } }: Counterexample): string {
+  const why = reason === undefined ? '' : `; ${reason}`;
   switch (kind) {
     case 'shortest':
       return `shortest in scope: ${scope}; searched to depth ${depth}`;
     case '1-minimal':
-      return `1-minimal (no single step can be left out); scope: ${scope}`;
+      return `1-minimal (no single step can be left out); scope: ${scope}${why}`;
     case 'none':
-      return `not minimized; scope: ${scope}`;
+      return `not minimized; scope: ${scope}${why}`;
   }
 }
 

@@ -372,6 +372,30 @@ describe('what is refused by the schema', () => {
 /** What the loader refuses beyond the JSON Schema: all of it, one row each. */
 const BEYOND_SCHEMA: readonly [string, Counterexample, (v: Loose) => void, string][] = [
   [
+    'a reason why what is shortest is not',
+    LEAK,
+    (v) => Object.assign(v.minimality as object, { reason: 'because' }),
+    'minimality.reason is "because"; allowed: no reason where kind is "shortest"',
+  ],
+  [
+    'a policy that shows nothing of the finding',
+    LEAK,
+    (v) => Object.assign(v.minimality as object, { policies: ['v5.7-mapcount', 'v5.8-cow-break'] }),
+    'minimality.policies[1] is "v5.8-cow-break"; allowed: a policy that shows the finding, by its expectation',
+  ],
+  [
+    'a policy twice',
+    LEAK,
+    (v) => Object.assign(v.minimality as object, { policies: ['v5.7-mapcount', 'v5.7-mapcount'] }),
+    'minimality.policies[1] is "v5.7-mapcount"; allowed: each policy once',
+  ],
+  [
+    'a policy of what is documented that no expectation has',
+    ALLOWED,
+    (v) => Object.assign(v.minimality as object, { policies: ['v5.7-mapcount'] }),
+    'minimality.policies[0] is "v5.7-mapcount"; allowed: a policy that shows the finding, by its expectation',
+  ],
+  [
     'two pages of one name',
     NOTIFY,
     (v) => Object.assign(v.setup.pages[2]!, { name: 'A' }),

@@ -26,6 +26,8 @@ export const FILE_VERSION = 1;
 /** Bytes of UTF-8. */
 export const FILE_BYTES_MAX: number = 256 * 1024;
 export const STEPS_MAX = 200;
+/** Characters of `minimality.reason`. */
+export const REASON_MAX = 300;
 
 /** What one policy is expected to make of the scenario. */
 export interface Expectation {
@@ -51,13 +53,20 @@ export interface Minimality {
   readonly scope: string;
   /** Steps: how deep the scope was searched. */
   readonly depth: number;
+  /**
+   * Ids of the policies that must all show the finding, for what is said here to hold: several, or the one that shows
+   * what is documented. Absent: the policy of the file.
+   */
+  readonly policies?: readonly string[];
+  /** Why it is not proved to be shortest; never with `shortest`. */
+  readonly reason?: string;
 }
 
 export interface ProvenanceOfFile {
   readonly tool: string;
   readonly seed: number | null;
   readonly run: number | null;
-  readonly found: 'campaign' | 'minimize' | 'by hand';
+  readonly found: 'campaign' | 'check' | 'minimize' | 'by hand';
 }
 
 export interface Counterexample {
@@ -344,6 +353,10 @@ const COUNTEREXAMPLE = object({
     ),
     scope: text(1, 200, 'The scope, for people'),
     depth: whole(0, 1_000_000, 'How deep the scope was searched, steps'),
+    policies: list(policyId, 1, 20, 'policy ids')
+      .meta({ title: 'Policies that must all show the finding; absent: the policy of the file' })
+      .exactOptional(),
+    reason: text(1, REASON_MAX, 'Why it is not proved to be shortest; never with "shortest"').exactOptional(),
   }).meta({ title: 'How small it is known to be' }),
   provenance: object({
     tool: text(1, 80, 'Tool and version'),
@@ -354,7 +367,7 @@ const COUNTEREXAMPLE = object({
       ', or null',
     ).nullable(),
     run: whole(0, Number.MAX_SAFE_INTEGER, 'Run index of the campaign', ', or null').nullable(),
-    found: oneOf(['campaign', 'minimize', 'by hand'], 'How it was found'),
+    found: oneOf(['campaign', 'check', 'minimize', 'by hand'], 'How it was found'),
   }).meta({ title: 'Where it comes from' }),
   references: list(text(1, 200, 'Bug id, CVE, commit or selftest'), 0, 50, 'references').meta({
     title: 'Kernel references',
@@ -558,6 +571,16 @@ function checkFinding(c: Counterexample, file: string): void {
     if (content !== (storedBy !== '-'))
       fail(['class', 'storedBy'], storedBy, `${content ? 'who stored' : '"-"'} where damage is "${damage}"`);
   }
+  const { kind, policies, reason } = c.minimality;
+  if (kind === 'shortest' && reason !== undefined)
+    fail(['minimality', 'reason'], reason, 'no reason where kind is "shortest"');
+  policies?.forEach((id, i) => {
+    const at = ['minimality', 'policies', i];
+    if (policies.indexOf(id) < i) fail(at, id, 'each policy once');
+    const e = c.expect[id];
+    const shows = c.class === null ? e?.documented !== undefined : e?.classes.includes(classId(c.class));
+    if (shows !== true) fail(at, id, 'a policy that shows the finding, by its expectation');
+  });
   for (const [policy, e] of Object.entries(c.expect)) {
     const at = ['expect', policy];
     for (const field of ['classes', 'documented'] as const)

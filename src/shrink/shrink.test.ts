@@ -16,7 +16,16 @@ import { parseSteps } from '../scenario/parse.ts';
 import { type Scenario, stepText } from '../scenario/scenario.ts';
 import { fastCheckShrink } from './fast-check.ts';
 import { compareSimplicity } from './order.ts';
-import { cutAfter, failsAs, runPasses, Shrinker, type Shrunk, type Target } from './shrink.ts';
+import {
+  cutAfter,
+  failsAs,
+  gupsFor,
+  runPasses,
+  type SearchProgress,
+  Shrinker,
+  type Shrunk,
+  type Target,
+} from './shrink.ts';
 
 const POLICIES: readonly ExpandedPolicy[] = BUILT_IN.map(expandPolicy);
 const policyOf = (id: string): ExpandedPolicy => POLICIES.find((p) => p.id === id)!;
@@ -164,6 +173,7 @@ describe('shortest', () => {
     const poor = new Shrinker(policy, 10).shrink(scenario, t);
     expect(poor.minimality.kind).toBe('1-minimal');
     expect(poor.minimality.depth).toBeLessThan(3);
+    expect(poor.minimality.reason).toBe('not proved: 10 states reached at depth 2 of 3');
     expect(lines(poor.scenario)).toEqual(lines(found)); // the passes alone get there
   });
 
@@ -177,6 +187,69 @@ describe('shortest', () => {
     const backwards = new Shrinker(policy, 5000);
     expect([...findings].reverse().map((f) => backwards.shrink(f.scenario, f))).toEqual([...alone].reverse());
     expect(new Set(alone.map((s) => s.minimality.kind)).size).toBe(2);
+  });
+
+  it('finds a shorter one than the passes, which end where no step can be left out', () => {
+    const policy = policyOf('v5.8-cow-break');
+    const scenario: Scenario = {
+      setup: setup('anon', 2, 2),
+      steps: parseSteps(
+        `h1 = P: gup A get R
+         C = P: fork
+         P: write A
+         h2 = C: gup A get W
+         device: dma_write h2
+         device: dma_read h1`,
+      ),
+    };
+    const t = target(scenario, policy.id, 'isolation/leak/anon/GET-R/device->device');
+    expect(runPasses(scenario, policy, t).steps).toHaveLength(6);
+    const { scenario: found, minimality } = new Shrinker(policy, 1_000_000).shrink(scenario, t);
+    expect(found.steps).toHaveLength(5);
+    expect(failsAs(policy, t)(found)).toBe(true);
+    expect(minimality).toEqual({ kind: 'shortest', scope: expect.any(String) as string, depth: 5 });
+  });
+
+  it('is proved by all shorter ones alone, and not by less than that', () => {
+    const policy = policyOf('v5.7-mapcount');
+    const scenario: Scenario = {
+      setup: setup('anon', 2, 1),
+      steps: parseSteps(
+        'P: write A\n C = P: fork\n h1 = C: gup A get R\n C: munmap A\n P: write A\n device: dma_read h1',
+      ),
+    };
+    const t = target(scenario, policy.id, 'isolation/leak/anon/GET-R/cpu->device');
+    const search = new Search({
+      setup: scenario.setup,
+      policy,
+      alphabet: alphabetFor(scenario.setup, gupsFor(scenario)),
+      statesMax: 1_000_000,
+    });
+    search.runTo(5);
+    const proved = new Shrinker(policy, search.states + 1).shortest(scenario, t);
+    expect(proved.minimality).toMatchObject({ kind: 'shortest', depth: 5 });
+    expect(proved.scenario).toEqual(scenario);
+    const not = new Shrinker(policy, search.states - 1).shortest(scenario, t);
+    expect(not.minimality).toMatchObject({ kind: '1-minimal', depth: 4 });
+    expect(not.minimality.reason).toBe(
+      `not proved: ${(search.states - 1).toLocaleString('en-US')} states reached at depth 5 of 6`,
+    );
+  });
+
+  it('tells how far it has got', () => {
+    const policy = policyOf('v5.11-page-count');
+    const start = firstRun(3, 'base', 'anon', policy, 'pin-coherence/stale/anon/PIN-W/device->device');
+    const seen: SearchProgress[] = [];
+    const work = new Shrinker(policy, 30_000).shrinking(start.scenario, start.target);
+    let at = work.next();
+    for (; at.done !== true; at = work.next()) seen.push(at.value);
+    expect(seen.length).toBeGreaterThan(0);
+    for (const p of seen) {
+      expect(p).toMatchObject({ policy: policy.id, statesMax: 30_000 });
+      expect(p.states).toBeLessThanOrEqual(30_000);
+      expect(p.depth).toBeLessThanOrEqual(p.wanted);
+    }
+    expect(at.value).toEqual(new Shrinker(policy, 30_000).shrink(start.scenario, start.target));
   });
 
   it('refuses a scenario that does not show the class', () => {

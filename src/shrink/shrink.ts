@@ -27,6 +27,8 @@ export interface Minimality {
   readonly scope: string;
   /** All scenarios of up to this many steps were covered in that scope. */
   readonly depth: number;
+  /** Why it is not proved to be shortest, in one line; absent where it is. */
+  readonly reason?: string;
 }
 
 export interface Shrunk {
@@ -34,10 +36,40 @@ export interface Shrunk {
   readonly minimality: Minimality;
 }
 
-/** States per search after which we settle for 1-minimal. */
+/** How far a search for something shorter has got. */
+export interface SearchProgress {
+  /** Policy id. */
+  readonly policy: string;
+  /** mms and references at a time. */
+  readonly mms: number;
+  readonly refs: number;
+  /** All scenarios of up to this many steps are covered. */
+  readonly depth: number;
+  /** How many are asked for. */
+  readonly wanted: number;
+  /** States visited, and after how many the search gives up. */
+  readonly states: number;
+  readonly statesMax: number;
+}
+
+/** What the searches in all scopes of a scenario have to say. */
+interface Searched {
+  /** The first of the least length, in the smallest scope that has one. */
+  readonly best: { readonly found: Found; readonly search: Search } | undefined;
+  /** The scope that contains all others, and the steps up to which it is covered. */
+  readonly widest: Setup;
+  readonly covered: number;
+  readonly gups: readonly number[];
+}
+
+/** States per search after which we settle for 1-minimal, unless a proof is asked for. */
 export const SEARCH_STATES_MAX = 150_000;
-/** Searches kept for later findings of the same policy. */
+/** Searches kept for later findings of the same policy, */
 const SEARCHES_KEPT = 6;
+/** and, of the states that one may have, the share that all of those waiting may hold together. */
+const KEPT_SHARE = 0.25;
+/** States between two reports of progress, about. */
+export const PROGRESS_STATES = 8192;
 
 /** A predicate that asks for the same class on the same policy; every step must apply. */
 export function failsAs(policy: ExpandedPolicy, target: Target): StillFails {
@@ -70,7 +102,8 @@ export function runPassesOn(
   target: Target,
   fails: StillFails,
 ): Scenario {
-  let best = cutAfter(scenario, policy, target);
+  const cut = cutAfter(scenario, policy, target);
+  let best = fails(cut) ? cut : scenario; // another policy may see it later
   for (;;) {
     const before = best;
     for (const pass of PASSES) {
@@ -81,22 +114,30 @@ export function runPassesOn(
   }
 }
 
-/** Shrinks the findings of one policy; searches are shared between them. */
+/**
+ * Shrinks the findings of one policy; searches are shared between them. What comes out depends on the scenario, the
+ * class and `statesMax` alone, not on what was shrunk before.
+ */
 export class Shrinker {
   readonly policy: ExpandedPolicy;
+  /** States per search after which it gives up. */
+  readonly statesMax: number;
   readonly #searches = new Map<string, Search>();
-  readonly #statesMax: number;
 
   constructor(policy: AnyPolicy, statesMax: number = SEARCH_STATES_MAX) {
     this.policy = expanded(policy);
-    this.#statesMax = statesMax;
+    this.statesMax = statesMax;
   }
 
   /** Throws RangeError if the scenario does not show the class under the policy. */
   shrink(scenario: Scenario, target: Target): Shrunk {
+    return drain(this.shrinking(scenario, target));
+  }
+  /** The same a little at a time, for who wants to show progress or to stop. */
+  *shrinking(scenario: Scenario, target: Target): Generator<SearchProgress, Shrunk> {
     if (!failsAs(this.policy, target)(scenario))
       throw new RangeError('the scenario does not show this finding');
-    return this.shortest(runPasses(scenario, this.policy, target), target);
+    return yield* this.#shortest(runPasses(scenario, this.policy, target), target);
   }
 
   /**
@@ -105,15 +146,54 @@ export class Shrinker {
    * neither depends on where the search started.
    */
   shortest(scenario: Scenario, target: Target): Shrunk {
+    return drain(this.#shortest(scenario, target));
+  }
+
+  *#shortest(scenario: Scenario, target: Target): Generator<SearchProgress, Shrunk> {
+    const { best, widest, covered, gups } = yield* this.#searched(scenario, target);
+    const length = scenario.steps.length;
+    let reason: string;
+    if (best !== undefined) {
+      const candidate = best.search.scenarioOf(best.found);
+      const scope = scopeText(best.search.options.setup, gups);
+      if (failsAs(this.policy, target)(candidate))
+        return { scenario: candidate, minimality: { kind: 'shortest', scope, depth: best.found.length } };
+      reason = 'not proved: what the search found does not replay';
+    } else if (covered === length - 1)
+      // Too many states to meet the scenario itself, but whatever is shorter was covered.
+      return { scenario, minimality: { kind: 'shortest', scope: scopeText(widest, gups), depth: covered } };
+    else if (covered >= length) reason = 'not proved: the search does not meet the scenario itself';
+    else reason = `not proved: ${count(this.statesMax)} states reached at depth ${covered + 1} of ${length}`;
+    return {
+      scenario,
+      minimality: { kind: '1-minimal', scope: scopeText(widest, gups), depth: covered, reason },
+    };
+  }
+
+  /**
+   * The least number of steps that a scenario of the class can have under this policy in the scope of the given one,
+   * as far as could be covered; with one of that many steps, if one was met.
+   */
+  *bounding(
+    scenario: Scenario,
+    target: Target,
+  ): Generator<SearchProgress, { readonly atLeast: number; readonly met: Scenario | undefined }> {
+    const { best, covered } = yield* this.#searched(scenario, target);
+    if (best === undefined) return { atLeast: Math.min(covered + 1, scenario.steps.length), met: undefined };
+    const atLeast = Math.min(covered + 1, best.found.length);
+    return { atLeast, met: best.search.scenarioOf(best.found) };
+  }
+
+  *#searched(scenario: Scenario, target: Target): Generator<SearchProgress, Searched> {
     const { setup } = scenario;
     const limit = bounds(scenario);
-    const gups = gupsOf(scenario);
-    let best: { readonly found: Found; readonly search: Search } | undefined;
+    const gups = gupsFor(scenario);
+    let best: Searched['best'];
     let depthMax = scenario.steps.length;
     let covered = 0;
     for (const scope of ladder(setup, limit)) {
       const search = this.#search(scope, gups);
-      const found = search.find(target.code, target.documented, depthMax);
+      const found = yield* this.#find(search, target, depthMax);
       // The last scope contains the others. A shared search may have gone deeper: that is not for this one to say.
       covered = search.state === 'closed' ? depthMax : Math.min(search.depth, depthMax);
       if (found === undefined) continue;
@@ -121,32 +201,64 @@ export class Shrinker {
       depthMax = found.length - 1;
       if (depthMax === 0) break;
     }
-    if (best !== undefined) {
-      const candidate = best.search.scenarioOf(best.found);
-      const scope = scopeText(best.search.options.setup, gups);
-      if (failsAs(this.policy, target)(candidate))
-        return { scenario: candidate, minimality: { kind: 'shortest', scope, depth: best.found.length } };
+    return { best, widest: { ...setup, ...limit }, covered, gups };
+  }
+
+  /** As Search.find, in pieces. */
+  *#find(search: Search, target: Target, depth: number): Generator<SearchProgress, Found | undefined> {
+    const { exploration } = search;
+    const { mms, refs } = search.options.setup;
+    let shown = search.states;
+    while (search.depth < depth && search.state === 'open') {
+      // To the end of the layer: which scenario is the first of its length must not depend on who asked before.
+      for (const layer = search.depth; search.depth === layer && search.state === 'open'; ) {
+        exploration.advance();
+        if (search.states - shown < PROGRESS_STATES) continue;
+        shown = search.states;
+        yield {
+          policy: this.policy.id,
+          mms,
+          refs,
+          depth: search.depth,
+          wanted: depth,
+          states: search.states,
+          statesMax: this.statesMax,
+        };
+      }
+      if (search.find(target.code, target.documented, search.depth) !== undefined) break;
     }
-    return {
-      scenario,
-      minimality: { kind: '1-minimal', scope: scopeText({ ...setup, ...limit }, gups), depth: covered },
-    };
+    return search.find(target.code, target.documented, Math.min(depth, search.depth + 1));
   }
 
   #search(setup: Setup, gups: readonly number[]): Search {
     const id = JSON.stringify([setup, gups]);
     let search = this.#searches.get(id);
-    if (search === undefined) {
+    if (search === undefined)
       search = new Search({
         setup,
         policy: this.policy,
         alphabet: alphabetFor(setup, gups),
-        statesMax: this.#statesMax,
+        statesMax: this.statesMax,
       });
-      if (this.#searches.size >= SEARCHES_KEPT) this.#searches.delete(this.#searches.keys().next().value!);
-    } else this.#searches.delete(id);
-    this.#searches.set(id, search); // last used is last
+    else this.#searches.delete(id);
+    // What waits must leave room for the one that runs. The one used last is last, and goes last.
+    const room = Math.max(this.statesMax * KEPT_SHARE, (SEARCHES_KEPT - 1) * SEARCH_STATES_MAX);
+    let waiting = [...this.#searches.values()].reduce((sum, s) => sum + s.states, 0);
+    for (const [oldest, { states }] of this.#searches) {
+      if (this.#searches.size < SEARCHES_KEPT && waiting <= room) break;
+      this.#searches.delete(oldest);
+      waiting -= states;
+    }
+    this.#searches.set(id, search);
     return search;
+  }
+}
+
+/** Runs a generator to its end and returns its result. */
+export function drain<T>(work: Generator<unknown, T>): T {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
   }
 }
 
@@ -159,15 +271,16 @@ function* ladder(setup: Setup, limit: { mms: number; refs: number }): Generator<
     }
 }
 
-/** The plain ways to take a reference, and those of the scenario that no plain one could stand in for. */
-function gupsOf(scenario: Scenario): readonly number[] {
+/** Ways to take a reference in the scope of a scenario: the plain ones, and what else the scenario uses. */
+export function gupsFor(scenario: Scenario): readonly number[] {
   const used = scenario.steps.flatMap((s) =>
     s.op === 'gup' ? [gupVariant(s.caller, s.write, s.longterm, s.fast)] : [],
   );
   return GUP_VARIANTS.filter((v) => PLAIN_GUPS.includes(v) || used.includes(v));
 }
 
-function scopeText(setup: Setup, gups: readonly number[]): string {
+/** For people: `up to 2 mms and 1 reference at a time; anon A; 12 operations, 8 kinds of gup`. */
+export function scopeText(setup: Setup, gups: readonly number[]): string {
   const pages = setup.pages.map((p) => `${p.kind} ${p.name}`).join(', ');
   const filesystems = setup.files.map((f) => f.filesystem).join(', ');
   const ops = alphabetFor(setup, gups).ops.filter(Boolean).length;
@@ -176,3 +289,6 @@ function scopeText(setup: Setup, gups: readonly number[]): string {
     `${filesystems === '' ? '' : ` on ${filesystems}`}; ${ops} operations, ${gups.length} kinds of gup`
   );
 }
+
+/** With separators, whatever the locale. */
+export const count = (n: number): string => n.toLocaleString('en-US');

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import type { SearchProgress } from '../shrink/shrink.ts';
+import { searchScreen } from './search-screen.ts';
+
+const at = (states: number): SearchProgress => ({
+  policy: 'v5.7-mapcount',
+  mms: 2,
+  refs: 1,
+  depth: 5,
+  wanted: 6,
+  states,
+  statesMax: 20_000_000,
+});
+
+/** Drives a screen with a clock of its own: [milliseconds, states] each. Returns what it wrote. */
+function shown(isTTY: boolean, columns: number, updates: readonly (readonly [number, number])[]): string[] {
+  const written: string[] = [];
+  const stream = {
+    isTTY,
+    columns,
+    write: (text: string) => written.push(text),
+  } as unknown as NodeJS.WriteStream;
+  let now = 1_000_000;
+  const screen = searchScreen(stream, () => now);
+  for (const [ms, states] of updates) {
+    now = 1_000_000 + ms;
+    screen.update('x.gup.json', at(states));
+  }
+  screen.clear();
+  return written;
+}
+
+describe('searchScreen', () => {
+  it('says nothing of a short search', () => {
+    const updates = [
+      [10, 1],
+      [900, 2],
+    ] as const;
+    expect([...shown(true, 100, updates), ...shown(false, 100, updates)]).toEqual([]);
+  });
+
+  it('writes plain lines now and then without a terminal', () => {
+    const lines = shown(false, 100, [
+      [1000, 1_000_000],
+      [2000, 2_000_000],
+      [5900, 3_000_000],
+      [6000, 4_000_000],
+    ]);
+    expect(lines).toEqual([
+      'gupfuzz: x.gup.json: v5.7-mapcount, 2 mms, 1 reference: depth 5 of 6, 1,000,000 of at most 20,000,000 states, 1 s\n',
+      'gupfuzz: x.gup.json: v5.7-mapcount, 2 mms, 1 reference: depth 5 of 6, 4,000,000 of at most 20,000,000 states, 6 s\n',
+    ]);
+  });
+
+  it('keeps one line on a terminal, no longer than it is wide, and takes it away', () => {
+    const lines = shown(true, 40, [
+      [1000, 1_000_000],
+      [1100, 2_000_000],
+      [1200, 3_000_000],
+    ]);
+    expect(lines).toHaveLength(3);
+    expect(lines[0]).toBe('\r\u001b[Kx.gup.json: v5.7-mapcount, 2 mms, 1 ref');
+    expect(lines.at(-1)).toBe('\r\u001b[K');
+  });
+});

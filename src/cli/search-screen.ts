@@ -1,0 +1,55 @@
+/** Shows how far a long search has got, on stderr: one live line on a terminal, a plain line now and then elsewhere. */
+import type { SearchProgress } from '../shrink/shrink.ts';
+
+/** A search that takes less long is not worth a word. */
+const QUIET_MS = 1000;
+const LIVE_INTERVAL_MS = 200;
+const PLAIN_INTERVAL_MS = 5000;
+
+export interface SearchScreen {
+  /** Call it as often as there is something new. `what`: the file, say. */
+  update(what: string, progress: SearchProgress): void;
+  /** Takes the live line away. Call it before anything else is printed. */
+  clear(): void;
+}
+
+/** `stream` and `now` (ms) as a test wants them. */
+export function searchScreen(
+  stream: NodeJS.WriteStream = process.stderr,
+  now: () => number = () => performance.now(),
+): SearchScreen {
+  const started = now();
+  let last = started - PLAIN_INTERVAL_MS + QUIET_MS;
+  let live = false;
+  return {
+    update: (what, progress) => {
+      const at = now();
+      const due = stream.isTTY
+        ? Math.max(started + QUIET_MS, last + LIVE_INTERVAL_MS)
+        : last + PLAIN_INTERVAL_MS;
+      if (at < due) return;
+      last = at;
+      const seconds = ((at - started) / 1000).toFixed(0);
+      const line = `${what}: ${searchText(progress)}, ${seconds} s`;
+      if (!stream.isTTY) {
+        stream.write(`gupfuzz: ${line}\n`);
+        return;
+      }
+      live = true;
+      stream.write(`\r\u001b[K${line.slice(0, Math.max(20, (stream.columns ?? 100) - 1))}`);
+    },
+    clear: () => {
+      if (live) stream.write('\r\u001b[K');
+      live = false;
+    },
+  };
+}
+
+/** `v5.7-mapcount, 2 mms, 1 reference: depth 5 of 6, 3,210,000 of at most 20,000,000 states`. */
+export function searchText(p: SearchProgress): string {
+  const n = (count: number): string => count.toLocaleString('en-US');
+  return (
+    `${p.policy}, ${p.mms} mm${p.mms === 1 ? '' : 's'}, ${p.refs} reference${p.refs === 1 ? '' : 's'}: ` +
+    `depth ${p.depth} of ${p.wanted}, ${n(p.states)} of at most ${n(p.statesMax)} states`
+  );
+}
