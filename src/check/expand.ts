@@ -85,8 +85,9 @@ export class Expander {
     const enabled = model.enumerate(out);
     if (enabled > model.stepsMax)
       throw new InvariantError(`${enabled} steps are enabled in one state, of at most ${model.stepsMax}`);
+    let moved = false;
     for (let e = 0; e < enabled; e++) {
-      if (e > 0) model.load(layer, offset);
+      if (moved) model.load(layer, offset);
       const step = out[e]!;
       const became = model.step(step);
       if (became === NOT_A_STEP) throw new InvariantError(`step ${step} was enumerated and cannot be done`);
@@ -96,7 +97,12 @@ export class Expander {
         if (known.has(finding) || this.notes.has(finding)) continue;
         this.notes.set(finding, { finding, parent, place: e, step });
       }
+      moved = true;
       if (became === ENDED) continue;
+      if (model.isAt?.(layer, offset) === true) {
+        moved = false;
+        continue;
+      }
       model.fingerprint(print);
       const slot = table.find(print[0]!, print[1]!, print[2]!);
       if (slot >= 0) continue;

@@ -3,9 +3,11 @@ import type { PageKind } from '../domain/kinds.ts';
 import { BLOCKED, REFUSED } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';
 import { coarseClass, INVALID, World } from '../executor/simulated.ts';
+import { type Changes, derive, otherwise, type Policy, rule, table } from '../machine/decisions.ts';
 import { expandPolicy } from '../machine/tables.ts';
+import { GUP_VARIANTS } from '../ops/gup.ts';
 import { bOf, cOf, OP_KINDS, opOf } from '../ops/op.ts';
-import { BUILT_IN } from '../policies/index.ts';
+import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { GRAINS, type Grain, KeyEncoder } from './key.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
 
@@ -52,20 +54,24 @@ function behaviour(
   return lines.sort().join('\n');
 }
 
+interface Walk {
+  readonly kinds: readonly PageKind[];
+  readonly policy: Policy;
+  readonly grain: Grain;
+  readonly filesystem?: string;
+  readonly gups?: readonly number[];
+  readonly pinBias?: number;
+}
+
 /** Random walks; every revisit of a key must find the behaviour that was seen first. Returns the revisits compared. */
-function law(
-  kinds: readonly PageKind[],
-  policyAt: number,
-  grain: Grain,
-  steps: number,
-  seed: number,
-): number {
-  const setup = { ...pagesOf(kinds, 'ext4-v5.18'), mms: 3, refs: 2, pinBias: 8 };
-  const world = new World(setup, expandPolicy(BUILT_IN[policyAt]!));
+function law(walk: Walk, steps: number, seed: number): number {
+  const { kinds, grain, gups = PLAIN_GUPS, pinBias = 8 } = walk;
+  const setup = { ...pagesOf(kinds, walk.filesystem ?? 'ext4-v5.18'), mms: 3, refs: 2, pinBias };
+  const world = new World(setup, expandPolicy(walk.policy));
   const key = new KeyEncoder(world, 'all', grain);
   const rng = new Rng();
-  rng.seed(seed, policyAt, kinds.length, 77);
-  const alphabet = alphabetFor(setup, PLAIN_GUPS);
+  rng.seed(seed, kinds.length, steps, 77);
+  const alphabet = alphabetFor(setup, gups);
   const out = new Int32Array(4096);
   const seen = new Map<string, { behaviour: string; snapshot: string }>();
   let compared = 0;
@@ -81,21 +87,59 @@ function law(
     const id = keyText(key);
     const snapshot = Buffer.from(world.columns.bytes).toString('base64');
     const first = seen.get(id);
-    if (first === undefined)
-      seen.set(id, { behaviour: behaviour(world, key, grain, PLAIN_GUPS, out), snapshot });
+    if (first === undefined) seen.set(id, { behaviour: behaviour(world, key, grain, gups, out), snapshot });
     else if (first.snapshot !== snapshot) {
       compared++;
-      expect(behaviour(world, key, grain, PLAIN_GUPS, out)).toBe(first.behaviour);
+      expect(behaviour(world, key, grain, gups, out)).toBe(first.behaviour);
     }
   }
   return compared;
 }
 
+/** Answers that no built-in policy gives. */
+const LAST = policyByName('v6.5-longterm-ban');
+const proposal = (id: string, changes: Changes): Policy =>
+  derive(LAST, { id, title: id, sources: ['a test'] }, changes);
+const PROPOSALS: readonly Policy[] = [
+  proposal('keep-dirty', {
+    wbBegin: [
+      table(
+        rule('pinned', (f) => f.maybeDmaPinned, 'keep dirty'),
+        otherwise('write'),
+      ),
+    ],
+  }),
+  proposal('bounce', {
+    wbBegin: [
+      table(
+        rule('pinned', (f) => f.maybeDmaPinned, 'bounce'),
+        otherwise('write'),
+      ),
+    ],
+  }),
+  proposal('mkwrite', { unpinDirty: [table(otherwise('mkwrite then dirty'))] }),
+];
+
 describe('the law of the key: one key, one behaviour', () => {
-  for (const grain of GRAINS)
-    for (const [at, policy] of BUILT_IN.entries())
+  // Different concrete states with one key must turn up, or the test compares nothing.
+  for (const grain of GRAINS) {
+    for (const policy of BUILT_IN)
       it.each(KINDS)(`${grain}, ${policy.id}, %s %s`, (...kinds) => {
-        // Different concrete states with one key must turn up, or the test compares nothing.
-        expect(law(kinds, at, grain, 1500, 4711)).toBeGreaterThan(20);
+        expect(law({ kinds: kinds.filter(Boolean), policy, grain }, 1500, 4711)).toBeGreaterThan(20);
       });
+    for (const policy of PROPOSALS)
+      it(`${grain}, the proposal ${policy.id}`, () => {
+        for (const filesystem of ['ext4-v5.18', 'ext4-v5.17-stable'])
+          expect(law({ kinds: ['shared-file'], policy, grain, filesystem }, 1500, 12)).toBeGreaterThan(20);
+      });
+    it.each(['ext4-v5.18-stable', 'ext4-v5.17', 'ext4-v5.17-stable'])(`${grain}, on %s`, (filesystem) => {
+      for (const kinds of [['shared-file'], ['private-file', 'shared-file']] as const)
+        expect(law({ kinds, policy: LAST, grain, filesystem }, 1500, 5)).toBeGreaterThan(20);
+    });
+    it.each(BUILT_IN.map((p) => p.id))(`${grain}, %s, every kind of gup, a pin bias of 2`, (id) => {
+      const policy = policyByName(id);
+      for (const kinds of KINDS)
+        expect(law({ kinds, policy, grain, gups: GUP_VARIANTS, pinBias: 2 }, 800, 31)).toBeGreaterThan(5);
+    });
+  }
 });

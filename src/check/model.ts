@@ -25,6 +25,8 @@ export interface Model {
   readonly stepsMax: number;
   save(target: Int32Array, offset: number): void;
   load(source: Int32Array, offset: number): void;
+  /** True if the present state is the one saved there, for certain: the step was of no consequence. */
+  isAt?(source: Int32Array, offset: number): boolean;
   /** The steps that the program can do now, in a fixed order. Returns how many. */
   enumerate(out: Int32Array): number;
   /** Executes one step: GOES_ON, ENDED or NOT_A_STEP. */
@@ -86,6 +88,8 @@ export class PolicyModel implements Model {
   readonly #alphabet: Alphabet;
   readonly #classes: boolean;
   readonly #columns: Int32Array;
+  /** Words before the locals of tasks, which mean nothing between two operations. */
+  readonly #lasting: number;
 
   constructor(spec: PolicySpec) {
     this.world = new World(spec.setup, spec.policy, tokensFor(spec.setup));
@@ -95,6 +99,9 @@ export class PolicyModel implements Model {
     this.#classes = spec.grain === 'class';
     this.#columns = this.world.columns.words;
     this.size = this.#columns.length;
+    const locals = this.world.machine.task.pc.byteOffset - this.#columns.byteOffset;
+    // A word that holds some of both counts: at worst a step looks as if it had changed something.
+    this.#lasting = Math.ceil(locals / 4);
     this.stepsMax = stepsMaxOf(spec.setup, spec.alphabet);
   }
 
@@ -106,6 +113,11 @@ export class PolicyModel implements Model {
     const to = this.#columns;
     for (let i = 0; i < to.length; i++) to[i] = source[offset + i]!;
     this.world.ended = false;
+  }
+  isAt(source: Int32Array, offset: number): boolean {
+    const now = this.#columns;
+    for (let i = 0; i < this.#lasting; i++) if (now[i] !== source[offset + i]) return false;
+    return true;
   }
   enumerate(out: Int32Array): number {
     return this.world.enumerate(this.#alphabet, out);
