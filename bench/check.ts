@@ -18,7 +18,7 @@ import { policyByName } from '../src/policies/index.ts';
 
 const GIB = 2 ** 30;
 /** A row of the growth table ends here, if not before. */
-const STATES_MAX = 12e6;
+const STATES_MAX = 3e6;
 const ROUNDS = 3;
 
 const gup = (text: string): number => {

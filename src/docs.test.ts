@@ -48,6 +48,7 @@ describe('docs/model.md names', () => {
     ['caller', CALLERS],
     ['kind of page', PAGE_KINDS],
     ['verdict', ['violated', 'unsupported', 'documented', 'not violated', 'not found', 'not tested']],
+    ['verdict of a search', ['holds', 'broken', 'inconclusive', 'not tested', 'cannot be tested']],
   ] as const)('every %s', (_, names) => {
     for (const name of names) expect(flat).toContain(`\`${name}\``);
   });

@@ -36,6 +36,12 @@ describe('the examples of README.md', () => {
     expect(example('show')).toBe(shown.trimEnd());
   });
 
+  it('check: is what the tool prints, but for what it cost', () => {
+    const printed = run('dist/src/cli/main.js', 'check', '--policy', 'pae', '--scope', 'pin', '--quiet');
+    const withoutCost = (text: string): string => text.trimEnd().split('\n').slice(0, -1).join('\n');
+    expect(withoutCost(example('check'))).toBe(withoutCost(printed));
+  });
+
   it('policy: is found out by the catalogue', () => {
     const file = `${root}/dist/readme-policy.ts`;
     writeFileSync(file, example('policy'));

@@ -3,9 +3,10 @@
  * the folder cannot be written, a temporary one takes its place, and if that fails too the text goes to a last
  * resort of the caller's, so that nothing found is lost.
  */
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { makeFolder } from './folder.ts';
 
 export class FindingStore {
   #dir: string | undefined;
@@ -53,7 +54,7 @@ export class FindingStore {
   }
 
   #put(path: string, text: string): string {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     const partial = `${path}.partial`;
     try {
       writeFileSync(partial, text);

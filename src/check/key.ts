@@ -40,8 +40,8 @@ import {
 export type Grain = 'class' | 'property';
 export const GRAINS: readonly Grain[] = ['class', 'property'];
 
-/** Which slots may be renamed: those of mms and references, those of mms alone, or none. */
-export type Symmetry = 'all' | 'mms' | 'none';
+/** Which slots may be renamed: those of mms and references, or none (to cross-check). */
+export type Symmetry = 'all' | 'none';
 
 /** Canonical number of a folio: 0 none, 1 the zero page, from 2 in order of first encounter. At most 31 in 5 bits. */
 const FOLIO_NONE = 0;
@@ -62,7 +62,7 @@ const REF_CELL = 8;
 const FIXED = 2;
 
 /** Callers that end, load, store and count alike, as a property-grained key sees them. */
-const ALIKE: readonly number[] = CALLERS.map((caller) => {
+export const ALIKE: readonly number[] = CALLERS.map((caller) => {
   const { ref: _, write: _w, longterm: _l, ...uses } = CALLER_CONTRACTS[caller];
   return CALLERS.findIndex((other) => {
     const { ref: _r, write: _w2, longterm: _l2, ...others } = CALLER_CONTRACTS[other];
@@ -74,7 +74,6 @@ const ALIKE: readonly number[] = CALLERS.map((caller) => {
 export class KeyEncoder {
   readonly #world: World;
   readonly #symmetry: boolean;
-  readonly #sortRefs: boolean;
   /** Class grain: who stored a content, and what the reference was taken for. */
   readonly #classes: boolean;
   /** Whose store a folio holds matters: where a page shows one of several contents, also to properties. */
@@ -100,12 +99,10 @@ export class KeyEncoder {
   readonly #orphan: Uint8Array;
   readonly #private: Uint8Array;
 
-  /** `symmetry`: what may be renamed; 'none' is to cross-check, 'mms' for keys over more than one world. */
   constructor(world: World, symmetry: Symmetry = 'all', grain: Grain = 'class') {
     const { shape } = world;
     this.#world = world;
     this.#symmetry = symmetry !== 'none';
-    this.#sortRefs = symmetry === 'all';
     this.#classes = grain === 'class';
     this.#folioStores = this.#classes || shape.kind.includes(PRIVATE_FILE);
     const bound =
@@ -131,10 +128,10 @@ export class KeyEncoder {
 
   /** Computes the key of the world's present state into `words`. Returns its length. */
   encode(): number {
-    this.describe();
-    this.length = this.encodeInOrder(this.words);
-    while (this.nextOrder()) {
-      const length = this.encodeInOrder(this.#other);
+    this.#describe();
+    this.length = this.#encodeInOrder(this.words);
+    while (this.#nextOrder()) {
+      const length = this.#encodeInOrder(this.#other);
       if (!less(this.#other, length, this.words, this.length)) continue;
       const held = this.words;
       this.words = this.#other;
@@ -144,10 +141,8 @@ export class KeyEncoder {
     return this.length;
   }
 
-  // ---- Pieces, for keys over more than one world ----------------------------------------------------------------
-
   /** First look: the words of pages and references without numbers, and the order of the living mms by them. */
-  describe(): void {
+  #describe(): void {
     const { reference, shape } = this.#world;
     for (let r = 0; r < shape.refs; r++) if (reference.handleState[r] !== HANDLE_FREE) this.#describeRef(r);
     let living = 0;
@@ -181,7 +176,7 @@ export class KeyEncoder {
    * The next order of mms that look alike from within, after those tried: lexicographic permutations within runs of
    * equal signatures. Returns false, and is back at the first order, when all were tried.
    */
-  nextOrder(): boolean {
+  #nextOrder(): boolean {
     if (!this.#symmetry) return false;
     const order = this.#order;
     const sig = this.#sig;
@@ -297,13 +292,13 @@ export class KeyEncoder {
     return fresh;
   }
 
-  /** The key with mms in the present order, into `out` from `at`. Returns where it ends. Needs `describe` before. */
-  encodeInOrder(out: Int32Array, at = 0): number {
+  /** The key with mms in the present order, into `out`. Returns its length. Needs `#describe` before. */
+  #encodeInOrder(out: Int32Array): number {
     const { machine: m, reference: ref, shape } = this.#world;
     const { pages, files } = shape;
     this.#folio.fill(0);
     this.#folios = 0;
-    let n = at;
+    let n = 0;
     let first = this.#living;
     for (let k = 0; k < this.#living; k++) {
       const mm = this.#order[k]!;
@@ -325,7 +320,7 @@ export class KeyEncoder {
       out[n++] = cached | (ref.wbStarted[f]! << 5) | (undirtied << 6) | (changed << 8) | (store << 10);
     }
     const held = this.#encodeRefs(out, n);
-    n += this.#sortRefs ? held : 2 * held;
+    n += this.#symmetry ? held : 2 * held;
     out[header] = first | (held << 4);
 
     // What may yet be read from a file, as the file and the private pages that map it see it.
@@ -373,7 +368,7 @@ export class KeyEncoder {
     let held = 0;
     for (let r = 0; r < shape.refs; r++) {
       if (ref.handleState[r] === HANDLE_FREE) continue;
-      if (this.#sortRefs) {
+      if (this.#symmetry) {
         // Where it is among what has a number already; what has none is told apart by who else holds it.
         let h = this.#ref[r]! | (this.#cellOf(r) << REF_CELL);
         if (m.refKind[r] !== REF_NONE) {
@@ -404,7 +399,7 @@ export class KeyEncoder {
         if (known === orphans) this.#orphan[orphans++] = cell;
         at += known;
       }
-      if (!this.#sortRefs) out[n++] = r;
+      if (!this.#symmetry) out[n++] = r;
       out[n++] = this.#ref[r]! | (this.#folioOf(m.refPfn[r]!) << REF_FOLIO) | (at << REF_CELL);
     }
     return held;
@@ -420,7 +415,7 @@ export class KeyEncoder {
 }
 
 /** The next permutation of `list[from, to)` in lexicographic order; false, and sorted again, after the last. */
-function nextPermutation(list: Uint8Array, from: number, to: number): boolean {
+export function nextPermutation(list: Uint8Array, from: number, to: number): boolean {
   let i = to - 2;
   while (i >= from && list[i]! > list[i + 1]!) i--;
   if (i >= from) {
@@ -432,7 +427,7 @@ function nextPermutation(list: Uint8Array, from: number, to: number): boolean {
   return i >= from;
 }
 
-function less(x: Int32Array, xLength: number, y: Int32Array, yLength: number): boolean {
+export function less(x: Int32Array, xLength: number, y: Int32Array, yLength: number): boolean {
   if (xLength !== yLength) return xLength < yLength;
   for (let i = 0; i < xLength; i++) if (x[i] !== y[i]) return x[i]! < y[i]!;
   return false;

@@ -97,6 +97,21 @@ export const SCOPES: {
   },
 };
 
+/** Small named scopes of exhaustive searches. `gups`: as `--gups` takes them (cli/scope-options.ts). */
+export const CHECK_SCOPES: {
+  readonly [name: string]: Omit<Setup, 'pages' | 'files'> & {
+    readonly kinds: readonly PageKind[];
+    readonly gups: string;
+  };
+} = {
+  pin: { mms: 2, refs: 2, pinBias: 1024, kinds: ['anon'], gups: 'pin:R,pin:W' },
+  anon: { mms: 2, refs: 1, pinBias: 1024, kinds: ['anon'], gups: 'plain' },
+  'private-file': { mms: 2, refs: 1, pinBias: 1024, kinds: ['private-file'], gups: 'plain' },
+  'shared-file': { mms: 1, refs: 1, pinBias: 1024, kinds: ['shared-file'], gups: 'plain' },
+  shmem: { mms: 1, refs: 1, pinBias: 1024, kinds: ['shmem'], gups: 'plain' },
+  ...Object.fromEntries(Object.entries(SCOPES).map(([name, scope]) => [name, { ...scope, gups: 'plain' }])),
+};
+
 export const DEFAULT_FILESYSTEM = 'ext4-v5.18';
 
 export function setupOf(scope: string, filesystem: string = DEFAULT_FILESYSTEM): Setup {

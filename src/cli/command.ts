@@ -121,7 +121,7 @@ export class Args {
 }
 
 /** Arguments that are no flags. */
-const POSITIONALS = ['file', 'files', 'name', 'what'];
+const POSITIONALS = ['file', 'files', 'name', 'what', 'a', 'b'];
 
 const shown = (name: string): string => (POSITIONALS.includes(name) ? name : `--${name}`);
 

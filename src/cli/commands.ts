@@ -15,19 +15,39 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./fuzz.ts')).fuzz,
   },
   {
+    usage: 'check',
+    describe: 'Run every program of a small scope on a policy: what breaks, what holds',
+    load: async () => (await import('./check.ts')).check,
+  },
+  {
+    usage: 'eventual',
+    describe: 'Does a page get clean again, is what was refused ever granted: traps and livelocks',
+    load: async () => (await import('./eventual.ts')).eventual,
+  },
+  {
     usage: 'replay <files..>',
     describe: 'Run counterexamples again and compare with what they expect',
     load: async () => (await import('./replay.ts')).replay,
   },
   {
-    usage: 'minimize <file>',
-    describe: 'Make a counterexample as short as it gets',
+    usage: 'minimize <files..>',
+    describe: 'Make counterexamples as short as they get',
     load: async () => (await import('./minimize.ts')).minimize,
   },
   {
     usage: 'compare [files..]',
     describe: 'Policies against counterexamples and campaigns; what is new in a candidate',
     load: async () => (await import('./compare.ts')).compare,
+  },
+  {
+    usage: 'distinguish <a> <b>',
+    describe: 'The smallest program that tells two policies apart, or that there is none',
+    load: async () => (await import('./distinguish.ts')).distinguish,
+  },
+  {
+    usage: 'mutate <name>',
+    describe: 'Why is this rule here? Change each rule of a policy and show what breaks',
+    load: async () => (await import('./mutate.ts')).mutate,
   },
   {
     usage: 'show <file>',

@@ -1,9 +1,10 @@
 /** `compare`: policies x counterexamples, policies x properties, and what is new in a candidate. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runCampaign } from '../campaign/campaign.ts';
+import { makeFolder } from '../campaign/folder.ts';
 import { slugOf } from '../campaign/store.ts';
 import type { CampaignResult } from '../campaign/types.ts';
 import { replayOn } from '../executor/replay.ts';
@@ -197,7 +198,7 @@ function save(c: Counterexample, id: string, out: string | undefined): string {
   if (out === undefined) return '';
   const file = join(out, `${slugOf(id)}.gup.json`);
   try {
-    mkdirSync(out, { recursive: true });
+    makeFolder(out);
     writeFileSync(file, formatCounterexample(c));
   } catch (error) {
     throw inputError(

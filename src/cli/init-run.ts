@@ -1,6 +1,7 @@
 /** `init policy`: the scaffold of a user's policy and its test. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from '../campaign/folder.ts';
 import { policyTemplate, policyTestTemplate } from '../policies/scaffold.ts';
 import { shellWord } from '../report/finding.ts';
 import { EXIT, inputError, usageError } from './exit.ts';
@@ -25,7 +26,7 @@ export async function runInit({ name, dir, force }: InitOptions): Promise<number
     );
   for (const { path, text } of files)
     try {
-      mkdirSync(dir, { recursive: true });
+      makeFolder(dir);
       writeFileSync(path, text);
     } catch (error) {
       throw inputError(

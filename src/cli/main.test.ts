@@ -141,7 +141,7 @@ describe('help', () => {
 
 describe('usage errors are one line and exit 2', () => {
   it.each<readonly [readonly string[], RegExp]>([
-    [[], /^gupfuzz: which command\? There is: fuzz, replay/],
+    [[], /^gupfuzz: which command\? There is: fuzz, check, /],
     [['replat', B01], /^gupfuzz: there is no command "replat"; did you mean replay\?/],
     [['xyzzy'], /^gupfuzz: there is no command "xyzzy"\. There is: /],
     [['replay'], /^gupfuzz: replay <files\.\.>: an argument is missing; see gupfuzz replay --help$/],

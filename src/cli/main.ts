@@ -15,6 +15,7 @@ const EPILOGUE = `${EXIT_HELP}
 Data goes to stdout, everything else to stderr. NO_COLOR is respected.
 Examples:
   gupfuzz fuzz --policy ./mine.ts --policy longterm-ban
+  gupfuzz check --policy ./mine.ts --scope pin
   gupfuzz replay counterexamples/ --policy ./mine.ts
   gupfuzz compare --base longterm-ban --cand ./mine.ts --runs 20000`;
 

@@ -1,6 +1,7 @@
 /** `minimize`: the same class on the same policy in fewer steps, as a new file; with --shortest, proved. */
-import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { makeFolder } from '../campaign/folder.ts';
 import { replayOn } from '../executor/replay.ts';
 import type { Costs } from '../machine/machine.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
@@ -9,8 +10,8 @@ import { classId } from '../property/property.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
 import { type Counterexample, type Expectation, formatCounterexample } from '../scenario/file.ts';
 import { stepText } from '../scenario/scenario.ts';
-import { SEARCH_STATES_MAX, Shrinker, type Shrunk, type Target } from '../shrink/shrink.ts';
 import { shrinkingForAll } from '../shrink/several.ts';
+import { SEARCH_STATES_MAX, Shrinker, type Shrunk, type Target } from '../shrink/shrink.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT, inputError, UserError, usageError, worst } from './exit.ts';
 import { exitOf, loadFiles, loadOne, type ReadFile, reportProblems } from './files.ts';
@@ -56,7 +57,7 @@ export async function runMinimize(options: MinimizeOptions): Promise<number> {
     }
     const to = inPlace ? read.file : join(out!, basename(read.file));
     try {
-      if (!inPlace) mkdirSync(out!, { recursive: true });
+      if (!inPlace) makeFolder(out!);
       codes.push(await minimizeOne(options, read, to, shrinkers));
     } catch (error) {
       // One bad file does not hide the others.

@@ -86,7 +86,11 @@ export const INVALID = 6;
 export const CLAIM_PROPERTIES = [
   'claim: writable anon pte => exclusive',
   'claim: pinned anon folio => exclusive',
+  // Judged only where it is asked for: ExpandedPolicy.errorsAreFindings.
+  'claim: every answer can be carried out',
 ] as const;
+/** Index in CLAIM_PROPERTIES. */
+export const POLICY_ERROR_CLAIM = 2;
 
 const REF_OF_STORER: readonly (RefKind | '')[] = ['', '', 'GET', 'PIN', 'PIN', 'DIO', ''];
 
@@ -214,7 +218,10 @@ export class World {
     } else if (outcome === BLOCKED) {
       machine.costs.blocked++;
       op.refused?.(reference, slot); // a gup that would wait has no reference to show for it
-    } else if (outcome === POLICY_ERROR) this.ended = true;
+    } else if (outcome === POLICY_ERROR) {
+      this.ended = true;
+      if (machine.policy.errorsAreFindings === true) this.#foundClaim(POLICY_ERROR_CLAIM);
+    }
     if (token !== 0 && outcome !== DONE) reference.tokens[0]!--;
     if (machine.policy.claims.length > 0) this.#judgeClaims();
     if (this.checkInvariants && !this.ended) {
@@ -253,19 +260,23 @@ export class World {
     return token;
   }
 
-  /** Renames the tokens that anything still holds to the lowest numbers, in order. */
-  compactTokens(): void {
-    const { reference, machine, shape } = this;
-    const used = new Uint8Array(shape.tokens);
+  /** Columns of contents. */
+  #tokenColumns(): readonly Uint8Array[] {
+    const { machine, reference } = this;
+    return [machine.content, machine.disk, machine.submitted, machine.refSubmitted, reference.current];
+  }
+
+  /** Per token: 1 if anything holds it. `used`: adds to these, of another world that hands out the same tokens. */
+  heldTokens(used: Uint8Array = new Uint8Array(this.shape.tokens)): Uint8Array {
     used[0] = 1;
-    const columns = [
-      machine.content,
-      machine.disk,
-      machine.submitted,
-      machine.refSubmitted,
-      reference.current,
-    ];
-    for (const column of columns) for (const token of column) used[token] = 1;
+    for (const column of this.#tokenColumns()) for (const token of column) used[token] = 1;
+    return used;
+  }
+
+  /** Renames the tokens that anything still holds to the lowest numbers, in order. */
+  compactTokens(used: Uint8Array = this.heldTokens()): void {
+    const { reference, shape } = this;
+    const columns = this.#tokenColumns();
     const to = new Uint8Array(shape.tokens);
     let next = 0;
     for (let t = 0; t < reference.tokens[0]!; t++) {
@@ -324,7 +335,10 @@ export class World {
 
   #judgeClaims(): void {
     const claim = this.machine.breachedClaim();
-    if (claim < 0) return;
+    if (claim >= 0) this.#foundClaim(claim);
+  }
+
+  #foundClaim(claim: number): void {
     const o = this.#observation;
     o.page = 'anon';
     o.ref = '';

@@ -32,6 +32,19 @@ export interface ExpandedTable {
   readonly ruleOf: readonly number[];
   /** Rules that are first match for no combination of facts. */
   readonly dead: readonly number[];
+  /** Each rule by itself, in order; only if asked for (withConditions). */
+  readonly conditions?: readonly RuleCondition[];
+}
+
+/** One rule as plain data, so that the table can be edited where the rule's function is not at hand. */
+export interface RuleCondition {
+  /** Index in DECISIONS[decision].answers. */
+  readonly answer: number;
+  /**
+   * What its condition says, one character per combination of all facts of the decision point, the first fact
+   * fastest: `1` holds, `0` does not, `-` throws or is no boolean (allowed where an earlier rule always matches).
+   */
+  readonly holds: string;
 }
 
 export interface ExpandedPolicy {
@@ -46,6 +59,8 @@ export interface ExpandedPolicy {
   readonly derivedFrom: readonly string[];
   /** Path of the module it was loaded from, as it was given; absent for a built-in policy. */
   readonly module?: string;
+  /** An operation that ends because of the policy's answers is a finding, so that a search can look for it. */
+  readonly errorsAreFindings?: boolean;
   /** In DECISION_NAMES order. */
   readonly tables: readonly ExpandedTable[];
 }
@@ -96,6 +111,57 @@ export function expandPolicy(policy: Policy): ExpandedPolicy {
 
 const expandOne = <D extends DecisionName>(policy: Policy, name: D): ExpandedTable =>
   expandTable(policy.id, name, policy.tables[name] as readonly Rule<D>[]);
+
+/** The same policy with each rule's condition in its tables; `policy` is what it was expanded from. */
+export function withConditions(expanded: ExpandedPolicy, policy: Policy): ExpandedPolicy {
+  const tables = expanded.tables.map((table) => ({
+    ...table,
+    conditions: conditionsOf(table.decision, policy.tables[table.decision] as readonly Rule<DecisionName>[]),
+  }));
+  return { ...expanded, tables };
+}
+
+/** Rules that expandTable has accepted, each asked for all combinations of facts. */
+function conditionsOf<D extends DecisionName>(decision: D, rules: readonly Rule<D>[]): RuleCondition[] {
+  const { facts, answers } = DECISIONS[decision];
+  const records = Array.from(combinationsOf(decision), (chosen) => record<D>(facts, chosen));
+  return rules.map(({ when, answer }) => ({
+    answer: (answers as readonly string[]).indexOf(answer),
+    holds: records.map((given) => (when === undefined ? '1' : said(when, given))).join(''),
+  }));
+}
+
+function said<F>(when: (facts: F) => boolean, facts: F): string {
+  try {
+    const value: unknown = when(facts);
+    return value === true ? '1' : value === false ? '0' : '-';
+  } catch {
+    return '-';
+  }
+}
+
+/** How many combinations of facts there are at a decision point. */
+export const combinationCount = (decision: DecisionName): number =>
+  DECISIONS[decision].facts.reduce((n, [, domain]) => n * domain.length, 1);
+
+/** Indices into the domain of each fact, for all combinations, the first fact fastest. The same array each time. */
+export function* combinationsOf(decision: DecisionName): Generator<Int32Array> {
+  const sizes = DECISIONS[decision].facts.map(([, domain]) => domain.length);
+  const total = combinationCount(decision);
+  const chosen = new Int32Array(sizes.length);
+  for (let n = 0; n < total; n++) {
+    let rest = n;
+    sizes.forEach((size, fact) => {
+      chosen[fact] = rest % size;
+      rest = Math.floor(rest / size);
+    });
+    yield chosen;
+  }
+}
+
+/** The entry of the table for these facts, given as indices into their domains. */
+export const entryOf = (table: ExpandedTable, chosen: ArrayLike<number>): number =>
+  table.reads.reduce((at, fact, i) => at + chosen[fact]! * table.strides[i]!, 0);
 
 /** Throws PolicyError if a rule throws, answers nonsense, or the last rule is not total. */
 export function expandTable<D extends DecisionName>(
@@ -310,7 +376,7 @@ export class DecisionTable {
   readonly reads: Uint8Array;
   readonly strides: Int32Array;
   readonly answer: Uint8Array;
-  readonly ruleOf: Uint8Array;
+  readonly ruleOf: Uint16Array;
   /** How often each rule was the first match. */
   readonly fired: Float64Array;
 
@@ -318,7 +384,7 @@ export class DecisionTable {
     this.reads = Uint8Array.from(table.reads);
     this.strides = Int32Array.from(table.strides);
     this.answer = Uint8Array.from(table.answer);
-    this.ruleOf = Uint8Array.from(table.ruleOf);
+    this.ruleOf = Uint16Array.from(table.ruleOf);
     this.fired = new Float64Array(table.rules.length);
   }
 

@@ -16,6 +16,8 @@ export interface LoadJob {
   /** URL of what `gupfuzz` stands for. */
   readonly library: string;
   readonly deadlineMs: number;
+  /** Each rule's condition as well. */
+  readonly conditions: boolean;
   /** Resident memory of the process, bytes. */
   readonly rssMax: number;
 }

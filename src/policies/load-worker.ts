@@ -10,7 +10,7 @@
 import { Worker } from 'node:worker_threads';
 import { createJiti } from 'jiti';
 import { DECISION_NAMES, type Policy } from '../machine/decisions.ts';
-import { PolicyError } from '../machine/tables.ts';
+import { type ExpandedPolicy, PolicyError, withConditions } from '../machine/tables.ts';
 import { AT_RULE, AT_TABLE, type LoadJob, say, type Watch } from './load-watch.ts';
 import { checkedPolicy, checkPure, checkSame, expandModule, oneLine } from './shape.ts';
 
@@ -63,6 +63,11 @@ function traced(policy: Policy, at: Int32Array): Policy {
   return { ...policy, tables: Object.fromEntries(tables) as Policy['tables'] };
 }
 
+function expandAsAsked(job: LoadJob, policy: Policy): ExpandedPolicy {
+  const expanded = expandModule(job.module, policy);
+  return job.conditions ? withConditions(expanded, policy) : expanded;
+}
+
 /** Rule names of each table, for the watching thread. */
 function ruleNames(policy: Policy): string[][] {
   return DECISION_NAMES.map((name) =>
@@ -90,11 +95,11 @@ async function load(job: LoadJob): Promise<void> {
     const policy = await evaluate(job);
     watcher.postMessage(ruleNames(policy));
     const once = traced(policy, at);
-    const expanded = expandModule(job.module, once);
+    const expanded = expandAsAsked(job, once);
     checkPure(job.module, once, expanded);
     at.fill(-1);
     const twice = traced(await evaluate(job), at);
-    checkSame(job.module, expanded, expandModule(job.module, twice));
+    checkSame(job.module, expanded, expandAsAsked(job, twice));
     say({ policy: expanded });
   } catch (error) {
     sayWrong(error);

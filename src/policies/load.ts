@@ -10,13 +10,15 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pLimit from 'p-limit';
-import { type ExpandedPolicy, expandPolicy, PolicyError } from '../machine/tables.ts';
+import { type ExpandedPolicy, expandPolicy, PolicyError, withConditions } from '../machine/tables.ts';
 import { BUILT_IN, findPolicy, policyByName } from './index.ts';
 import type { LoadAnswer, LoadJob } from './load-watch.ts';
 import { hint } from './nearest.ts';
 import { oneLine } from './shape.ts';
 
 export interface LoadOptions {
+  /** Keep each rule's condition in the tables (withConditions). */
+  readonly conditions?: boolean;
   /** How long evaluating the module and expanding it twice may take, ms. */
   readonly deadlineMs?: number;
   /** What the path is relative to. */
@@ -43,7 +45,7 @@ export const LIBRARY: string = new URL(`../index.${EXTENSION}`, import.meta.url)
 
 /** Throws PolicyError. `path` is relative to `cwd`; messages show it as given. */
 export async function loadPolicy(path: string, options: LoadOptions = {}): Promise<ExpandedPolicy> {
-  const { deadlineMs = DEADLINE_MS, cwd = process.cwd(), library = LIBRARY } = options;
+  const { deadlineMs = DEADLINE_MS, cwd = process.cwd(), library = LIBRARY, conditions = false } = options;
   if (!(deadlineMs > 0 && deadlineMs < 2 ** 31))
     throw new RangeError(`deadlineMs ${deadlineMs} must be above 0`);
   const file = resolve(cwd, path);
@@ -52,7 +54,7 @@ export async function loadPolicy(path: string, options: LoadOptions = {}): Promi
   if (!stat.isFile()) throw wrong(path, { what: 'is not a file' });
   if (!MODULE.test(file))
     throw wrong(path, { what: 'is not a module: its name must end in .ts, .mts, .js or .mjs' });
-  const answer = await run({ module: path, file, library, deadlineMs, rssMax: RSS_MAX });
+  const answer = await run({ module: path, file, library, deadlineMs, conditions, rssMax: RSS_MAX });
   if ('policy' in answer) return answer.policy;
   throw wrong(path, answer);
 }
@@ -142,7 +144,7 @@ export async function resolvePolicies(
   const loaded = await Promise.all(
     [...asked].map(async ([key, name]) =>
       name === undefined
-        ? { name: key, policy: expandPolicy(policyByName(key)) }
+        ? { name: key, policy: builtIn(key, options) }
         : { name, policy: await limit(() => attempt(loadPolicy(name, { ...options, cwd }))) },
     ),
   );
@@ -165,6 +167,12 @@ export async function resolvePolicies(
       });
   }
   return { policies: [...policies.values()].map(({ policy }) => policy), broken };
+}
+
+function builtIn(id: string, { conditions = false }: LoadOptions): ExpandedPolicy {
+  const policy = policyByName(id);
+  const expanded = expandPolicy(policy);
+  return conditions ? withConditions(expanded, policy) : expanded;
 }
 
 /** A PolicyError is an answer here; anything else is a bug of ours and goes on. */

@@ -4,13 +4,20 @@
  * the table and the rule.
  */
 import { stripVTControlCharacters } from 'node:util';
-import { CLAIMS, DECISION_NAMES, DECISIONS, type DecisionName, type Policy } from '../machine/decisions.ts';
-import { type ExpandedPolicy, type ExpandedTable, expandPolicy, PolicyError } from '../machine/tables.ts';
+import { CLAIMS, DECISION_NAMES, DECISIONS, type Policy } from '../machine/decisions.ts';
+import {
+  combinationsOf,
+  type ExpandedPolicy,
+  type ExpandedTable,
+  entryOf,
+  expandPolicy,
+  PolicyError,
+} from '../machine/tables.ts';
 import { BUILT_IN } from './index.ts';
 
 /** Ids become file names and table columns. */
 const ID = /^[a-z0-9][a-z0-9._-]{0,63}$/i;
-/** DecisionTable keeps rule numbers in bytes. */
+/** More rules than this are no table that anybody reads. */
 const RULES_MAX = 255;
 /** Characters of a message that came from elsewhere. */
 const LINE_MAX = 300;
@@ -93,7 +100,7 @@ export function checkPure(module: string, policy: Policy, expanded: ExpandedPoli
     const { facts } = DECISIONS[table.decision];
     let asked = 0;
     while (asked < ASKED_MIN)
-      for (const chosen of combinations(table.decision)) {
+      for (const chosen of combinationsOf(table.decision)) {
         asked++;
         const record = Object.fromEntries(facts.map(([name, domain], fact) => [name, domain[chosen[fact]!]]));
         const found = rules.findIndex(({ when }) => when === undefined || holds(when, record));
@@ -114,12 +121,15 @@ export function checkSame(module: string, a: ExpandedPolicy, b: ExpandedPolicy):
         undefined,
         'has other rules when the module is loaded again',
       );
-    for (const chosen of combinations(one.decision)) {
+    for (const chosen of combinationsOf(one.decision)) {
       const at = entryOf(one, chosen);
       const again = entryOf(other, chosen);
       if (one.ruleOf[at] !== other.ruleOf[again] || one.answer[at] !== other.answer[again])
         throw impure(module, one, one.ruleOf[at]!, other.ruleOf[again]!);
     }
+    // Where an earlier rule matches as well, a condition is read only if it was asked for.
+    const changed = one.conditions?.findIndex(({ holds }, r) => holds !== other.conditions?.[r]?.holds) ?? -1;
+    if (changed >= 0) throw impure(module, one, changed, changed);
   });
   if (JSON.stringify({ ...a, tables: [] }) !== JSON.stringify({ ...b, tables: [] }))
     throw new PolicyError(
@@ -142,25 +152,6 @@ function holds(when: (facts: never) => unknown, facts: object): boolean {
   } catch {
     return false;
   }
-}
-
-/** Indices into the domain of each fact, for all combinations. The same array each time. */
-function* combinations(decision: DecisionName): Generator<readonly number[]> {
-  const sizes = DECISIONS[decision].facts.map(([, domain]) => domain.length);
-  const total = sizes.reduce((n, size) => n * size, 1);
-  const chosen = sizes.map(() => 0);
-  for (let n = 0; n < total; n++) {
-    let rest = n;
-    sizes.forEach((size, fact) => {
-      chosen[fact] = rest % size;
-      rest = Math.floor(rest / size);
-    });
-    yield chosen;
-  }
-}
-
-function entryOf(table: ExpandedTable, chosen: readonly number[]): number {
-  return table.reads.reduce((at, fact, i) => at + chosen[fact]! * table.strides[i]!, 0);
 }
 
 /** Whatever was thrown as one line without colours or stack. */

@@ -1,0 +1,79 @@
+/**
+ * Whether a search puts a property to the test at all: what the scope lacks for it, and whether its `sometimes` goal
+ * is met. A goal that was met is a fact. One that was not is a warning only: states that differ in what goals alone
+ * read are one state to a search (docs/model.md, "The key"), and walks are random.
+ */
+import { PROPERTIES } from '../../properties/index.ts';
+import { BLOCKED, REFUSED } from '../domain/kinds.ts';
+import { Rng } from '../domain/rng.ts';
+import type { Setup } from '../domain/setup.ts';
+import { World } from '../executor/simulated.ts';
+import { filesystem } from '../machine/filesystems.ts';
+import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
+import type { ObservationKind, Property } from '../property/property.ts';
+import { type PolicySpec, stepsMaxOf } from './model.ts';
+
+/** Which operations show what to whom. `freed` is missing: no operation is meant to. */
+export const OBSERVED_IN: { readonly [K in Exclude<ObservationKind, 'freed'>]: readonly OpKind[] } = {
+  load: ['read'],
+  'device-load': ['dma_read'],
+  'dio-write': ['dio_end'],
+  'file-read': ['buffered_read'],
+  disk: ['fsync'],
+  'writeback-end': ['wb_end', 'fsync'],
+  dirtied: ['write', 'unpin', 'dio_end'],
+  'writeback-lost': ['wb_start', 'fsync'],
+};
+
+/** What is observed through a reference, which a gup must have taken. */
+const THROUGH_REFERENCE: readonly OpKind[] = ['dma_read', 'dio_end', 'unpin'];
+
+/** Why no program of the scope can put the property to the test, or undefined if one may. */
+export function lacking(property: Property, setup: Setup, alphabet: Alphabet): string | undefined {
+  const files = setup.files.map((f) => filesystem(f.filesystem));
+  if (property.needs === 'tracked file' && !files.some((f) => f.dirtyTracked))
+    return 'needs a page of a file that tracks dirty pages (--pages private-file or shared-file)';
+  if (property.id === 'stable-writeback' && !files.some((f) => f.stablePages))
+    return 'needs a filesystem with stable pages (--filesystem ext4-v5.18-stable)';
+  const has = (kind: OpKind): boolean => alphabet.ops[OP_KINDS.indexOf(kind)] === true;
+  const observers = [
+    ...new Set(property.observes.flatMap((kind) => (kind === 'freed' ? [] : OBSERVED_IN[kind]))),
+  ];
+  if (!observers.some(has)) return `needs an operation that is left out: ${observers.join(' or ')}`;
+  if (!has('gup') && !observers.some((kind) => has(kind) && !THROUGH_REFERENCE.includes(kind)))
+    return 'needs references (--refs 1, and gup among the operations)';
+  return undefined;
+}
+
+export const WALKS = 20_000;
+/** A longer walk meets nothing that a few of this length do not. */
+const WALK_STEPS_MAX = 24;
+
+/**
+ * Ids of the properties in `wanted` whose goal a random walk of at most `depth` steps within the scope meets. The same
+ * every time.
+ */
+export function goalsOfWalks(
+  spec: PolicySpec,
+  depth: number,
+  wanted: readonly string[],
+  walks: number = WALKS,
+): Set<string> {
+  const world = new World(spec.setup, spec.policy);
+  world.checkInvariants = false;
+  const out = new Int32Array(2 * stepsMaxOf(spec.setup, spec.alphabet) + 64);
+  const rng = new Rng();
+  rng.seed(1, 2, 3, 4);
+  for (let i = 0; i < 32; i++) rng.below(2); // small seeds begin alike
+  const at = wanted.map((id) => PROPERTIES.findIndex((p) => p.id === id));
+  for (let walk = 0; walk < walks && at.some((i) => world.goals[i] === 0); walk++) {
+    world.reset();
+    for (let n = 0; n < Math.min(depth, WALK_STEPS_MAX) && !world.ended; n++) {
+      const enabled = world.enumerate(spec.alphabet, out);
+      if (enabled === 0) break;
+      const outcome = world.step(out[rng.below(enabled)]!);
+      if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
+    }
+  }
+  return new Set(wanted.filter((_, i) => world.goals[at[i]!] === 1));
+}

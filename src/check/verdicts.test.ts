@@ -1,0 +1,126 @@
+import { describe, expect, it } from 'vitest';
+import { runScenario } from '../executor/run.ts';
+import { derive, otherwise, table } from '../machine/decisions.ts';
+import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
+import { policyByName } from '../policies/index.ts';
+import { stepText } from '../scenario/scenario.ts';
+import type { Grain } from './key.ts';
+import { pilot } from './pilot.ts';
+import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
+import { judge, searchable, type Verdicts } from './verdicts.ts';
+
+const ANON = { ...pagesOf(['anon'], 'ext4-v5.18'), mms: 2, refs: 1, pinBias: 1024 };
+
+async function verdicts(
+  policy: ExpandedPolicy,
+  depth: number,
+  grain: Grain = 'class',
+  states?: number,
+): Promise<Verdicts> {
+  const spec = searchable({
+    setup: ANON,
+    alphabet: alphabetFor(ANON, PLAIN_GUPS),
+    policy,
+    grain,
+    symmetry: 'all',
+  });
+  const { exploration, goals } = await pilot(spec, depth, states);
+  const stopped = exploration.depth >= depth ? 'depth' : 'states';
+  return judge(spec, exploration, stopped, goals);
+}
+const builtIn = (name: string): ExpandedPolicy => expandPolicy(policyByName(name));
+const summary = ({ properties }: Verdicts): Record<string, string> =>
+  Object.fromEntries(properties.map((p) => [p.property, p.verdict]));
+
+describe('verdicts', () => {
+  it('hold, break, or cannot be tested', async () => {
+    const found = await verdicts(builtIn('mapcount'), 5);
+    expect(summary(found)).toEqual({
+      isolation: 'broken',
+      'pin-coherence': 'broken',
+      'cpu-view': 'holds',
+      'get-lifetime': 'holds',
+      'no-crash': 'cannot be tested',
+      'fs-state': 'cannot be tested',
+      'fs-notified': 'cannot be tested',
+      'stable-writeback': 'cannot be tested',
+      durability: 'cannot be tested',
+    });
+    expect(found.policyError).toBeUndefined();
+    const { classes } = found.properties[1]!;
+    expect(classes.map((c) => c.length)).toEqual([3, 4, 4, 5, 5, 5]);
+    expect(classes[0]!.classId).toBe('pin-coherence/stale/anon/PIN-R-LT/cpu->device');
+    expect(classes[0]!.scenario.steps.map(stepText)).toEqual([
+      'h1 = P: gup A pin R LONGTERM',
+      'P: write A',
+      'device: dma_read h1',
+    ]);
+  });
+
+  it('include the claims of the policy', async () => {
+    expect(summary(await verdicts(builtIn('pae'), 3))).toMatchObject({
+      'claim: writable anon pte => exclusive': 'holds',
+    });
+  });
+
+  it('never say that something holds whose goal was not met', async () => {
+    const { properties } = await verdicts(builtIn('pae'), 1);
+    expect(properties.filter((p) => p.verdict === 'holds').map((p) => p.property)).toEqual([
+      'claim: writable anon pte => exclusive',
+      'claim: pinned anon folio => exclusive',
+    ]);
+    expect(properties[2]).toMatchObject({
+      verdict: 'not tested',
+      goalMet: false,
+      reason:
+        'nothing broke it, and nothing was seen to meet its goal: a process loaded what a CPU had stored',
+    });
+  });
+
+  it('are inconclusive where the search stopped early, but for what is broken', async () => {
+    const found = summary(await verdicts(builtIn('mapcount'), 9, 'class', 2000));
+    expect(found).toMatchObject({ 'pin-coherence': 'broken', 'cpu-view': 'inconclusive' });
+    expect(Object.values(found)).not.toContain('holds');
+  });
+
+  it('with grain property: the same properties break in as few steps, with an exact class', async () => {
+    const fine = await verdicts(builtIn('mapcount'), 5);
+    const coarse = await verdicts(builtIn('mapcount'), 5, 'property');
+    expect(summary(coarse)).toEqual(summary(fine));
+    for (const [i, p] of coarse.properties.entries()) {
+      const all = [...fine.properties[i]!.classes, ...fine.properties[i]!.documented];
+      expect(p.classes.length).toBeLessThanOrEqual(fine.properties[i]!.classes.length);
+      for (const c of [...p.classes, ...p.documented]) {
+        const same = all.find((f) => f.classId === c.classId && f.documented === c.documented);
+        expect(same?.length, c.classId).toBe(c.length);
+      }
+      if (p.verdict === 'broken') expect(p.classes[0]!.length).toBe(fine.properties[i]!.classes[0]!.length);
+    }
+  });
+
+  it('every counterexample shows its class, at its last step', async () => {
+    for (const grain of ['class', 'property'] as const) {
+      const policy = builtIn('mapcount');
+      const { properties } = await verdicts(policy, 5, grain);
+      for (const c of properties.flatMap((p) => [...p.classes, ...p.documented])) {
+        const result = runScenario(c.scenario, policy);
+        const list = c.documented ? result.documented : result.violations;
+        expect(list.find((f) => f.classId === c.classId)?.at).toBe(c.length - 1);
+      }
+    }
+  });
+
+  it('do not say that anything holds if the policy cannot be carried out', async () => {
+    const policy = expandPolicy(
+      derive(
+        policyByName('longterm-ban'),
+        { id: 'forever', title: 'faults for ever', sources: [] },
+        { gupSlow: [table(otherwise('read fault'))] },
+      ),
+    );
+    const found = await verdicts(policy, 3);
+    expect(found.policyError?.message).toMatch(/^gupSlow does not converge/);
+    expect(found.policyError?.scenario.steps.map(stepText)).toEqual(['h1 = P: gup A get R']);
+    expect(Object.values(summary(found))).not.toContain('holds');
+  });
+});

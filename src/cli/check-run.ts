@@ -1,0 +1,335 @@
+/** `check`: an exhaustive search with its pilot, progress, verdicts, files and exit code. */
+import { type Stats, statSync } from 'node:fs';
+import { availableParallelism, freemem } from 'node:os';
+import { dirname } from 'node:path';
+import { PROPERTIES } from '../../properties/index.ts';
+import { FindingStore, slugOf } from '../campaign/store.ts';
+import { CheckpointError } from '../check/checkpoint.ts';
+import { type Driven, drive, type Progress } from '../check/drive.ts';
+import { bytesFor, deepestWithin, estimate } from '../check/estimate.ts';
+import { goalsOfWalks } from '../check/goals.ts';
+import type { PolicySpec } from '../check/model.ts';
+import { type Pilot, pilot } from '../check/pilot.ts';
+import { conclusive, type FoundClass, judge, searchable, type Verdicts } from '../check/verdicts.ts';
+import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
+import { BUILT_IN } from '../policies/index.ts';
+import { isKnown } from '../policies/known.ts';
+import { bytesText, type CheckReport, checkData, checkText } from '../report/check.ts';
+import { buildCounterexample } from '../report/counterexample.ts';
+import { shellWord } from '../report/finding.ts';
+import { formatCounterexample } from '../scenario/file.ts';
+import { CHECK_SCOPE, type CheckOptions } from './check.ts';
+import { checkScreen } from './check-screen.ts';
+import { choosePolicies } from './choose.ts';
+import { EXIT, inputError, usageError, worst } from './exit.ts';
+import { EXTENSION } from './files.ts';
+import { paint, print, printJson, talk, width } from './io.ts';
+import { type Scope, scopeOf } from './scope-options.ts';
+
+/** Share of free memory that the search may have: arrays that grow and the threads need some more for a while. */
+const MEMORY_SHARE = 0.6;
+const CHECKPOINT_MS = 5 * 60_000;
+/** States are numbered in 32 bits. */
+const STATES_MAX = 2 ** 30;
+/** Without --depth a search may run until a limit, unless even the low estimate is so many times too large. */
+const HOPELESS = 4;
+
+export async function runCheck(options: CheckOptions): Promise<number> {
+  checkPaths(options);
+  const scope = await scopeOf(options.scope, CHECK_SCOPE);
+  const { policies, broken } = await choosePolicies([options.policy]);
+  if (broken.length > 0) throw inputError(broken[0]!.message);
+  const policy = policies[0]!;
+  const spec = searchable({
+    setup: scope.setup,
+    alphabet: scope.alphabet,
+    policy,
+    grain: options.grain,
+    symmetry: options.symmetry ? 'all' : 'none',
+  });
+
+  const abort = new AbortController();
+  const screen = checkScreen(options.quiet);
+  let signal: 'SIGINT' | 'SIGTERM' | undefined;
+  const stop = (name: 'SIGINT' | 'SIGTERM') => (): void => {
+    screen.clear();
+    if (signal !== undefined) process.exit(codeOf(name));
+    signal = name;
+    talk('stopping; what was found so far is told (again to stop at once)');
+    abort.abort();
+  };
+  const onInt = stop('SIGINT');
+  const onTerm = stop('SIGTERM');
+  process.on('SIGINT', onInt);
+  process.on('SIGTERM', onTerm);
+  process.on('SIGHUP', onTerm);
+  const started = performance.now();
+  let searched: Searched;
+  try {
+    searched = await search(spec, options, abort.signal, screen.update);
+  } finally {
+    screen.clear();
+    process.off('SIGINT', onInt);
+    process.off('SIGTERM', onTerm);
+    process.off('SIGHUP', onTerm);
+  }
+  const seconds = (performance.now() - started) / 1000;
+
+  const { exploration: x, stopped } = searched.driven;
+  const verdicts = judge(spec, x, stopped, goalsMet(spec, searched));
+  const report: CheckReport = {
+    policy,
+    setup: scope.setup,
+    words: scope.words,
+    flags: scope.flags,
+    grain: options.grain,
+    symmetry: options.symmetry,
+    depthAsked: options.depth,
+    stopped,
+    depth: x.depth,
+    states: x.complete.states,
+    transitions: x.complete.transitions,
+    ...verdicts,
+    unexpected: unexpectedIn(verdicts, policy),
+    counterexamples: counterexamplesOf(verdicts, policy, scope, options.out, options.documented),
+    cost: {
+      seconds,
+      threads: searched.threads,
+      states: x.states,
+      statesPerSecond: searched.rate,
+      bytes: x.bytes,
+      bytesPerState: x.bytes / x.states,
+    },
+  };
+  if (options.format === 'json') printJson(checkData(report));
+  else print(checkText(report, { paint, width: Math.min(100, width()), documented: options.documented }));
+  for (const line of notices(report, options)) talk(line);
+  return signal === undefined ? exitOf(report) : codeOf(signal);
+}
+
+const codeOf = (signal: 'SIGINT' | 'SIGTERM'): number =>
+  signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
+
+/** Throws UserError for files that cannot be written in the end, before hours went into them. */
+function checkPaths({ checkpoint, resume, out }: CheckOptions): void {
+  const stat = (path: string): Stats | undefined => statSync(path, { throwIfNoEntry: false });
+  if (checkpoint !== undefined) {
+    if (stat(checkpoint)?.isDirectory() === true)
+      throw usageError(`--checkpoint is ${JSON.stringify(checkpoint)}, a folder; allowed: a file`);
+    if (stat(dirname(checkpoint))?.isDirectory() !== true)
+      throw inputError(
+        `--checkpoint is ${JSON.stringify(checkpoint)}: there is no folder ${dirname(checkpoint)}`,
+      );
+  }
+  if (resume !== undefined && stat(resume)?.isFile() !== true)
+    throw inputError(`--resume is ${JSON.stringify(resume)}: there is no such file`);
+  if (out !== undefined && stat(out) !== undefined && !stat(out)!.isDirectory())
+    throw usageError(`--out is ${JSON.stringify(out)}, a file; allowed: a folder`);
+}
+
+// ---- The search --------------------------------------------------------------------------------------------------
+
+interface Searched {
+  readonly driven: Driven;
+  readonly pilot: Pilot;
+  readonly threads: number;
+  /** States visited now, without those of a checkpoint, a second. */
+  readonly rate: number;
+}
+
+async function search(
+  spec: PolicySpec,
+  options: CheckOptions,
+  signal: AbortSignal,
+  onProgress: (progress: Progress) => void,
+): Promise<Searched> {
+  const { depth, checkpoint, resume } = options;
+  const statesMax = options.states ?? STATES_MAX;
+  const memoryMax = options.memory ?? Math.floor(freeBytes() * MEMORY_SHARE);
+  let started = performance.now();
+  const first = await pilot(spec, depth, undefined, signal);
+  const x = first.exploration;
+  const done = x.state === 'closed' ? 'closed' : x.depth >= depth ? 'depth' : undefined;
+  if (done !== undefined && x.states <= statesMax && checkpoint === undefined && resume === undefined)
+    return {
+      driven: { exploration: x, stopped: done },
+      pilot: first,
+      threads: 1,
+      rate: rateSince(started, x.states),
+    };
+  if (!signal.aborted && resume === undefined && !options.force)
+    refuseHopeless(first, depth, options.states ?? Infinity, memoryMax);
+  const threads = options.threads ?? availableParallelism();
+  let had: number | undefined;
+  started = performance.now();
+  try {
+    const driven = await drive(spec, {
+      depthMax: depth,
+      statesMax,
+      memoryMax,
+      threads,
+      signal,
+      onProgress: (progress) => {
+        had ??= progress.states;
+        onProgress(progress);
+      },
+      ...(checkpoint === undefined ? {} : { checkpoint: { path: checkpoint, everyMs: CHECKPOINT_MS } }),
+      ...(resume === undefined ? {} : { resume }),
+    });
+    const { states } = driven.exploration;
+    const rate = rateSince(started, resume === undefined ? states : states - (had ?? states));
+    return { driven, pilot: first, threads, rate };
+  } catch (error) {
+    if (error instanceof CheckpointError) throw inputError(error.message);
+    throw error;
+  }
+}
+
+const rateSince = (started: number, states: number): number =>
+  (1000 * states) / Math.max(1, performance.now() - started);
+
+/** Bytes that nothing else uses now, in this control group if it has a limit. */
+function freeBytes(): number {
+  const { availableMemory } = process as { readonly availableMemory?: () => number };
+  const available = availableMemory?.call(process) ?? 0;
+  return available > 0 ? Math.min(available, freemem()) : freemem();
+}
+
+/** Throws UserError if even the low estimate does not fit. */
+function refuseHopeless(
+  { exploration, layers, next }: Pilot,
+  depth: number,
+  statesMax: number,
+  memory: number,
+): void {
+  const low = estimate(layers, next, depth, 'low');
+  if (low === undefined) return;
+  const words = exploration.size;
+  const bytes = bytesFor(
+    { states: Math.min(low.states, statesMax), peak: Math.min(low.peak, statesMax) },
+    words,
+  );
+  if (bytes <= memory) return;
+  const size =
+    low.states === Infinity
+      ? 'more than 10^15 states'
+      : `at least ${roughly(low.states)} states and ${bytesText(bytes)}`;
+  const fit = deepestWithin(memory, layers, next, depth, words);
+  const advice = fit === undefined ? '' : `; --depth ${fit.depth} would need about ${bytesText(fit.bytes)}`;
+  const what = depth === Infinity ? 'all programs of any length' : `--depth ${depth}`;
+  const line = `${what} would need ${size}, with ${bytesText(memory)} allowed (--memory)${advice}`;
+  if (depth !== Infinity || bytes > HOPELESS * memory)
+    throw usageError(`${line}; --grain property needs less; --force starts anyway and stops at the limit`);
+  talk(`${line}; going on until a limit`);
+}
+
+/** Two digits: an estimate has no more. */
+function roughly(n: number): string {
+  const unit = n >= 1e9 ? 1e9 : n >= 1e6 ? 1e6 : 1;
+  const name = unit === 1e9 ? ' billion' : unit === 1e6 ? ' million' : '';
+  return `${Number((n / unit).toPrecision(2)).toLocaleString('en-US')}${name}`;
+}
+
+/** Of the pilot, and of walks where the pilot did not meet one. */
+function goalsMet(spec: PolicySpec, { pilot: { goals }, driven }: Searched): ReadonlySet<string> {
+  const { exploration, stopped } = driven;
+  if (!conclusive(stopped)) return goals; // nothing will be said to hold
+  const unmet = PROPERTIES.map((p) => p.id).filter((id) => !goals.has(id));
+  return new Set([...goals, ...goalsOfWalks(spec, exploration.depth, unmet)]);
+}
+
+// ---- What it came to ---------------------------------------------------------------------------------------------
+
+/** Those of a kind that neither the policy nor the built-in one it derives from is known for. */
+function unexpectedIn({ properties }: Verdicts, policy: ExpandedPolicy): Set<FoundClass> {
+  return new Set(
+    properties.flatMap((p) =>
+      p.classes.filter((c) => !policy.canary && !isKnown(policy, c.class.property, c.class.page)),
+    ),
+  );
+}
+
+/** Builds all, and writes them below `out`. */
+function counterexamplesOf(
+  { properties }: Verdicts,
+  policy: ExpandedPolicy,
+  { words }: Scope,
+  out: string | undefined,
+  keepDocumented: boolean,
+): CheckReport['counterexamples'] {
+  const policies = BUILT_IN.map(expandPolicy);
+  const store = new FindingStore(out, talk, (text) => process.stderr.write(text));
+  return new Map(
+    properties.flatMap((p) =>
+      [...p.classes, ...(keepDocumented ? p.documented : [])].map((c) => {
+        const content = buildCounterexample({
+          scenario: c.scenario,
+          policy,
+          code: c.code,
+          documented: c.documented,
+          minimality: {
+            kind: 'shortest',
+            scope: words,
+            depth: c.length,
+            ...(c.documented ? { policies: [policy.id] } : {}),
+          },
+          provenance: { tool: 'gupfuzz', seed: null, run: null, found: 'check' },
+          policies,
+        });
+        const name = `${policy.id}/${c.documented ? 'documented-' : ''}${slugOf(c.classId)}${EXTENSION}`;
+        const file = store.write(name, formatCounterexample(content));
+        return [c, file === undefined ? { content } : { content, file }] as const;
+      }),
+    ),
+  );
+}
+
+/** What a person has to be told beside the report. */
+function notices(r: CheckReport, options: CheckOptions): string[] {
+  const lines: string[] = [];
+  if (r.policyError !== undefined) lines.push(`policy ${r.policy.id}: ${r.policyError.message}`);
+  if (r.policy.canary && r.properties.every((p) => p.classes.length === 0))
+    lines.push(`the canary ${r.policy.id} was not caught: this search proves nothing`);
+  const files = [...r.counterexamples.values()].flatMap(({ file }) => file ?? []);
+  if (files.length > 0)
+    lines.push(
+      `${files.length} ${files.length === 1 ? 'counterexample is' : 'counterexamples are'} in ${dirname(files[0]!)}/`,
+    );
+  if (conclusive(r.stopped)) return lines;
+  const flag = r.stopped === 'states' ? '--states' : r.stopped === 'memory' ? '--memory' : undefined;
+  const grain = r.grain === 'class' ? ', --grain property' : '';
+  if (options.checkpoint !== undefined)
+    lines.push(
+      `inconclusive; to go on${flag === undefined ? '' : ` (with a larger ${flag})`}: ${resumeCommand(r, options)}`,
+    );
+  else if (flag === undefined)
+    lines.push('inconclusive; with --checkpoint FILE a search can be gone on with');
+  else
+    lines.push(
+      `inconclusive; what may help: a larger ${flag}, a smaller scope${grain}, --depth ${Math.max(1, r.depth)}; ` +
+        'with --checkpoint FILE a search can be gone on with',
+    );
+  return lines;
+}
+
+function resumeCommand(r: CheckReport, options: CheckOptions): string {
+  const file = shellWord(options.checkpoint!);
+  return [
+    `gupfuzz check --policy ${shellWord(options.policy)} ${r.flags}`,
+    ...(options.depth === Infinity ? [] : [`--depth ${options.depth}`]),
+    ...(options.grain === 'class' ? [] : [`--grain ${options.grain}`]),
+    ...(options.symmetry ? [] : ['--no-symmetry']),
+    `--resume ${file} --checkpoint ${file}`,
+  ].join(' ');
+}
+
+function exitOf(r: CheckReport): number {
+  const broken = r.properties.some((p) => p.classes.length > 0);
+  const tested = r.properties.some((p) => p.verdict === 'holds' || p.verdict === 'broken');
+  return worst([
+    ...(r.policyError === undefined ? [] : [EXIT.badInput]),
+    ...(r.unexpected.size > 0 ? [EXIT.finding] : []),
+    ...(r.policy.canary && !broken ? [EXIT.goalsMissed] : []),
+    ...(conclusive(r.stopped) ? (tested ? [] : [EXIT.nothingTested]) : [EXIT.goalsMissed]),
+  ]);
+}

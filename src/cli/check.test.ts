@@ -1,0 +1,349 @@
+/** `gupfuzz check` through the compiled command line (`npm test` builds first). */
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { parseCounterexample } from '../scenario/file.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const MAIN = join(ROOT, 'dist/src/cli/main.js');
+
+interface Result {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+interface Data {
+  readonly stopped: string;
+  readonly depth: number;
+  readonly states: number;
+  readonly properties: readonly {
+    readonly property: string;
+    readonly verdict: string;
+    readonly classes: readonly {
+      readonly class: string;
+      readonly length: number;
+      readonly file: string | null;
+    }[];
+  }[];
+  readonly unexpected: readonly string[];
+  readonly cost: unknown;
+}
+
+let base = '';
+let dir = '';
+let count = 0;
+beforeAll(() => {
+  base = mkdtempSync(join(tmpdir(), 'gupfuzz-check-'));
+});
+beforeEach(() => {
+  dir = join(base, `t${count++}`);
+  mkdirSync(dir);
+});
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+function environment(): NodeJS.ProcessEnv {
+  const { FORCE_COLOR: _, NO_COLOR: __, ...env } = process.env;
+  return env;
+}
+function check(...args: string[]): Result {
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, [MAIN, 'check', ...args], {
+    cwd: dir,
+    encoding: 'utf8',
+    env: environment(),
+    maxBuffer: 2 ** 26,
+  });
+  if (error !== undefined) throw error;
+  return { code: status, out: stdout, err: stderr };
+}
+const data = (result: Result): Data => JSON.parse(result.out) as Data;
+const comparable = (result: Result): object => ({ ...data(result), cost: null });
+const verdicts = (result: Result): Record<string, string> =>
+  Object.fromEntries(data(result).properties.map((p) => [p.property, p.verdict]));
+
+/** One line on stderr, nothing on stdout. */
+function refusal(result: Result, code: number): string {
+  expect(result.out).toBe('');
+  expect(result.code, result.err).toBe(code);
+  expect(result.err.trimEnd().split('\n'), result.err).toHaveLength(1);
+  return result.err.trimEnd();
+}
+
+/** A module whose wpFault rule is this condition. */
+function policy(name: string, condition: string): string {
+  writeFileSync(
+    join(dir, `${name}.ts`),
+    `import { derive, otherwise, policyByName, rule, table } from 'gupfuzz';
+let calls = 0;
+export default derive(
+  policyByName('longterm-ban'),
+  { id: '${name}', title: 'a test', sources: [] },
+  { wpFault: [table(rule('odd one', (f) => ${condition}, 'reuse'), otherwise('copy'))] },
+);
+`,
+  );
+  return `./${name}.ts`;
+}
+
+describe('exit codes', () => {
+  it('0: nothing unexpected, and everything that can be tested is decided', () => {
+    const result = check('-p', 'longterm-ban', '--scope', 'anon', '--mms', '1', '--format', 'json');
+    expect([result.code, result.err]).toEqual([0, '']);
+    expect(data(result)).toMatchObject({ stopped: 'closed', states: 1331, unexpected: [] });
+    expect(verdicts(result)).toMatchObject({ 'cpu-view': 'holds', durability: 'cannot be tested' });
+  });
+
+  it('0: what the policy is known for is no news', () => {
+    const result = check('-p', 'mapcount', '--depth', '4', '--format', 'json');
+    expect(result.code).toBe(0);
+    expect(verdicts(result)).toMatchObject({ isolation: 'broken', 'pin-coherence': 'broken' });
+  });
+
+  it('1: something that the built-in policy it derives from is not known for', () => {
+    const result = check('-p', policy('reuse', 'f.refcount > 0'), '--depth', '4', '--format', 'json');
+    expect(result.code).toBe(1);
+    expect(data(result).unexpected.length).toBeGreaterThan(0);
+    expect(verdicts(result).isolation).toBe('broken');
+  });
+
+  it('0 for a canary that is caught, 6 for one that is not', () => {
+    expect(check('-p', 'canary', '--depth', '4', '-q').code).toBe(0);
+    const missed = check('-p', 'canary', '--scope', 'shmem', '--depth', '3', '-q');
+    expect([missed.code, missed.err]).toEqual([6, expect.stringMatching(/the canary canary was not caught/)]);
+  });
+
+  it('3: an answer that cannot be carried out, and nothing is said to hold', () => {
+    writeFileSync(
+      join(dir, 'forever.ts'),
+      `import { derive, otherwise, policyByName, table } from 'gupfuzz';
+export default derive(policyByName('longterm-ban'), { id: 'forever', title: 'a test', sources: [] },
+  { gupSlow: [table(otherwise('read fault'))] });
+`,
+    );
+    const result = check('-p', './forever.ts', '--depth', '3', '--format', 'json');
+    expect(result.code).toBe(3);
+    expect(result.err).toMatch(/^gupfuzz: policy forever: gupSlow does not converge/);
+    expect(Object.values(verdicts(result))).not.toContain('holds');
+  });
+
+  it('4: no property can be tested in the scope', () => {
+    const result = check('-p', 'longterm-ban', '--ops', 'fork,exit', '--format', 'json');
+    expect(result.code).toBe(4);
+    expect([...new Set(Object.values(verdicts(result)))]).toEqual(['cannot be tested']);
+    expect(verdicts(result)).toHaveProperty(['claim: writable anon pte => exclusive']);
+  });
+
+  it('6: stopped before it was complete, and how to go on', () => {
+    const result = check(
+      '-p',
+      'longterm-ban',
+      '--scope',
+      'base',
+      '--states',
+      '5000',
+      '--checkpoint',
+      'c',
+      '-q',
+    );
+    expect(result.code).toBe(6);
+    expect(result.out).toMatch(/^isolation +inconclusive: not broken by programs of up to \d steps$/m);
+    expect(result.out).not.toMatch(/holds/);
+    expect(result.err).toMatch(
+      /to go on \(with a larger --states\): gupfuzz check --policy longterm-ban --pages anon .*--resume c --checkpoint c\n$/,
+    );
+    expect(existsSync(join(dir, 'c'))).toBe(true);
+    const memory = check('-p', 'longterm-ban', '--scope', 'base', '--memory', '20M', '--force', '-q');
+    expect([memory.code, memory.err]).toEqual([6, expect.stringMatching(/a larger --memory/)]);
+  });
+});
+
+describe('the result', () => {
+  it('is the same for any number of threads, but for the cost', () => {
+    const run = (threads: string): Result =>
+      check(
+        '-p',
+        'mapcount',
+        '--scope',
+        'anon',
+        '--depth',
+        '9',
+        '--threads',
+        threads,
+        '--format',
+        'json',
+        '-q',
+      );
+    const one = run('1');
+    expect(data(one).states).toBeGreaterThan(100_000);
+    expect(comparable(run('3'))).toEqual(comparable(one));
+  });
+
+  it('with grain property: fewer states, the same properties broken', () => {
+    const run = (grain: string): Result =>
+      check('-p', 'mapcount', '--depth', '6', '--grain', grain, '--format', 'json', '-q');
+    const [fine, coarse] = [run('class'), run('property')];
+    expect(verdicts(coarse)).toEqual(verdicts(fine));
+    expect(data(coarse).states).toBeLessThan(data(fine).states);
+    const slow = check('-p', 'mapcount', '--depth', '4', '--no-symmetry', '--format', 'json', '-q');
+    expect(verdicts(slow).isolation).toBe('broken');
+  });
+
+  it('--out: a file per class, which replays, and the command that does it', () => {
+    const result = check('-p', policy('reuse', 'f.refcount > 0'), '--depth', '4', '--out', 'found');
+    const files = readdirSync(join(dir, 'found/reuse')).sort();
+    const commands = [...result.out.matchAll(/^ +gupfuzz replay (\S+) --policy \.\/reuse\.ts$/gm)].map(
+      (m) => m[1],
+    );
+    expect(commands.sort()).toEqual(files.map((f) => `found/reuse/${f}`));
+    for (const file of commands) {
+      const c = parseCounterexample(readFileSync(join(dir, file!), 'utf8'), file!);
+      expect(c.minimality).toMatchObject({ kind: 'shortest', depth: c.steps.length });
+      expect(c.provenance).toMatchObject({ found: 'check' });
+    }
+    const replayed = spawnSync(process.execPath, [MAIN, 'replay', 'found', '--policy', './reuse.ts'], {
+      cwd: dir,
+      encoding: 'utf8',
+      env: environment(),
+    });
+    expect(replayed.status, replayed.stderr).toBe(0);
+    expect(replayed.stdout.match(/reproduced on reuse at step/g)).toHaveLength(files.length);
+  });
+
+  it('--documented: exceptions too', () => {
+    const result = check('-p', 'longterm-ban', '--depth', '4', '--out', 'found', '--documented');
+    expect(result.code).toBe(0);
+    expect(readdirSync(join(dir, 'found/v6.5-longterm-ban')).sort()).toEqual([
+      'documented-isolation--leak-anon-get-w-device-to-cpu.gup.json',
+      'documented-pin-coherence--stale-anon-get-w-cpu-to-device.gup.json',
+    ]);
+  });
+});
+
+describe('interrupted', () => {
+  it('says what it knows, exits 130, and goes on to the same result', async () => {
+    const scope = ['-p', 'mapcount', '--scope', 'base'];
+    const child = spawn(
+      process.execPath,
+      [MAIN, 'check', ...scope, '--force', '--memory', '4G', '--checkpoint', 'c.bin', '--format', 'json'],
+      { cwd: dir, env: environment() },
+    );
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      out += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      const first = err === '';
+      err += chunk.toString();
+      if (first) child.kill('SIGINT'); // progress: the search is under way
+    });
+    const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    expect(code, err).toBe(130);
+    expect(err).toMatch(/gupfuzz: stopping; what was found so far is told/);
+    expect(err).toMatch(/inconclusive; to go on: gupfuzz check .* --resume c\.bin --checkpoint c\.bin\n$/);
+    const stopped = JSON.parse(out) as Data;
+    expect(stopped.stopped).toBe('interrupted');
+    expect(stopped.properties.map((p) => p.verdict)).not.toContain('holds');
+
+    const to = ['--depth', String(stopped.depth + 1), '--format', 'json', '-q'];
+    const resumed = check(...scope, ...to, '--resume', 'c.bin');
+    expect(resumed.code, resumed.err).toBe(0);
+    expect(comparable(resumed)).toEqual(comparable(check(...scope, ...to)));
+
+    expect(refusal(check('-p', 'pae', '--scope', 'base', '--resume', 'c.bin'), 3)).toMatch(
+      /c\.bin: is of another search/,
+    );
+    writeFileSync(join(dir, 'c.bin'), 'no checkpoint\n');
+    expect(refusal(check(...scope, '--resume', 'c.bin'), 3)).toMatch(/c\.bin: /);
+  });
+});
+
+describe('a scope that cannot fit is refused before it starts', () => {
+  it('with an estimate and what fits', () => {
+    expect(refusal(check('-p', 'pae', '--scope', 'base', '--depth', '20', '--memory', '1G'), 2)).toMatch(
+      /^gupfuzz: --depth 20 would need at least \d+ million states and \d+\.\d GiB, with 1\.0 GiB allowed \(--memory\); --depth \d+ would need about \d+ MiB; .*--force starts anyway/,
+    );
+    expect(refusal(check('-p', 'pae', '--scope', 'default', '--memory', '1G'), 2)).toMatch(
+      /^gupfuzz: all programs of any length would need /,
+    );
+  });
+
+  it('but not if a limit of states keeps it small', () => {
+    const result = check(
+      '-p',
+      'pae',
+      '--scope',
+      'base',
+      '--depth',
+      '20',
+      '--memory',
+      '1G',
+      '--states',
+      '1000',
+      '-q',
+    );
+    expect(result.code).toBe(6);
+  });
+});
+
+describe('a policy that is no function of its facts: one line with module, table and rule', () => {
+  it.each([
+    ['flips', 'calls++ % 2 === 0'],
+    ['counts', 'calls++ > 60 && f.refcount === 1'],
+    ['throws-dice', 'f.refcount > 0 && f.mapcount > 0 && Math.random() < 0.5'],
+    ['watches-the-clock', 'f.refcount > 0 && f.mapcount > 0 && process.hrtime.bigint() % 2n === 0n'],
+  ])('%s', (name, condition) => {
+    const line = refusal(check('-p', policy(name, condition), '--depth', '3'), 3);
+    expect(line).toBe(
+      `gupfuzz: policy ./${name}.ts, table wpFault, rule "odd one": answers differently for the same facts`,
+    );
+  });
+
+  it('and one that throws', () => {
+    const line = refusal(check('-p', policy('throws', 'f.nothing.at.all'), '--depth', '3'), 3);
+    expect(line).toMatch(/^gupfuzz: policy \.\/throws\.ts, table wpFault, rule "odd one": /);
+  });
+});
+
+describe('bad input is one line', () => {
+  it.each<readonly [readonly string[], RegExp]>([
+    [[], /^gupfuzz: --policy is missing; allowed: /],
+    [['-p', 'all'], /^gupfuzz: --policy is "all"; allowed: one policy$/],
+    [['-p', 'pea'], /^gupfuzz: there is no policy "pea"; did you mean pae\?/],
+    [['-p', 'pae', '-p', 'mapcount'], /^gupfuzz: --policy is given 2 times; allowed: once$/],
+    [['-p', 'pae', '--depth', '0'], /^gupfuzz: --depth is "0"; allowed: a whole number from 1 to 200$/],
+    [['-p', 'pae', '--depth', 'deep'], /^gupfuzz: --depth is "deep"; allowed: /],
+    [['-p', 'pae', '--grain', 'fine'], /^gupfuzz: --grain is "fine"; allowed: class, property/],
+    [['-p', 'pae', '--states', '-3'], /^gupfuzz: --states is "-3"; allowed: /],
+    [['-p', 'pae', '--memory', '4'], /^gupfuzz: --memory is "4"; allowed: a size from 16M on, such as/],
+    [['-p', 'pae', '--memory', '1K'], /^gupfuzz: --memory is "1K"; allowed: /],
+    [['-p', 'pae', '--threads', '0'], /^gupfuzz: --threads is "0"; allowed: a whole number from 1 to 64$/],
+    [['-p', 'pae', '--scope', 'tiny'], /^gupfuzz: --scope has "tiny"; allowed: /],
+    [['-p', 'pae', '--pages', 'hugetlb'], /^gupfuzz: --pages has "hugetlb"; allowed: anon, /],
+    [['-p', 'pae', '--format', 'xml'], /^gupfuzz: --format is "xml"; allowed: text, json/],
+    [['-p', 'pae', '--checkpoint', '.'], /^gupfuzz: --checkpoint is "\.", a folder; allowed: a file$/],
+    [['-p', 'pae', '--dept', '3'], /^gupfuzz: unknown flag --dept; did you mean --depth\?/],
+    [['x', '-p', 'pae'], /^gupfuzz: .*"x"/],
+  ])('%j', (args, message) => {
+    expect(refusal(check(...args), 2)).toMatch(message);
+  });
+
+  it.each<readonly [readonly string[], RegExp]>([
+    [['--checkpoint', 'no/such/c'], /^gupfuzz: --checkpoint is "no\/such\/c": there is no folder no\/such$/],
+    [['--resume', 'none'], /^gupfuzz: --resume is "none": there is no such file$/],
+    [['--policy=./no.ts'], /^gupfuzz: policy \.\/no\.ts: there is no such file/],
+  ])('%j', (args, message) => {
+    const policies = args[0]!.startsWith('--policy') ? [] : ['-p', 'pae'];
+    expect(refusal(check(...policies, ...args), 3)).toMatch(message);
+  });
+});

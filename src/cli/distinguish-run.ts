@@ -1,0 +1,263 @@
+/** `distinguish`: searches pairs of worlds, and tells what it found. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeFolder } from '../campaign/folder.ts';
+import { PairSearch, type Shown, show, type Told } from '../check/distinguish.ts';
+import { type Difference, OBSERVERS } from '../check/pair.ts';
+import { tableLines } from '../check/pair-table.ts';
+import type { ExpandedPolicy } from '../machine/tables.ts';
+import { isModulePath } from '../policies/load.ts';
+import { renderColumns, wrapText } from '../report/columns.ts';
+import { buildCounterexample } from '../report/counterexample.ts';
+import { replayCommand, shellWord } from '../report/finding.ts';
+import { decisionText } from '../report/trace.ts';
+import { formatCounterexample } from '../scenario/file.ts';
+import { stepText } from '../scenario/scenario.ts';
+import { choosePolicies } from './choose.ts';
+import { DISTINGUISH_SCOPE, type DistinguishOptions } from './distinguish.ts';
+import { EXIT, inputError, usageError } from './exit.ts';
+import { paint, print, printJson, talk, width } from './io.ts';
+import { type Scope, scopeOf } from './scope-options.ts';
+
+/** From so many pairs of states on it says how far it has got. */
+const PROGRESS_STATES = 100_000;
+
+interface Result {
+  readonly a: ExpandedPolicy;
+  readonly b: ExpandedPolicy;
+  readonly scope: Scope;
+  /** What was asked for. */
+  readonly told: readonly ToldAndShown[];
+  /** With `--by observable`, where no observer can tell: what costs more. */
+  readonly costs: readonly ToldAndShown[];
+  readonly verdict: 'told apart' | 'equivalent' | 'inconclusive';
+  readonly complete: 'closed' | number;
+  readonly states: number;
+}
+
+interface ToldAndShown extends Told {
+  readonly shown: Shown;
+  /** Where it was written, or ''. */
+  readonly file: string;
+}
+
+export async function runDistinguish(options: DistinguishOptions): Promise<number> {
+  const { by, depth, states, out, format } = options;
+  const scope = await scopeOf(options.scope, DISTINGUISH_SCOPE);
+  const [a, b] = [await onePolicy(options.a), await onePolicy(options.b)];
+  const spec = { setup: scope.setup, a, b, alphabet: scope.alphabet };
+  const search = new PairSearch(spec, states);
+  const wanted = (d: Difference): boolean => d.kind === by;
+  talk(`${a.id} and ${b.id}: ${scope.words}`);
+  search.runTo(depth ?? Number.MAX_SAFE_INTEGER, (found) => {
+    const pairs = search.exploration.states;
+    if (pairs >= PROGRESS_STATES)
+      talk(
+        `all programs of up to ${steps(search.depth)} compared, ${pairs.toLocaleString('en-US')} pairs of states`,
+      );
+    return depth === undefined && found.some(wanted);
+  });
+  const { complete } = search;
+  const shown = (told: Told): ToldAndShown => {
+    const one = show(spec, told);
+    return { ...told, shown: one, file: out === undefined ? '' : save(told, one, a, b, scope, out) };
+  };
+  const told = search.told.filter((t) => wanted(t.difference)).map(shown);
+  const costs = by === 'cost' || told.length > 0 ? [] : search.told.map(shown);
+  const covered = complete === 'closed' || (depth !== undefined && complete >= depth);
+  const verdict = told.length > 0 ? 'told apart' : covered ? 'equivalent' : 'inconclusive';
+  const result: Result = { a, b, scope, told, costs, verdict, complete, states: search.exploration.states };
+  if (format === 'json') printJson(dataOf(result, options));
+  else if (format === 'md') print(markdownOf(result, options));
+  else print(textOf(result, options));
+  return verdict === 'told apart' ? EXIT.finding : verdict === 'equivalent' ? EXIT.ok : EXIT.goalsMissed;
+}
+
+async function onePolicy(name: string): Promise<ExpandedPolicy> {
+  const { policies, broken } = await choosePolicies([name]);
+  if (broken.length > 0) throw inputError(broken[0]!.message);
+  if (policies.length !== 1) throw usageError(`${JSON.stringify(name)} is not one policy`);
+  return policies[0]!;
+}
+
+/** A file that `replay` runs: it expects of both policies what they did. */
+function save(
+  told: Told,
+  { scenario, seen }: Shown,
+  a: ExpandedPolicy,
+  b: ExpandedPolicy,
+  scope: Scope,
+  out: string,
+): string {
+  const what = differenceText(told.difference, a, b);
+  const c = buildCounterexample({
+    scenario,
+    policy: a,
+    documented: false,
+    minimality: { kind: 'none', scope: scope.words, depth: told.length },
+    provenance: { tool: 'gupfuzz', seed: null, run: null, found: 'check' },
+    policies: [b],
+    title: `${a.id} and ${b.id} told apart: ${what}`,
+    explanation: `In the last step, ${a.id}: ${seen.a}. ${b.id}: ${seen.b}.`,
+  });
+  const file = join(
+    out,
+    `${a.id}-${b.id}-${what.replace(/[^a-z0-9.]+/gi, '-')}.gup.json`.replaceAll('/', '-'),
+  );
+  try {
+    makeFolder(out);
+    writeFileSync(file, formatCounterexample(c));
+  } catch (error) {
+    throw inputError(
+      `${file}: cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
+    );
+  }
+  return file;
+}
+
+const steps = (n: number): string => `${n} step${n === 1 ? '' : 's'}`;
+
+function differenceText(d: Difference, a: ExpandedPolicy, b: ExpandedPolicy): string {
+  if (d.kind === 'observable') return d.observer;
+  return `${d.cost}, more under ${d.more === 'a' ? a.id : b.id}`;
+}
+
+/** How much was covered: `closed: programs of any length`, `all programs of up to 5 steps`. */
+function coveredText({ complete, states }: Result): string {
+  const pairs = `${states.toLocaleString('en-US')} pairs of states`;
+  return complete === 'closed'
+    ? `closed: programs of any length (${pairs})`
+    : `all programs of up to ${steps(complete)} (${pairs})`;
+}
+
+function verdictText(result: Result, { by, states }: DistinguishOptions): string {
+  const { verdict, told, a, b } = result;
+  const who = by === 'cost' ? 'in cost' : 'by anybody';
+  if (verdict === 'told apart') {
+    const least = Math.min(...told.map((t) => t.length));
+    return `told apart ${by === 'cost' ? 'in cost' : ''} in ${steps(least)}`.replace('  ', ' ');
+  }
+  if (verdict === 'equivalent')
+    return `equivalent: ${a.id} and ${b.id} cannot be told apart ${who} in this scope`;
+  return `inconclusive: not told apart ${who} so far; gave up at ${states.toLocaleString('en-US')} pairs of states`;
+}
+
+function noteOf({ shown: { seen } }: ToldAndShown, a: ExpandedPolicy, b: ExpandedPolicy): string {
+  return `${a.id}: ${seen.a}; ${b.id}: ${seen.b}`;
+}
+
+function partedText({ shown: { parted } }: ToldAndShown): string[] {
+  if (parted === undefined) return [];
+  return [`Parts in step ${parted.step + 1}:`, `  ${decisionText(parted.a)}`, `  ${decisionText(parted.b)}`];
+}
+
+// ---- Text --------------------------------------------------------------------------------------------------------
+
+function textOf(result: Result, options: DistinguishOptions): string {
+  const { a, b, scope, told, costs, verdict } = result;
+  const colour = verdict === 'told apart' ? paint.red : verdict === 'equivalent' ? paint.green : paint.yellow;
+  const lines = [
+    `a: ${paint.bold(a.id)}  ${a.title}`,
+    `b: ${paint.bold(b.id)}  ${b.title}`,
+    ...wrapText(`scope: ${scope.words}`, width(), '  '),
+    ...wrapText(`covered: ${coveredText(result)}`, width(), '  '),
+    '',
+    colour(verdictText(result, options)),
+  ];
+  for (const t of told) lines.push(...sectionText(t, result, options));
+  if (verdict === 'told apart' && options.by === 'observable') {
+    const quiet = OBSERVERS.filter(
+      (o) => !told.some(({ difference: d }) => d.kind === 'observable' && d.observer === o),
+    );
+    lines.push('', ...wrapText(`Sees no difference up to there: ${quiet.join(', ')}`, width(), '  '));
+  }
+  if (costs.length > 0) {
+    lines.push('', 'Costs differ (--by cost shows how):');
+    for (const t of costs) lines.push(`  ${differenceText(t.difference, a, b)}: ${steps(t.length)}`);
+  }
+  lines.push('', paint.dim(`Again: ${againOf(options, scope)}`));
+  return `${lines.join('\n')}\n`;
+}
+
+function sectionText(told: ToldAndShown, { a, b }: Result, options: DistinguishOptions): string[] {
+  const title = `${differenceText(told.difference, a, b)}: ${steps(told.length)}`;
+  const notes = told.shown.scenario.steps.map((_, i, all) =>
+    i === all.length - 1 ? noteOf(told, a, b) : undefined,
+  );
+  const policies = [options.a, options.b]
+    .map((name, i) => ` --policy ${shellWord(isModulePath(name) ? name : [a.id, b.id][i]!)}`)
+    .join('');
+  const columns = renderColumns(told.shown.scenario, { width: width(), notes });
+  return [
+    '',
+    paint.bold(title),
+    ...columns
+      .trimEnd()
+      .split('\n')
+      .map((line) => (line === '' ? '' : `  ${line}`)),
+    ...partedText(told).flatMap((line) => wrapText(`  ${line}`, width(), '      ')),
+    ...(told.file === '' ? [] : [`  ${paint.cyan(`${replayCommand(told.file)}${policies}`)}`]),
+  ];
+}
+
+function againOf(options: DistinguishOptions, scope: Scope): string {
+  return [
+    `gupfuzz distinguish ${options.a} ${options.b} ${scope.flags}`,
+    ...(options.by === 'cost' ? ['--by cost'] : []),
+    ...(options.depth === undefined ? [] : [`--depth ${options.depth}`]),
+    `--states ${options.states}`,
+  ].join(' ');
+}
+
+// ---- Markdown ----------------------------------------------------------------------------------------------------
+
+function markdownOf(result: Result, options: DistinguishOptions): string {
+  const { a, b, scope, told, costs } = result;
+  const rows = [...told, ...costs].map((t) => [
+    differenceText(t.difference, a, b),
+    String(t.length),
+    t.shown.scenario.steps.map((s) => `\`${stepText(s)}\``).join('<br>'),
+    t.shown.seen.a,
+    t.shown.seen.b,
+  ]);
+  return [
+    `### ${a.id} and ${b.id}`,
+    '',
+    `${verdictText(result, options)}.`,
+    '',
+    `Scope: ${scope.words}. Covered: ${coveredText(result)}.`,
+    '',
+    ...(rows.length === 0 ? [] : [tableLines(['difference', 'steps', 'program', a.id, b.id], rows), '']),
+    `\`${againOf(options, scope)}\``,
+  ].join('\n');
+}
+
+// ---- Data --------------------------------------------------------------------------------------------------------
+
+function dataOf(result: Result, options: DistinguishOptions): object {
+  const { a, b, scope, told, costs, verdict, complete, states } = result;
+  const one = (t: ToldAndShown): object => ({
+    ...(t.difference.kind === 'observable'
+      ? { observer: t.difference.observer }
+      : { cost: t.difference.cost, more: t.difference.more }),
+    length: t.length,
+    program: t.shown.scenario.steps.map(stepText),
+    scenario: t.shown.scenario,
+    seen: t.shown.seen,
+    parted: t.shown.parted ?? null,
+    file: t.file === '' ? null : t.file,
+  });
+  return {
+    a: a.id,
+    b: b.id,
+    by: options.by,
+    scope: { words: scope.words, flags: scope.flags, setup: scope.setup },
+    verdict,
+    closed: complete === 'closed',
+    depth: complete === 'closed' ? null : complete,
+    states,
+    told: told.map(one),
+    costs: costs.map(one),
+    again: againOf(options, scope),
+  };
+}

@@ -1,0 +1,57 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Args } from './command.ts';
+import { EXIT, UserError } from './exit.ts';
+import { mutate } from './mutate.ts';
+
+afterEach(() => vi.restoreAllMocks());
+
+/** What the command prints, and its exit code. */
+async function run(args: Readonly<Record<string, unknown>>): Promise<{ code: number; out: string }> {
+  let out = '';
+  vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
+    out += String(chunk);
+    return true;
+  });
+  const code = await mutate.execute(new Args(args));
+  return { code, out };
+}
+
+/** The message of the UserError in which it ends. */
+const refusal = (args: Readonly<Record<string, unknown>>): Promise<string> =>
+  run(args).then(
+    () => 'nothing was thrown',
+    (error: unknown) => {
+      if (error instanceof UserError) return `${error.exitCode}: ${error.message}`;
+      throw error;
+    },
+  );
+
+describe('gupfuzz mutate', () => {
+  it('prints a table per decision point and a summary; survivors are no error', async () => {
+    const { code, out } = await run({ name: 'canary', table: 'zeroPagePin' });
+    expect(code).toBe(EXIT.ok);
+    expect(out).toMatch(/^zeroPagePin\n/);
+    expect(out).toContain('answer count');
+    expect(out).toMatch(/\n1 mutant: 0 killed, 0 same table, .*\n$/);
+  });
+
+  it('prints JSON and markdown', async () => {
+    const { mutants } = JSON.parse(
+      (await run({ name: 'pae', table: 'forkPte', rule: 'exclusive and maybe pinned', format: 'json' })).out,
+    );
+    expect(mutants.map((m: { mutation: string }) => m.mutation)).toEqual(['drop', 'negate', 'answer']);
+    expect((await run({ name: 'canary', table: 'zeroPagePin', format: 'md' })).out).toMatch(/^## canary\n/);
+  });
+
+  it('refuses in one line what makes no sense', async () => {
+    expect(await refusal({ name: 'all' })).toMatch(/^2: name is "all"; allowed: one policy/);
+    expect(await refusal({ name: 'nobody' })).toMatch(/^2: there is no policy "nobody"/);
+    expect(await refusal({ name: './no.ts' })).toMatch(/^3: policy \.\/no\.ts: there is no such file/);
+    expect(await refusal({ name: 'pae', table: 'wpfault' })).toMatch(/^2: --table is "wpfault"; allowed: /);
+    expect(await refusal({ name: 'pae', table: 'forkPte', rule: 'exclusiv' })).toBe(
+      '2: forkPte of v6.2-anon-exclusive has no rule "exclusiv"; did you mean exclusive and maybe pinned? ' +
+        'There is: exclusive and maybe pinned, otherwise',
+    );
+    expect(await refusal({ name: 'pae', rule: 'x' })).toMatch(/^2: v6\.2-anon-exclusive has no rule "x"/);
+  });
+});

@@ -1,0 +1,215 @@
+/**
+ * The flags that say what an exhaustive search covers: pages, mms, references, kinds of gup and operations. In common
+ * to all commands that search. `withScope` declares them, `scopeFlagsOf` reads them (light, for a command's
+ * `options`), `scopeOf` makes a setup and an alphabet of them (for its `run`).
+ */
+import type { Argv } from 'yargs';
+import { CALLERS, PAGE_KINDS, type PageKind } from '../domain/kinds.ts';
+import { MMS_MAX, PAGES_MAX, REFS_MAX, type Setup, shapeOf } from '../domain/setup.ts';
+import { FILESYSTEMS } from '../machine/filesystems.ts';
+import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
+import { hint } from '../policies/nearest.ts';
+import type { Args } from './command.ts';
+import { usageError } from './exit.ts';
+
+/** Flags as given; undefined: not given, the named scope says. */
+export interface ScopeFlags {
+  readonly scope: string | undefined;
+  readonly pages: readonly PageKind[] | undefined;
+  readonly mms: number | undefined;
+  readonly refs: number | undefined;
+  readonly pinBias: number | undefined;
+  readonly filesystem: string | undefined;
+  /** `plain`, `all`, or gups such as `pin:R,get:W:fast`. */
+  readonly gups: string | undefined;
+  /** These operations alone. */
+  readonly ops: readonly OpKind[] | undefined;
+  readonly without: readonly OpKind[];
+}
+
+/** What is searched. */
+export interface Scope {
+  readonly setup: Setup;
+  readonly alphabet: Alphabet;
+  /** One line for people: `1 anon page, 2 mms, 2 references; gups pin R, pin W; all operations`. */
+  readonly words: string;
+  /** Flags that give the same scope again, and name no named scope. */
+  readonly flags: string;
+}
+
+const MAPPABLE = FILESYSTEMS.map((f) => f.id).filter((id) => id !== 'shmem');
+const PIN_BIAS_MAX = 1024;
+
+/** Declares the flags. `named`: the scope if none is given. */
+export function withScope<T>(yargs: Argv<T>, named: string): Argv<T> {
+  const flags: readonly (readonly [name: string, describe: string, byDefault?: string])[] = [
+    ['scope', 'small named scope that the other flags change: pin, anon, shared-file, ...', named],
+    ['pages', `page kinds, comma between: ${PAGE_KINDS.join(', ')}`],
+    ['mms', `processes at a time, 1 to ${MMS_MAX}`],
+    ['refs', `references at a time, 0 to ${REFS_MAX}`],
+    ['pin-bias', `what a pin adds to the refcount, 2 to ${PIN_BIAS_MAX}`],
+    ['filesystem', MAPPABLE.join(', ')],
+    ['gups', 'plain, all, or such as pin:R,get:W,pin:R:lt,get:R:fast'],
+    ['ops', 'these operations alone, comma between (gupfuzz ops)'],
+    ['without', 'all operations but these'],
+  ];
+  for (const [name, describe, byDefault] of flags)
+    yargs.option(name, {
+      type: 'string',
+      requiresArg: true,
+      describe,
+      ...(byDefault === undefined ? {} : { defaultDescription: byDefault }),
+    });
+  return yargs;
+}
+
+/** Reads the flags. Throws UserError (usage) for a value that no scope has. */
+export function scopeFlagsOf(args: Args): ScopeFlags {
+  const ops = listOf(args, 'ops', OP_KINDS);
+  const without = listOf(args, 'without', OP_KINDS);
+  if (ops !== undefined && without !== undefined)
+    throw usageError('--ops makes no sense with --without; allowed: one of them');
+  const pages = listOf(args, 'pages', PAGE_KINDS);
+  if (pages !== undefined && pages.length > PAGES_MAX)
+    throw usageError(`--pages has ${pages.length} pages; allowed: at most ${PAGES_MAX}`);
+  return {
+    scope: args.text('scope'),
+    pages,
+    mms: args.whole('mms', 1, MMS_MAX),
+    refs: args.whole('refs', 0, REFS_MAX),
+    pinBias: args.whole('pin-bias', 2, PIN_BIAS_MAX),
+    filesystem: args.oneOf('filesystem', MAPPABLE),
+    gups: args.text('gups'),
+    ops,
+    without: without ?? [],
+  };
+}
+
+function listOf<T extends string>(args: Args, flag: string, allowed: readonly T[]): T[] | undefined {
+  return args
+    .text(flag)
+    ?.split(',')
+    .map((word) => {
+      const found = allowed.find((a) => a === word.trim());
+      if (found === undefined) throw notOne(flag, word.trim(), allowed);
+      return found;
+    });
+}
+
+const notOne = (flag: string, word: string, allowed: readonly string[]): Error =>
+  usageError(
+    `--${flag} has ${JSON.stringify(word)}; allowed: ${allowed.join(', ')}${hint(word, allowed).replace(/^\.$/, '')}`,
+  );
+
+/** The scope of these flags; `named` if they name none. Throws UserError (usage) if there is no such scope. */
+export async function scopeOf(flags: ScopeFlags, named: string): Promise<Scope> {
+  const { alphabetFor, CHECK_SCOPES, DEFAULT_FILESYSTEM, pagesOf } = await import('../check/scope.ts');
+  const name = flags.scope ?? named;
+  const base = CHECK_SCOPES[name];
+  if (base === undefined) throw notOne('scope', name, Object.keys(CHECK_SCOPES));
+  const kinds = flags.pages ?? base.kinds;
+  const filesystem = flags.filesystem ?? DEFAULT_FILESYSTEM;
+  const setup: Setup = {
+    ...pagesOf(kinds, filesystem),
+    mms: flags.mms ?? base.mms,
+    refs: flags.refs ?? base.refs,
+    pinBias: flags.pinBias ?? base.pinBias,
+  };
+  try {
+    shapeOf(setup);
+  } catch (error) {
+    if (error instanceof RangeError) throw usageError(`--scope, --pages, --mms and --refs: ${error.message}`);
+    throw error;
+  }
+  const gups = setup.refs === 0 ? { list: [], text: 'none' } : await gupsOf(flags.gups ?? base.gups);
+  const whole = alphabetFor(setup, gups.list);
+  const chosen = (kind: OpKind): boolean =>
+    flags.ops === undefined ? !flags.without.includes(kind) : flags.ops.includes(kind);
+  const alphabet = { ...whole, ops: whole.ops.map((on, at) => on && chosen(OP_KINDS[at]!)) };
+  const listed = flags.ops ?? flags.without;
+  const nothing = listed.find((kind) => !whole.ops[OP_KINDS.indexOf(kind)]);
+  if (nothing !== undefined)
+    throw usageError(
+      `--${flags.ops === undefined ? 'without' : 'ops'} has ${JSON.stringify(nothing)}, which means nothing in this scope; ` +
+        `allowed: ${OP_KINDS.filter((_, at) => whole.ops[at]).join(', ')}`,
+    );
+  if (!alphabet.ops.includes(true))
+    throw usageError('--without leaves no operation; allowed: a scope with at least one');
+  return {
+    setup,
+    alphabet,
+    words: wordsOf(setup, kinds, filesystem, alphabet, gups.text, flags),
+    flags: [
+      `--pages ${kinds.join(',')} --mms ${setup.mms} --refs ${setup.refs}`,
+      ...(setup.pinBias === PIN_BIAS_MAX ? [] : [`--pin-bias ${setup.pinBias}`]),
+      ...(setup.files.some((f) => f.filesystem !== 'shmem') ? [`--filesystem ${filesystem}`] : []),
+      ...(setup.refs === 0 ? [] : [`--gups ${gups.text}`]),
+      ...(flags.ops === undefined ? [] : [`--ops ${flags.ops.join(',')}`]),
+      ...(flags.without.length === 0 ? [] : [`--without ${flags.without.join(',')}`]),
+    ].join(' '),
+  };
+}
+
+function wordsOf(
+  setup: Setup,
+  kinds: readonly PageKind[],
+  filesystem: string,
+  alphabet: Alphabet,
+  gups: string,
+  { ops, without }: ScopeFlags,
+): string {
+  const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+  const pages = PAGE_KINDS.filter((kind) => kinds.includes(kind)).map((kind) => {
+    const on = kind === 'private-file' || kind === 'shared-file' ? ` (${filesystem})` : '';
+    return count(kinds.filter((k) => k === kind).length, `${kind} page`) + on;
+  });
+  const bias = setup.pinBias === PIN_BIAS_MAX ? '' : `, a pin counts ${setup.pinBias}`;
+  const first = `${pages.join(' and ')}, ${count(setup.mms, 'mm')}, ${count(setup.refs, 'reference')}${bias}`;
+  const operations =
+    ops !== undefined
+      ? `only ${ops.join(', ')}`
+      : without.length > 0
+        ? `all operations but ${without.join(', ')}`
+        : 'all operations';
+  const gupped = alphabet.ops[OP_KINDS.indexOf('gup')] === true;
+  return [first, ...(gupped ? [`gups ${gups}`] : []), operations].join('; ');
+}
+
+/**
+ * `plain`, `all`, or a list of `caller[:R|:W][:lt][:fast]`. Without R or W both; without lt or fast not LONGTERM, where
+ * the caller is free to choose, and not GUP-fast.
+ */
+async function gupsOf(text: string): Promise<{ readonly list: readonly number[]; readonly text: string }> {
+  const { PLAIN_GUPS } = await import('../check/scope.ts');
+  const { callerOf, fastOf, GUP_VARIANTS, longtermOf, writeOf } = await import('../ops/gup.ts');
+  if (text === 'plain') return { list: PLAIN_GUPS, text };
+  if (text === 'all') return { list: GUP_VARIANTS, text };
+  const chosen = new Set<number>();
+  for (const word of text.split(',')) {
+    const [name, ...marks] = word.trim().split(':');
+    const caller = (CALLERS as readonly string[]).indexOf(name ?? '');
+    const allowed = 'plain, all, or CALLER[:R|:W][:lt][:fast], comma between';
+    if (caller < 0)
+      throw usageError(
+        `--gups has ${JSON.stringify(word.trim())}; allowed: ${allowed}, CALLER one of ${CALLERS.join(', ')}` +
+          hint(name ?? '', CALLERS).replace(/^\.$/, ''),
+      );
+    const wrong = marks.find((mark) => !['R', 'W', 'lt', 'fast'].includes(mark));
+    if (wrong !== undefined)
+      throw usageError(`--gups has ${JSON.stringify(word.trim())}; allowed: ${allowed}`);
+    const of = GUP_VARIANTS.filter((v) => callerOf(v) === caller);
+    const free = of.some((v) => !longtermOf(v));
+    const matching = of.filter(
+      (v) =>
+        fastOf(v) === marks.includes('fast') &&
+        (marks.includes('lt') ? longtermOf(v) : !(free && longtermOf(v))) &&
+        (writeOf(v) ? !marks.includes('R') : !marks.includes('W')),
+    );
+    if (matching.length === 0)
+      throw usageError(
+        `--gups has ${JSON.stringify(word.trim())}, which ${name} never asks for; allowed: ${allowed}`,
+      );
+    for (const variant of matching) chosen.add(variant);
+  }
+  return { list: [...chosen], text };
+}

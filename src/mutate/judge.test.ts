@@ -1,0 +1,222 @@
+import { describe, expect, it } from 'vitest';
+import { PLAIN_GUPS, pagesOf } from '../check/scope.ts';
+import { runScenario } from '../executor/run.ts';
+import { DECISION_NAMES, type DecisionName, derive, type Policy } from '../machine/decisions.ts';
+import { expandPolicy, withConditions } from '../machine/tables.ts';
+import { policyByName } from '../policies/index.ts';
+import { type Comparison, Judge, type JudgeOptions, type Judged } from './judge.ts';
+import { mutantsOf, mutationId } from './mutants.ts';
+import { mutate, stepsText, summaryOf, summaryText } from './run.ts';
+import type { MutationScope } from './scopes.ts';
+
+const SMALL: MutationScope = {
+  name: 'small',
+  setup: { ...pagesOf(['anon'], ''), mms: 2, refs: 1, pinBias: 1024 },
+  gups: PLAIN_GUPS,
+  depth: 5,
+  statesMax: 100_000,
+};
+const FILE: MutationScope = {
+  name: 'file',
+  setup: { ...pagesOf(['shared-file'], 'ext4-v5.18'), mms: 1, refs: 1, pinBias: 1024 },
+  gups: PLAIN_GUPS,
+  depth: 5,
+  statesMax: 100_000,
+};
+const ladderOf = (...scopes: MutationScope[]): NonNullable<JudgeOptions['ladder']> =>
+  Object.fromEntries(DECISION_NAMES.map((name) => [name, scopes])) as unknown as {
+    readonly [D in DecisionName]: readonly MutationScope[];
+  };
+
+/** The verdict on one mutant, as `mutationId` has it. */
+function judged(policy: Policy, id: string, options: JudgeOptions = {}): Judged {
+  const expanded = withConditions(expandPolicy(policy), policy);
+  const table = id.slice(0, id.indexOf('/')) as DecisionName;
+  const mutant = mutantsOf(expanded, { table }).find((m) => mutationId(m.mutation) === id);
+  if (mutant === undefined) throw new Error(`${policy.id} has no mutant ${id}`);
+  return new Judge(expanded, { ladder: ladderOf(SMALL), ...options }).judge(mutant);
+}
+
+const longtermBan = policyByName('longterm-ban');
+const canary = policyByName('canary');
+
+describe('killed', () => {
+  it('with a shortest scenario that violates under the mutant and not under the policy', () => {
+    const {
+      verdict,
+      class: id,
+      scenario,
+      scope,
+      covered,
+    } = judged(longtermBan, 'wpFault/exclusive: dropped');
+    expect([verdict, id, scope]).toEqual([
+      'killed',
+      'pin-coherence/stale/anon/PIN-R-LT/cpu->device',
+      'small',
+    ]);
+    expect(scenario!.steps).toHaveLength(3);
+    expect(covered).toEqual([{ scope: 'small', depth: 3, how: 'searched' }]);
+    expect(runScenario(scenario!, expandPolicy(longtermBan)).verdict).toBe('not violated');
+  });
+
+  it('not by a class that the policy breaks itself', () => {
+    const id = 'gupSlow/R/O pin of an anon page, not exclusive: dropped';
+    expect(judged(longtermBan, id)).toMatchObject({
+      verdict: 'killed',
+      class: 'pin-coherence/stale/anon/PIN-R/cpu->device',
+    });
+    expect(judged(canary, id).verdict).toBe('not killed');
+  });
+
+  it('by a claim of the policy, if nothing better is found', () => {
+    const id = 'gupSlow/R/O pin of an anon page, not exclusive: dropped';
+    const early = judged(longtermBan, id, { ladder: ladderOf({ ...SMALL, depth: 3 }) });
+    expect(early.class).toBe('claim: pinned anon folio => exclusive/stale/anon/-/initial->filesystem');
+    expect([early.verdict, early.scenario!.steps.length]).toEqual(['killed', 3]);
+    const later = judged(longtermBan, id);
+    expect([later.class, later.scenario!.steps.length]).toEqual([
+      'pin-coherence/stale/anon/PIN-R/cpu->device',
+      5,
+    ]);
+  });
+
+  it('by the next scope of the ladder, where the first cannot tell', () => {
+    const id = 'stripBuffers/reclaim, maybe pinned: dropped';
+    const { verdict, scope, covered } = judged(longtermBan, id, { ladder: ladderOf(SMALL, FILE) });
+    expect([verdict, scope]).toEqual(['killed', 'file']);
+    expect(covered).toEqual([
+      { scope: 'small', depth: 5, how: 'never asked' },
+      { scope: 'file', depth: 4, how: 'searched' },
+    ]);
+  });
+});
+
+describe('policy error', () => {
+  it.each([
+    ['no page: dropped', 'gupSlow returned a page where none is mapped', 1],
+    ['otherwise: answer read fault', 'gupSlow does not converge: read fault again after 8 rounds', 1],
+    [
+      'R/O pin of an anon page, not exclusive: answer read fault',
+      'gupSlow does not converge: read fault again after 8 rounds',
+      3,
+    ],
+  ])('gupSlow/%s', (id, detail, length) => {
+    const found = judged(longtermBan, `gupSlow/${id}`);
+    expect(found).toMatchObject({ verdict: 'policy error', class: '', detail });
+    expect(found.scenario!.steps).toHaveLength(length);
+    expect(runScenario(found.scenario!, expandPolicy(longtermBan)).policyError).toBe('');
+  });
+});
+
+describe('survivors', () => {
+  it('same table: nothing is searched', () => {
+    expect(judged(longtermBan, 'gupKind/pin_user_pages: after process_vm_access')).toMatchObject({
+      verdict: 'same table',
+      covered: [],
+    });
+  });
+
+  it('equivalent, if the facts with another answer never occur', () => {
+    expect(judged(longtermBan, 'unshareFault/exclusive: dropped')).toMatchObject({
+      verdict: 'equivalent',
+      covered: [{ scope: 'small', depth: 5, how: 'never asked' }],
+    });
+  });
+
+  const ONLY = 'wpFault/only reference: dropped';
+  it('not killed up to a depth, if nothing compares them', () => {
+    expect(judged(longtermBan, ONLY)).toMatchObject({
+      verdict: 'not killed',
+      scope: '',
+      covered: [{ scope: 'small', depth: 5, how: 'searched' }],
+    });
+  });
+
+  it('not killed, and how far it was searched, where the search gives up', () => {
+    const ladder = ladderOf({ ...SMALL, statesMax: 200 });
+    const { verdict, covered } = judged(longtermBan, 'gupSlow/no page: answer write fault', { ladder });
+    expect([verdict, covered[0]!.how]).toEqual(['not killed', 'states']);
+    expect(covered[0]!.depth).toBeLessThan(5);
+  });
+
+  const none: Comparison = { differs: 'none', worse: [], what: '', depth: 5 };
+  it.each([
+    ['equivalent', none, ''],
+    ['cost', { ...none, differs: 'cost', worse: ['copies'], what: 'copies 1 more' }, 'copies 1 more'],
+    ['differs', { ...none, differs: 'observable', what: 'another errno' }, 'another errno'],
+  ] as const)('%s, if the comparison says so', (verdict, comparison, detail) => {
+    const asked: string[] = [];
+    const found = judged(longtermBan, ONLY, {
+      ladder: ladderOf(SMALL, FILE),
+      compare: (policy, mutant) => (scope, depth) => {
+        asked.push(`${policy.id} ${policy === mutant} ${scope.name} ${depth}`);
+        return comparison;
+      },
+    });
+    expect([found.verdict, found.detail]).toEqual([verdict, detail]);
+    expect(found.covered).toEqual([
+      { scope: 'small', depth: 5, how: 'searched', compared: 5 },
+      { scope: 'file', depth: 5, how: 'never asked' },
+    ]);
+    // The file scope has no anonymous page: the question is never asked there, so there is nothing to compare.
+    expect(asked).toEqual(['v6.5-longterm-ban false small 5']);
+  });
+});
+
+describe('a run', () => {
+  const expanded = withConditions(expandPolicy(longtermBan), longtermBan);
+  const run = () => mutate(expanded, { table: 'wpFault', ladder: ladderOf(SMALL), compare: undefined });
+
+  it('is the same each time, and counts its verdicts', () => {
+    const result = run();
+    expect(run()).toEqual(result);
+    expect(result.mutants.map((m) => m.verdict)).toEqual([
+      'killed',
+      'killed',
+      'killed',
+      'same table',
+      'not killed',
+      'killed',
+      'not killed',
+      'killed',
+    ]);
+    expect(summaryOf(result.mutants)).toEqual({
+      mutants: 8,
+      killed: 5,
+      'policy error': 0,
+      'same table': 1,
+      equivalent: 0,
+      cost: 0,
+      differs: 0,
+      'not killed': 2,
+      unexplained: 0,
+    });
+    expect(summaryText(result.mutants)).toBe(
+      '8 mutants: 5 killed, 1 same table, 0 equivalent, 0 worse only in cost, 2 not killed',
+    );
+    expect(stepsText(result.mutants[0]!.scenario!)).toBe(
+      'h1 = P: gup A pin R LONGTERM; P: write A; device: dma_read h1',
+    );
+  });
+
+  it('tells how far it is', () => {
+    const seen: string[] = [];
+    mutate(expanded, {
+      table: 'zeroPagePin',
+      ladder: ladderOf(SMALL),
+      onProgress: (done, total) => seen.push(`${done}/${total}`),
+    });
+    expect(seen).toEqual(['0/1']);
+  });
+
+  it('has no reason for a user policy whose rule has the name of a built-in one', () => {
+    const mine = derive(longtermBan, { id: 'mine', title: 'mine', sources: [] }, {});
+    const { mutants } = mutate(withConditions(expandPolicy(mine), mine), {
+      table: 'zeroPagePin',
+      ladder: ladderOf(SMALL),
+      compare: undefined,
+    });
+    expect(mutants.map((m) => [m.verdict, m.reason])).toEqual([['not killed', '']]);
+    expect(summaryOf(mutants).unexplained).toBe(1);
+  });
+});
