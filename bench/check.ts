@@ -119,12 +119,12 @@ function parts(given: Case): Record<'load' | 'step' | 'encode' | 'fingerprint', 
   }
   const per = (work: (i: number) => void): number => {
     const times: number[] = [];
-    for (let round = 0; round < 15; round++) {
+    for (let round = 0; round < 120; round++) {
       const start = performance.now();
       for (let i = 0; i < 4096; i++) work(i);
       times.push(((performance.now() - start) * 1e6) / 4096);
     }
-    return median(times.slice(5));
+    return median(times.slice(60));
   };
   const load = per((i) => model.load(states, at(i)));
   const step = per((i) => {

@@ -260,7 +260,7 @@ function footText(r: CheckReport, width: number): string[] {
     ...(newsText(r) === '' ? [] : wrapText(newsText(r), width)),
     ...wrapText(extentText(r), width),
     ...wrapText(
-      `${secondsText(cost.seconds)}, ${number(cost.statesPerSecond)} states/s on ${count(cost.threads, 'thread')}; ` +
+      `${secondsText(cost.seconds)} in all, ${number(cost.statesPerSecond)} states/s searched on ${count(cost.threads, 'thread')}; ` +
         `${bytesText(cost.bytes)}, ${number(cost.bytesPerState)} bytes per state`,
       width,
     ),
