@@ -136,6 +136,7 @@ export interface AnswerOf {
   readonly wpFault: 'reuse' | 'copy';
   readonly unshareFault: 'reuse' | 'copy' | 'none';
   readonly forkPte: 'share' | 'copy';
+  /** `EOPNOTSUPP`: pinned, looked at and let go again (io_uring up to v6.4). `EFAULT`: refused at once. */
   readonly gupKind: 'GET' | 'PIN' | 'EOPNOTSUPP' | 'EFAULT';
   readonly gupSlow: 'return' | 'read fault' | 'write fault' | 'unshare fault' | 'EFAULT' | 'EOPNOTSUPP';
   readonly gupFast: 'return' | 'bail';

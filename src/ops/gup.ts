@@ -41,6 +41,13 @@ const ZERO_PAGE_PIN = DECISION_NAMES.indexOf('zeroPagePin');
 /** Rounds of the fault loop after which we say that the policy does not converge. The kernel needs three. */
 const ROUNDS_MAX = 8;
 
+/**
+ * Kind of a reference that is pinned, looked at and let go again (gupKind EOPNOTSUPP): io_uring up to v6.4 pinned its
+ * buffers before it asked what is mapped there, so a private file page was copied all the same
+ * (io_uring/rsrc.c: io_pin_pages()). Nothing can happen between the two here, so the counts do not move.
+ */
+const PIN_IN_VAIN = 4;
+
 /** Variant of a gup step: caller, FOLL_WRITE, FOLL_LONGTERM, fast path first. */
 export const gupVariant = (caller: Caller, write: boolean, longterm: boolean, fast: boolean): number =>
   CALLERS.indexOf(caller) | (write ? 8 : 0) | (longterm ? 16 : 0) | (fast ? 32 : 0);
@@ -70,12 +77,12 @@ const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure
     m.facts[0] = m.task.kind[t]!;
     m.facts[1] = m.shape.kind[m.task.page[t]!]!;
     const kind = DECISIONS.gupKind.answers[m.ask(GUP_KIND)]!;
-    if (kind !== 'GET' && kind !== 'PIN') {
+    if (kind === 'EFAULT') {
       m.errno = kind;
       return END_REFUSED;
     }
-    m.task.kind[t] = kind === 'PIN' ? REF_PIN : REF_GET;
-    if (kind === 'PIN' && m.keepsHasPinned) m.hasPinned[m.task.mm[t]!] = 1;
+    m.task.kind[t] = kind === 'GET' ? REF_GET : kind === 'PIN' ? REF_PIN : PIN_IN_VAIN;
+    if (kind !== 'GET' && m.keepsHasPinned) m.hasPinned[m.task.mm[t]!] = 1;
     return (m.task.flags[t]! & T_FAST) !== 0 ? steps.F2 : steps.S2;
   },
 
@@ -128,6 +135,10 @@ const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure
   grab: (m, t) => {
     const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
     const pfn = m.pfn[pte]!;
+    if (m.task.kind[t] === PIN_IN_VAIN) {
+      m.errno = 'EOPNOTSUPP';
+      return END_REFUSED;
+    }
     const h = m.task.handle[t]!;
     m.refPfn[h] = pfn;
     m.refSubmitted[h] = m.content[pfn]!;
@@ -154,7 +165,7 @@ function commonFacts(m: Machine, t: number, pte: number): number {
   const flags = m.task.flags[t]!;
   const frame = m.frameOf(pte);
   m.facts[0] = (flags & T_WRITE) !== 0 ? 1 : 0;
-  m.facts[1] = m.task.kind[t] === REF_PIN ? 1 : 0;
+  m.facts[1] = m.task.kind[t] === REF_GET ? 0 : 1;
   m.facts[2] = (flags & T_LONGTERM) !== 0 ? 1 : 0;
   m.facts[3] = frame;
   m.facts[4] = (m.pte[pte]! & P_WRITE) !== 0 ? 1 : 0;

@@ -4,6 +4,7 @@ import { Rng } from '../domain/rng.ts';
 import type { Setup } from '../domain/setup.ts';
 import { type RunResult, runScenario } from '../executor/run.ts';
 import { World } from '../executor/simulated.ts';
+import { traceScenario } from '../executor/trace.ts';
 import {
   F_ANON,
   F_BUFFERS,
@@ -264,6 +265,21 @@ describe('outcomes', () => {
       expect([last(refused), refused.result.errnos.get(1)]).toEqual(['refused', errno]);
       expect([refused.result.costs.refused, cached(refused)]).toEqual([1, '3/1/0 dirty buffers covered']);
       expect(last(run(ANON, policy, 'h1 = P: gup A fixed_buffer W LONGTERM'))).toBe('done');
+    }
+  });
+
+  it('refused only after the pin: io_uring up to v6.4 leaves a private file page copied (seen on 6.1)', () => {
+    const steps = 'h1 = P: gup M fixed_buffer W LONGTERM\nother: buffered_write f\nP: read M';
+    const setup = { ...pagesOf(['private-file'], 'ext4-v5.18'), mms: 1, refs: 1, pinBias: 1024 };
+    for (const [policy, errno] of [
+      [V57, 'EOPNOTSUPP'],
+      [V62, 'EOPNOTSUPP'],
+      [V65, undefined],
+    ] as const) {
+      const trace = traceScenario({ setup, steps: parseSteps(steps) }, policy);
+      expect(trace.result.errnos.get(0)).toBe(errno);
+      expect(trace.steps[2]!.observations[0]!.seen).toBe('f@0');
+      expect(trace.result.verdict).toBe('not violated');
     }
   });
 

@@ -13,8 +13,7 @@
  *   zero page or a private file page likewise (B18, B19). The filesystem's state is taken off a clean folio
  *   under a pin (B47).
  * Not modelled: swap counts (nothing is swapped out, so map + swap count is the map count); KSM; the
- *   stable-write test of swap; THP and hugetlb, which had the same idea in code of their own; fsdax. B58 is
- *   tested before pinning here, not after.
+ *   stable-write test of swap; THP and hugetlb, which had the same idea in code of their own; fsdax.
  */
 import { otherwise, type Policy, rule } from '../machine/decisions.ts';
 
