@@ -1,0 +1,414 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { CompileError, compileExecutor } from './compile.ts';
+import { openHost } from './host.ts';
+import { LIVE_CALLERS } from './probe.ts';
+import type { Kernel, LiveCaller, LivePage, LiveProgram, LiveResult, LiveStep } from './protocol.ts';
+import { FILE_TOKEN } from './protocol.ts';
+
+const MISSING = await compileExecutor()
+  .then(() => '')
+  .catch((error: Error) => {
+    if (error instanceof CompileError) return error.message;
+    throw error;
+  });
+const ROOT = process.getuid?.() === 0;
+
+const ANON: LivePage = { kind: 'anon', prot: 'rw', file: -1 };
+const SHARED: LivePage = { kind: 'shared-file', prot: 'rw', file: 0 };
+const PRIVATE: LivePage = { kind: 'private-file', prot: 'rw', file: 0 };
+
+const read = (mm: number, page = 0): LiveStep => ({ op: 'read', mm, page });
+const write = (mm: number, token: number, page = 0): LiveStep => ({ op: 'write', mm, page, token });
+const fork = (mm: number, child: number): LiveStep => ({ op: 'fork', mm, child });
+const gup = (mm: number, ref: number, caller: LiveCaller, page = 0): LiveStep => {
+  return { op: 'gup', mm, page, ref, caller };
+};
+const load = (ref: number): LiveStep => ({ op: 'dma_read', ref });
+const store = (ref: number, token: number): LiveStep => ({ op: 'dma_write', ref, token });
+const unpin = (ref: number): LiveStep => ({ op: 'unpin', ref });
+
+const anon = (...steps: LiveStep[]): LiveProgram => ({ pages: [ANON], files: [], steps });
+const onFile = (page: LivePage, ...steps: LiveStep[]): LiveProgram => {
+  return { pages: [page], files: [page.kind === 'shmem' ? 'shmem' : 'dir'], steps };
+};
+/** Steps in short: the value seen, or what else came of it. */
+const short = ({ steps, end }: LiveResult): unknown[] => [
+  ...steps.map(({ outcome, value, why }) => (outcome === 'done' ? (value ?? 'done') : `${outcome} ${why}`)),
+  end,
+];
+
+describe.skipIf(MISSING !== '')(`programs on this machine${MISSING && `: ${MISSING}`}`, () => {
+  let dir = '';
+  let host: Kernel;
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'gupfuzz-host-'));
+    host = await openHost({ dir, alarm: 20_000 });
+  }, 60_000);
+  afterAll(async () => {
+    await host?.close();
+    const left = readdirSync(dir);
+    rmSync(dir, { recursive: true, force: true });
+    expect(left).toEqual([]); // the executor removes its files
+  });
+
+  const one = async (program: LiveProgram, on: Kernel = host): Promise<unknown[]> => {
+    return short((await on.run([program]))[0]!);
+  };
+  /** Skips a test where this kernel, or this user, cannot. */
+  const needs = (test: TestContext, ...callers: LiveCaller[]): void => {
+    for (const caller of callers) {
+      const why = host.capabilities.callers[caller];
+      if (why !== '') test.skip(`${caller}: ${why}`);
+    }
+  };
+  const needsFeature = (test: TestContext, name: string): void => {
+    const why = host.capabilities.features[name];
+    if (why !== '') test.skip(`${name}: ${why}`);
+  };
+
+  it('says what it offers', () => {
+    expect(host.name).toMatch(/^host \d+\.\d+$/);
+    expect(Object.keys(host.capabilities.callers)).toEqual([...LIVE_CALLERS]);
+    expect(Object.keys(host.capabilities.features)).toEqual(
+      expect.arrayContaining(['kmsg', 'pageout', 'drop_caches', 'disk']),
+    );
+  });
+
+  it('what a process stores is its own after fork, and goes with it', async () => {
+    expect(
+      await one(
+        anon(
+          read(0),
+          write(0, 2),
+          fork(0, 1),
+          write(1, 4),
+          read(0),
+          read(1),
+          fork(1, 2),
+          { op: 'exit', mm: 1 },
+          read(2),
+        ),
+      ),
+    ).toEqual([0, 'done', 'done', 'done', 2, 4, 'done', 'done', 4, 'ok']);
+  });
+
+  it('munmap, mprotect, madvise', async () => {
+    const two: LiveProgram = {
+      pages: [ANON, ANON],
+      files: [],
+      steps: [
+        write(0, 1),
+        write(0, 2, 1),
+        { op: 'madvise', mm: 0, page: 0, advice: 'dontneed' },
+        read(0),
+        { op: 'mprotect', mm: 0, page: 1, prot: 'r' },
+        { op: 'mprotect', mm: 0, page: 1, prot: 'rw' },
+        write(0, 7, 1),
+        { op: 'munmap', mm: 0, page: 0 },
+        read(0, 1),
+      ],
+    };
+    expect(await one(two)).toEqual(['done', 'done', 'done', 0, 'done', 'done', 'done', 'done', 7, 'ok']);
+  });
+
+  it('fork + fixed buffer: the parent and its device see the same page', async (test) => {
+    needs(test, 'fixed_buffer');
+    expect(
+      await one(
+        anon(
+          write(0, 1),
+          gup(0, 0, 'fixed_buffer'),
+          fork(0, 1),
+          write(0, 4),
+          load(0),
+          read(1),
+          store(0, 7),
+          read(0),
+          read(1),
+          unpin(0),
+        ),
+      ),
+    ).toEqual(['done', 'done', 'done', 'done', 4, 1, 'done', 7, 1, 'done', 'ok']);
+  });
+
+  it('vmsplice by a child: it does not get to see what the parent stores later', async (test) => {
+    needs(test, 'vmsplice');
+    expect(
+      await one(
+        anon(
+          write(0, 1),
+          fork(0, 1),
+          gup(1, 0, 'vmsplice'),
+          { op: 'munmap', mm: 1, page: 0 },
+          write(0, 5),
+          load(0),
+          load(0),
+          unpin(0),
+          load(0),
+        ),
+      ),
+    ).toEqual([
+      'done',
+      'done',
+      'done',
+      'done',
+      'done',
+      1,
+      1,
+      'done',
+      'unsupported the reference is released',
+      'ok',
+    ]);
+  });
+
+  it('a process_vm call holds its page until its one transfer', async (test) => {
+    needs(test, 'process_vm_readv', 'process_vm_writev');
+    expect(
+      await one(
+        anon(
+          write(0, 1),
+          gup(0, 0, 'process_vm_readv'),
+          write(0, 3),
+          load(0),
+          load(0),
+          unpin(0),
+          gup(0, 1, 'process_vm_writev'),
+          store(1, 8),
+          read(0),
+          unpin(1),
+          gup(0, 2, 'process_vm_writev'),
+          unpin(2),
+          read(0),
+        ),
+      ),
+    ).toEqual([
+      'done',
+      'done',
+      'done',
+      3,
+      'unsupported one transfer per call',
+      'done',
+      'done',
+      'done',
+      8,
+      'done',
+      'done',
+      'done',
+      8,
+      'ok',
+    ]);
+  });
+
+  it('a GUP that the mapping does not allow is refused', async (test) => {
+    needs(test, 'process_vm_writev', 'fixed_buffer');
+    const readOnly: LiveProgram = {
+      pages: [{ kind: 'anon', prot: 'r', file: -1 }],
+      files: [],
+      steps: [gup(0, 0, 'process_vm_writev'), gup(0, 1, 'fixed_buffer'), load(0), read(0)],
+    };
+    expect(await one(readOnly)).toEqual([
+      'refused EFAULT',
+      'refused EFAULT',
+      'unsupported no such reference',
+      0,
+      'ok',
+    ]);
+  });
+
+  it('O_DIRECT in and out of a page', async (test) => {
+    needs(test, 'o_direct_read', 'o_direct_write');
+    expect(
+      await one(
+        anon(
+          write(0, 1),
+          { op: 'dio', mm: 0, page: 0, write: true, token: 2 },
+          {
+            op: 'dio',
+            mm: 0,
+            page: 0,
+            write: false,
+            token: 3,
+          },
+          read(0),
+        ),
+      ),
+    ).toEqual(['done', 1, 'done', 3, 'ok']);
+  });
+
+  it('a file: mapped, read, written, on disk, and as new for the next program', async (test) => {
+    needsFeature(test, 'disk');
+    const program = onFile(
+      SHARED,
+      read(0),
+      write(0, 2),
+      { op: 'buffered_read', file: 0 },
+      { op: 'fsync', file: 0 },
+      { op: 'buffered_write', file: 0, token: 5 },
+      read(0),
+      { op: 'wb_start', file: 0, mode: 'NONE' },
+      { op: 'wb_end', file: 0 },
+      { op: 'wb_start', file: 0, mode: 'ALL' },
+      { op: 'reclaim', file: 0 },
+      { op: 'drop_caches', file: 0 },
+      { op: 'fsync', file: 0 },
+    );
+    const expected = [FILE_TOKEN, 'done', 2, 2, 'done', 5, 'done', 'done', 'done', 'done', 'done', 5, 'ok'];
+    const results = await host.run([program, program, program]);
+    expect(results.map(short)).toEqual([expected, expected, expected]);
+  });
+
+  it('private file pages and shmem', async () => {
+    expect(
+      await one(onFile(PRIVATE, read(0), write(0, 2), read(0), { op: 'buffered_read', file: 0 })),
+    ).toEqual([FILE_TOKEN, 'done', 2, FILE_TOKEN, 'ok']);
+    const shmem: LivePage = { kind: 'shmem', prot: 'rw', file: 0 };
+    expect(await one(onFile(shmem, read(0), fork(0, 1), write(1, 3), read(0)))).toEqual([
+      0,
+      'done',
+      'done',
+      3,
+      'ok',
+    ]);
+  });
+
+  it('a process that dies of a signal ends its program, not the next', async () => {
+    const dead = anon(write(0, 1), { op: 'munmap', mm: 0, page: 0 }, write(0, 3), read(0));
+    const results = await host.run([dead, anon(read(0))]);
+    expect(results.map(short)).toEqual([
+      ['done', 'done', 'killed'],
+      [0, 'ok'],
+    ]);
+    expect(results[0]!.why).toBe('SIGSEGV');
+  });
+
+  it('a program that takes longer than its alarm is given up', async () => {
+    const hasty = await openHost({ dir, alarm: 0 });
+    const results = await hasty.run([anon(read(0), fork(0, 1), read(1)), anon(read(0))]);
+    await hasty.close();
+    expect(results.map(({ end }) => end)).toEqual(['timeout', 'timeout']);
+  });
+
+  it('what makes no sense is failed or unsupported, and nothing else breaks', async () => {
+    const results = await host.run([
+      anon(read(3), unpin(9)),
+      anon({ op: 'fsync', file: 2 }),
+      { pages: new Array(40).fill(ANON), files: [], steps: [read(0)] },
+      anon(read(0)),
+    ]);
+    expect(results.map(short)).toEqual([
+      ['unsupported no such process', 'unsupported no such reference', 'ok'],
+      ['failed'],
+      ['failed'],
+      [0, 'ok'],
+    ]);
+  });
+
+  it('an executor that dies or hangs costs one program', async () => {
+    // Stands in for the executor: passes programs on, but dies at one with 11 pages and sleeps at one with 12.
+    const real = await compileExecutor();
+    const fake = join(dir, 'fake.sh');
+    writeFileSync(
+      fake,
+      `#!/bin/sh
+[ "$1" = --probe ] && exec ${real} "$@"
+while read -r word id rest; do
+  [ "$word" = program ] || continue
+  case "$rest" in
+    "pages 11 "*) exit 3 ;;
+    "pages 12 "*) exec sleep 1000 ;;
+  esac
+  printf 'result %s\\n0 done 5\\nend %s ok\\n' "$id" "$id"
+done
+`,
+      { mode: 0o755 },
+    );
+    const kernel = await openHost({ dir, executor: fake, alarm: 1, patience: 3000 });
+    const of = (pages: number): LiveProgram => ({
+      pages: new Array(pages).fill(ANON),
+      files: [],
+      steps: [read(0)],
+    });
+    const results = await kernel.run([of(1), of(11), of(1), of(12), of(1), of(11)]);
+    await kernel.close();
+    rmSync(fake);
+    expect(results.map(short)).toEqual([
+      [5, 'ok'],
+      ['failed'],
+      [5, 'ok'],
+      ['timeout'],
+      [5, 'ok'],
+      ['failed'],
+    ]);
+    expect(results[1]!.why).toBe('the executor ended: exit 3');
+  }, 30_000);
+
+  it('3,000 programs leave nothing behind', async (test) => {
+    needs(test, 'vmsplice', 'fixed_buffer', 'process_vm_readv', 'process_vm_writev');
+    const parent = process.pid;
+    const children = (of: number): number[] => {
+      const out = execFileSync('ps', ['-o', 'pid=', '--ppid', String(of)], { encoding: 'utf8' });
+      return out
+        .split('\n')
+        .map(Number)
+        .filter((pid) => pid > 0);
+    };
+    const ours = new Set(children(parent));
+    const kernel = await openHost({ dir, alarm: 20_000 });
+    const callers: readonly LiveCaller[] = [
+      'vmsplice',
+      'fixed_buffer',
+      'process_vm_readv',
+      'process_vm_writev',
+    ];
+    // References are left for the end of the program to release, but for one kind.
+    const programs = Array.from({ length: 3000 }, (_, i): LiveProgram => {
+      const caller = callers[i % callers.length]!;
+      const steps = [write(0, 1), gup(0, 0, caller), fork(0, 1), write(1, 4), gup(1, 1, 'vmsplice'), read(1)];
+      if (i % 3 === 0) steps.push(unpin(0));
+      if (i % 50 === 0) steps.push({ op: 'munmap', mm: 0, page: 0 }, read(0));
+      return i % 10 === 0 ? onFile(SHARED, ...steps) : anon(...steps);
+    });
+    const looks: { fds: number; threads: string; memory: number; children: number }[] = [];
+    let executor = 0;
+    const look = (): void => {
+      const mine = children(parent).filter((pid) => !ours.has(pid) && existsSync(`/proc/${pid}/cmdline`));
+      executor = mine.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('--cpu'))!;
+      const status = readFileSync(`/proc/${executor}/status`, 'latin1');
+      looks.push({
+        fds: readdirSync(`/proc/${executor}/fd`).length,
+        threads: /Threads:\s*(\d+)/.exec(status)![1]!,
+        memory: Number(/VmSize:\s*(\d+)/.exec(status)![1]),
+        children: readFileSync(`/proc/${executor}/task/${executor}/children`, 'latin1')
+          .split(' ')
+          .filter((w) => w).length,
+      });
+    };
+    const results: LiveResult[] = [];
+    for (let from = 0; from < programs.length; from += 1000) {
+      results.push(...(await kernel.run(programs.slice(from, from + 1000))));
+      look();
+    }
+    await kernel.close();
+    expect(new Set(results.map(({ end }) => end))).toEqual(new Set(['ok', 'killed']));
+    expect(results.filter(({ end }) => end === 'killed')).toHaveLength(60);
+    expect(looks[1]).toEqual(looks[0]);
+    expect(looks[2]).toEqual(looks[0]);
+    expect(looks[0]!.children).toBe(0);
+    expect(existsSync(`/proc/${executor}`)).toBe(false);
+  }, 120_000);
+
+  it.skipIf(!ROOT)(
+    'several executors share the programs',
+    async () => {
+      const kernel = await openHost({ dir, executors: 3, alarm: 20_000 });
+      const results = await kernel.run(Array.from({ length: 300 }, (_, i) => anon(write(0, i + 1), read(0))));
+      await kernel.close();
+      expect(results.map(({ steps }) => steps[1]?.value)).toEqual(results.map((_, i) => i + 1));
+    },
+    60_000,
+  );
+});

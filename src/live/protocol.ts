@@ -1,0 +1,221 @@
+/**
+ * What the executor (executor.c) is told and what it answers: lines of ASCII, the same over a pipe to a process on
+ * this machine and over the serial line of a VM.
+ *
+ * A program is a scenario in numbers that need no model: mms and references are numbered in the order in which the
+ * scenario makes them and never reused (mm 0 is the first process), pages and files as in the setup. A store writes
+ * its token, which is 1 + the index of its step; file f holds `FILE_TOKEN + f` at the start, shmem and anonymous
+ * pages hold 0. Every content is one 64-bit word at the start of the page, and the same word in every 512-byte sector
+ * of it, so that what is seen needs no interpretation.
+ *
+ *     program 17 pages 2 files 1 alarm 2000
+ *     file 0 dir
+ *     page 0 anon rw -
+ *     page 1 shared-file rw 0
+ *     step fork 0 1
+ *     step gup 1 0 0 fixed_buffer
+ *     ...
+ *     end
+ *
+ * The answer has a line per step executed, and ends with how the program ended:
+ *
+ *     result 17
+ *     0 done
+ *     1 refused EOPNOTSUPP
+ *     2 done 3
+ *     2 log WARNING: ...
+ *     end 17 ok
+ */
+import type { Caller, PageKind } from '../domain/kinds.ts';
+
+/** What file f holds at the start is FILE_TOKEN + f. */
+export const FILE_TOKEN = 256;
+
+/** Callers that a user program can be, without a driver (docs/live.md). */
+export type LiveCaller = Extract<
+  Caller,
+  'vmsplice' | 'fixed_buffer' | 'process_vm_readv' | 'process_vm_writev' | 'o_direct_read' | 'o_direct_write'
+>;
+
+/** One step. `mm`, `ref`: numbers of the program; `page`, `file`: index in its lists; `token`: what is stored. */
+export type LiveStep =
+  | { readonly op: 'fork'; readonly mm: number; readonly child: number }
+  | { readonly op: 'exit'; readonly mm: number }
+  | { readonly op: 'munmap' | 'read'; readonly mm: number; readonly page: number }
+  | { readonly op: 'write'; readonly mm: number; readonly page: number; readonly token: number }
+  | { readonly op: 'mprotect'; readonly mm: number; readonly page: number; readonly prot: 'r' | 'rw' }
+  | {
+      readonly op: 'madvise';
+      readonly mm: number;
+      readonly page: number;
+      readonly advice: 'dontneed' | 'dontfork' | 'dofork';
+    }
+  | {
+      readonly op: 'gup';
+      readonly mm: number;
+      readonly page: number;
+      readonly ref: number;
+      readonly caller: LiveCaller;
+    }
+  /** Lets go. For process_vm_* the call ends without moving data. */
+  | { readonly op: 'unpin'; readonly ref: number }
+  | { readonly op: 'dma_read'; readonly ref: number }
+  | { readonly op: 'dma_write'; readonly ref: number; readonly token: number }
+  /**
+   * The whole of an O_DIRECT read or write: gup and dio_end of the scenario in one, at the place of the gup. Reading
+   * stores `token`; writing shows what was in the buffer.
+   */
+  | {
+      readonly op: 'dio';
+      readonly mm: number;
+      readonly page: number;
+      readonly write: boolean;
+      readonly token: number;
+    }
+  | { readonly op: 'wb_start'; readonly file: number; readonly mode: 'NONE' | 'ALL' }
+  | { readonly op: 'wb_end' | 'fsync' | 'reclaim' | 'drop_caches' | 'buffered_read'; readonly file: number }
+  | { readonly op: 'buffered_write'; readonly file: number; readonly token: number };
+
+export interface LivePage {
+  readonly kind: PageKind;
+  readonly prot: 'r' | 'rw';
+  /** Index of the file page mapped, or -1. */
+  readonly file: number;
+}
+
+export interface LiveProgram {
+  readonly pages: readonly LivePage[];
+  /** `dir`: a file in the executor's folder, on whatever filesystem that is; `shmem`: a memfd. */
+  readonly files: readonly ('dir' | 'shmem')[];
+  readonly steps: readonly LiveStep[];
+}
+
+/** What became of a step. `value`: the token seen, of steps that observe (load, device load, read(2), disk at fsync). */
+export interface LiveOutcome {
+  readonly outcome: 'done' | 'refused' | 'unsupported';
+  /** Of a refusal: `EFAULT`; of an unsupported step: why, in words. */
+  readonly why: string;
+  readonly value: number | undefined;
+  /** Kernel log lines that came up during the step: WARN, BUG. */
+  readonly log: readonly string[];
+}
+
+export type LiveEnd = 'ok' | 'timeout' | 'killed' | 'failed';
+
+export interface LiveResult {
+  /** One per step executed. */
+  readonly steps: readonly LiveOutcome[];
+  /** `timeout`: no answer within the alarm; `killed`: a process died of a signal; `failed`: the executor's own trouble. */
+  readonly end: LiveEnd;
+  /** Signal, or what failed. */
+  readonly why: string;
+}
+
+/** What a kernel offers, by `probe`. */
+export interface Capabilities {
+  /** `uname -r`. */
+  readonly release: string;
+  /** Filesystem type of the executor's folder: ext4, tmpfs, overlay, ... */
+  readonly filesystem: string;
+  /** By caller: '' if it works, else why not. */
+  readonly callers: Readonly<Record<LiveCaller, string>>;
+  /** By name of an event or observation that may be missing: '' if it works, else why not. */
+  readonly features: Readonly<Record<string, string>>;
+}
+
+/** Runs programs somewhere. */
+export interface Kernel {
+  /** For people: `host 6.18`, `vm 6.1.0-…`. */
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  /** Results in the order of the programs, one each; never throws for what a program does. */
+  run(programs: readonly LiveProgram[]): Promise<LiveResult[]>;
+  close(): Promise<void>;
+}
+
+/** The lines of one program. `alarm`: milliseconds after which it is given up. */
+export function encodeProgram(id: number, program: LiveProgram, alarm: number): string {
+  const { pages, files, steps } = program;
+  const lines = [`program ${id} pages ${pages.length} files ${files.length} alarm ${alarm}`];
+  files.forEach((file, i) => {
+    lines.push(`file ${i} ${file}`);
+  });
+  pages.forEach(({ kind, prot, file }, i) => {
+    lines.push(`page ${i} ${kind} ${prot} ${file < 0 ? '-' : file}`);
+  });
+  for (const step of steps) lines.push(`step ${stepWords(step).join(' ')}`);
+  lines.push('end');
+  return `${lines.join('\n')}\n`;
+}
+
+function stepWords(step: LiveStep): (string | number)[] {
+  switch (step.op) {
+    case 'fork':
+      return [step.op, step.mm, step.child];
+    case 'exit':
+      return [step.op, step.mm];
+    case 'munmap':
+    case 'read':
+      return [step.op, step.mm, step.page];
+    case 'write':
+      return [step.op, step.mm, step.page, step.token];
+    case 'mprotect':
+      return [step.op, step.mm, step.page, step.prot];
+    case 'madvise':
+      return [step.op, step.mm, step.page, step.advice];
+    case 'gup':
+      return [step.op, step.mm, step.page, step.ref, step.caller];
+    case 'unpin':
+    case 'dma_read':
+      return [step.op, step.ref];
+    case 'dma_write':
+      return [step.op, step.ref, step.token];
+    case 'dio':
+      return [step.op, step.mm, step.page, step.write ? 'write' : 'read', step.token];
+    case 'wb_start':
+      return [step.op, step.file, step.mode];
+    case 'buffered_write':
+      return [step.op, step.file, step.token];
+    default:
+      return [step.op, step.file];
+  }
+}
+
+/** Reads the answers of the executor, line by line; `push` returns a result when one is complete. */
+export class ResultReader {
+  #id = -1;
+  #steps: { outcome: LiveOutcome['outcome']; why: string; value: number | undefined; log: string[] }[] = [];
+
+  /** A line that is none of the protocol is ignored: a serial line carries kernel messages too. */
+  push(line: string): { readonly id: number; readonly result: LiveResult } | undefined {
+    const [first, second, third, ...rest] = line.trim().split(' ');
+    if (first === 'result') {
+      this.#id = Number(second);
+      this.#steps = [];
+      return undefined;
+    }
+    if (first === 'end' && Number(second) === this.#id && this.#id >= 0) {
+      const result: LiveResult = { steps: this.#steps, end: third as LiveEnd, why: rest.join(' ') };
+      const id = this.#id;
+      this.#id = -1;
+      this.#steps = [];
+      return { id, result };
+    }
+    const at = Number(first);
+    if (this.#id < 0 || first === undefined || first === '' || !Number.isInteger(at) || at < 0)
+      return undefined;
+    if (second === 'log') {
+      this.#steps[at]?.log.push([third, ...rest].join(' '));
+      return undefined;
+    }
+    if (at !== this.#steps.length || (second !== 'done' && second !== 'refused' && second !== 'unsupported'))
+      return undefined;
+    this.#steps.push({
+      outcome: second,
+      why: second === 'done' ? '' : [third, ...rest].filter((w) => w !== undefined).join(' '),
+      value: second === 'done' && third !== undefined ? Number(third) : undefined,
+      log: [],
+    });
+    return undefined;
+  }
+}
