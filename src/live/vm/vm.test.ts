@@ -1,0 +1,138 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { type Kernel, type LiveProgram, ResultReader } from '../protocol.ts';
+import { listKernels } from './cache.ts';
+import { onPath, QEMU } from './machine.ts';
+import { staticBinary } from './parts.ts';
+import { openVm, openVms } from './vm.ts';
+
+const kernels = listKernels();
+const missing = !onPath(QEMU)
+  ? `${QEMU} is missing`
+  : kernels.length === 0
+    ? 'no kernel in the cache: npm run kernels'
+    : '';
+const title = missing === '' ? 'a VM' : `a VM (skipped: ${missing})`;
+
+/** Answers the protocol, and does to the kernel what the number of pages says. */
+const EXECUTOR = `
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static void to(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		exit(3);
+	close(fd);
+}
+int main(int argc, char **argv)
+{
+	char line[300];
+	int id = 0, pages = 0;
+	if (strcmp(argv[argc - 1], "--probe") == 0)
+		return puts("cap release pretended\\ncap filesystem ext4\\ncap vmsplice ok\\ncap zram no\\ncap end ok") < 0;
+	while (fgets(line, sizeof line, stdin)) {
+		if (sscanf(line, "program %d pages %d", &id, &pages) == 2)
+			continue;
+		if (strcmp(line, "end\\n") != 0)
+			continue;
+		if (pages == 2) to("/proc/sysrq-trigger", "c");
+		if (pages == 3) for (;;) ;
+		if (pages == 4) to("/dev/kmsg", "<2>BUG: pretended\\n");
+		if (pages == 4) usleep(200000);
+		if (pages == 5) exit(7);
+		printf("result %d\\n0 done %d\\nend %d ok\\n", id, pages, id);
+		fflush(stdout);
+	}
+	return 0;
+}
+`;
+
+const withPages = (n: number): LiveProgram => ({
+  pages: Array.from({ length: n }, () => ({ kind: 'anon', prot: 'rw', file: -1 }) as const),
+  files: [],
+  steps: [{ op: 'read', mm: 0, page: 0 }],
+});
+
+describe.skipIf(missing !== '')(title, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gupfuzz-test-'));
+  const opened: Kernel[] = [];
+  afterAll(async () => {
+    await Promise.all(opened.map((vm) => vm.close()));
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('gives every program its result, whatever they do to the kernel', async () => {
+    const source = join(folder, 'stub.c');
+    writeFileSync(source, EXECUTOR);
+    const executor = staticBinary('test-executor', source);
+    const vm = await openVm({ kernel: kernels[0].release, executor, dir: folder, alarm: 100 });
+    opened.push(vm);
+    expect(vm.capabilities.release).toBe('pretended');
+    expect(vm.capabilities.features).toEqual({ zram: 'no' });
+    expect(await vm.run([])).toEqual([]);
+
+    const kinds = [1, 1, 2, 1, 3, 4, 5, 1];
+    const results = await vm.run(kinds.map(withPages));
+    expect(results.map(({ end }) => end)).toEqual([
+      'ok',
+      'ok',
+      'killed',
+      'ok',
+      'timeout',
+      'ok',
+      'failed',
+      'ok',
+    ]);
+    expect(results[2].why).toMatch(/panic|crash|Oops|BUG/);
+    expect(results[4].why).toBe('the kernel does not answer');
+    expect(results[5].steps[0].log).toEqual(['BUG: pretended']);
+    expect(results[6].why).toBe('the executor ended: status 7');
+    for (const i of [0, 1, 3, 5, 7]) expect(results[i].steps[0].value).toBe(kinds[i]);
+
+    // More than are sent ahead.
+    const many = await vm.run(Array.from({ length: 300 }, () => withPages(1)));
+    expect(many.every(({ end }) => end === 'ok')).toBe(true);
+    expect(many).toHaveLength(300);
+
+    await vm.close();
+    expect(readdirSync(folder)).toEqual(['stub.c']);
+    expect((await vm.run([withPages(1)]))[0]).toMatchObject({ end: 'failed', why: 'closed' });
+  });
+
+  it('runs the real executor on an ext4 of its own', async () => {
+    const [vm] = await openVms([{ kernel: kernels[0].release }]);
+    opened.push(vm);
+    expect(vm.capabilities).toMatchObject({ release: kernels[0].release, filesystem: 'ext4' });
+    const program: LiveProgram = {
+      pages: [{ kind: 'shared-file', prot: 'rw', file: 0 }],
+      files: ['dir'],
+      steps: [
+        { op: 'write', mm: 0, page: 0, token: 1 },
+        { op: 'fsync', file: 0 },
+      ],
+    };
+    const [result] = await vm.run([program]);
+    expect(result.end).toBe('ok');
+    expect(result.steps.map(({ outcome, value }) => [outcome, value])).toEqual([
+      ['done', undefined],
+      ['done', 1],
+    ]);
+  });
+});
+
+it('what is lost with a machine closes as any result', () => {
+  const reader = new ResultReader();
+  reader.push('result 3');
+  reader.push('0 done');
+  expect(reader.push('end 3 timeout the kernel does not answer')?.result).toEqual({
+    steps: [{ outcome: 'done', why: '', value: undefined, log: [] }],
+    end: 'timeout',
+    why: 'the kernel does not answer',
+  });
+});
