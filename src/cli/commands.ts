@@ -50,9 +50,19 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./mutate.ts')).mutate,
   },
   {
+    usage: 'live <what> [files..]',
+    describe: 'Run scenarios on real kernels, this one or in a VM, and compare with policies',
+    load: async () => (await import('./live.ts')).live,
+  },
+  {
     usage: 'show <file>',
     describe: 'Show a counterexample as columns, mail text, steps or JSON',
     load: async () => (await import('./show.ts')).show,
+  },
+  {
+    usage: 'export <file>',
+    describe: 'Write a counterexample as a C program in the style of the kernel selftests',
+    load: async () => (await import('./export.ts')).exportCommand,
   },
   {
     usage: 'validate <files..>',

@@ -1,0 +1,108 @@
+/** `gupfuzz live`: scenarios on real kernels, next to what the policies say. */
+import { type Command, defineCommand } from './command.ts';
+import { usageError } from './exit.ts';
+
+export const LIVE_WHAT = ['probe', 'run', 'fuzz', 'vm'] as const;
+const RUNS_MAX = 100_000_000;
+const REPEAT_MAX = 100_000;
+export const LIVE_POLICY = 'v6.5-longterm-ban';
+export const LIVE_RUNS = 1000;
+
+export interface LiveOptions {
+  readonly what: (typeof LIVE_WHAT)[number];
+  readonly paths: readonly string[];
+  /** Empty: all for run, the newest for fuzz. */
+  readonly policies: readonly string[];
+  readonly repeat: number;
+  readonly runs: number | undefined;
+  readonly seed: number;
+  readonly out: string | undefined;
+  /** Of `vm`: releases in the cache, or paths. */
+  readonly kernels: readonly string[];
+  readonly modules: string | undefined;
+  readonly dir: string | undefined;
+  readonly allowHost: boolean;
+  readonly brief: boolean;
+}
+
+export const live: Command = defineCommand<LiveOptions>({
+  usage: 'live <what> [files..]',
+  describe: 'Run scenarios on real kernels, this one or in a VM, and compare with policies',
+  builder: (yargs) =>
+    yargs
+      .positional('what', { type: 'string', describe: `${LIVE_WHAT.join(', ')}` })
+      .positional('files', { type: 'string', describe: 'of run and vm: files, or folders of *.gup.json' })
+      .option('policy', {
+        alias: 'p',
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        describe: 'id, alias or ./module.ts; of run may be repeated',
+        defaultDescription: `run: all; fuzz: ${LIVE_POLICY}`,
+      })
+      .option('repeat', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'runs of each file; of fuzz: of what disagreed',
+        defaultDescription: '10',
+      })
+      .option('runs', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'random scenarios of fuzz, or of vm instead of files',
+        defaultDescription: String(LIVE_RUNS),
+      })
+      .option('seed', { type: 'string', requiresArg: true, describe: 'of fuzz', defaultDescription: '1' })
+      .option('out', {
+        alias: 'o',
+        type: 'string',
+        requiresArg: true,
+        describe: 'folder for what fuzz finds: a scenario to replay, and what was seen',
+      })
+      .option('kernel', {
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        describe: 'of vm: release in the cache, newest, or the path of a bzImage; may be repeated',
+      })
+      .option('modules', { type: 'string', requiresArg: true, describe: 'of vm: folder of its modules' })
+      .option('dir', { type: 'string', requiresArg: true, describe: 'folder for the files of programs' })
+      .option('allow-host', {
+        type: 'boolean',
+        describe: 'run on this machine also what may make its kernel warn',
+      })
+      .option('brief', { type: 'boolean', describe: 'of run and vm: no table per file' })
+      .example('$0 live run counterexamples/', 'Which era does this kernel belong to?')
+      .example('$0 live fuzz --policy longterm-ban --runs 10k', 'Does it do what the policy says?')
+      .example('$0 live vm --kernel 5.10 --kernel 6.1 counterexamples/', 'Old kernels, in VMs')
+      .epilogue('Exit code: 1 if a promise is broken, or the kernel disagrees; unsupported is never a pass.'),
+  options: (args) => {
+    const what = args.oneOf('what', LIVE_WHAT)!;
+    const words = args.texts('files');
+    const paths = what === 'vm' && words[0] === 'run' ? words.slice(1) : words;
+    const kernels = args.texts('kernel');
+    const runs = args.whole('runs', 1, RUNS_MAX);
+    if (what === 'run' && paths.length === 0) throw usageError('live run needs files');
+    if ((what === 'probe' || what === 'fuzz') && paths.length > 0)
+      throw usageError(`live ${what} takes no files`);
+    if (what === 'vm' && kernels.length === 0) throw usageError('live vm needs --kernel');
+    if (what !== 'vm' && kernels.length > 0) throw usageError('--kernel is for live vm');
+    if (what === 'vm' && paths.length > 0 && runs !== undefined)
+      throw usageError('live vm takes files or --runs, not both');
+    return {
+      what,
+      paths,
+      policies: args.texts('policy'),
+      repeat: args.whole('repeat', 1, REPEAT_MAX) ?? 10,
+      runs,
+      seed: args.whole('seed', 0, 2 ** 31 - 1) ?? 1,
+      out: args.text('out'),
+      kernels,
+      modules: args.text('modules'),
+      dir: args.text('dir'),
+      allowHost: args.flag('allow-host'),
+      brief: args.flag('brief'),
+    };
+  },
+  run: async (options) => (await import('./live-run.ts')).runLive(options),
+});

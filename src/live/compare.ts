@@ -1,0 +1,524 @@
+/**
+ * What a policy predicts for a scenario on a real kernel, and whether the kernel did that.
+ *
+ * The kernel is free where the model is not: writeback ends when the device is done, reclaim may do nothing. So the
+ * model is run as a set of states. Before a step each state may take the freedoms; after it those states are kept
+ * that did what the kernel was seen to do. If none is left, kernel and policy disagree.
+ */
+import { Columns } from '../domain/columns.ts';
+import { BLOCKED, DONE, NO_EFFECT, REFUSED, SKIPPED } from '../domain/kinds.ts';
+import { type Setup, shapeOf } from '../domain/setup.ts';
+import { INVALID, World } from '../executor/simulated.ts';
+import { advance } from '../fuzz/generate.ts';
+import { F_WRITEBACK, NO_PFN } from '../machine/machine.ts';
+import { type AnyPolicy, type ExpandedPolicy, expanded } from '../machine/tables.ts';
+import { gupVariant } from '../ops/gup.ts';
+import { OPS } from '../ops/index.ts';
+import { aOf, bOf, cOf, OP_KINDS, opOf, pack } from '../ops/op.ts';
+import type { Observation, ObservationKind } from '../property/property.ts';
+import { CALLER_CONTRACTS } from '../reference/promises.ts';
+import { EXCUSES, HANDLE_VOID, LEAK, MATCH, Reference } from '../reference/reference.ts';
+import { Binding, type Scenario, type Step } from '../scenario/scenario.ts';
+import { FILE_TOKEN, type LiveOutcome, type LiveResult } from './protocol.ts';
+import { type Translated, tokenOf, tokenText } from './translate.ts';
+
+/** Something that a kernel may or may not do, whatever its policy. */
+export interface Freedom {
+  readonly id: 'writeback-ends' | 'nothing-reclaimed' | 'advice-writes' | 'slow-path';
+  readonly reason: string;
+  readonly source: string;
+}
+
+export const FREEDOMS: readonly Freedom[] = [
+  {
+    id: 'writeback-ends',
+    reason: 'writeback that was started ends at any time, not only where the scenario says so',
+    source: 'mm/filemap.c: folio_end_writeback(), called by the completion of the I/O',
+  },
+  {
+    id: 'nothing-reclaimed',
+    reason: 'reclaim and drop_caches are requests: a page that was just used, or sits in an LRU batch, stays',
+    source:
+      'mm/vmscan.c: folio_check_references(); mm/truncate.c: mapping_evict_folio(); mm/swap.c: folio_batch',
+  },
+  {
+    id: 'advice-writes',
+    reason:
+      'fadvise(DONTNEED), which stands for drop_caches, first starts writeback of a dirty page, which may end in time',
+    source: 'mm/fadvise.c: generic_fadvise(), __filemap_fdatawrite_range() before invalidate_mapping_pages()',
+  },
+  {
+    id: 'slow-path',
+    reason: 'which callers try GUP-fast first differs between releases, and GUP-fast may always give up',
+    source: 'mm/gup.c: gup_fast_fallback()',
+  },
+];
+export type FreedomId = Freedom['id'];
+const ALL_FREEDOMS: readonly FreedomId[] = FREEDOMS.map((f) => f.id);
+
+/** Who observed; `outcome`: the step was refused or not; `log`: a warning of the kernel. */
+export type LiveObserver = 'load' | 'device-load' | 'dio-write' | 'file-read' | 'disk' | 'outcome' | 'log';
+
+export interface Disagreement {
+  /** Index of the step in the (substituted) scenario. */
+  readonly step: number;
+  readonly observer: LiveObserver;
+  /** What the policy allows, in words, sorted: `P@3`, `done`, `refused EFAULT`. */
+  readonly predicted: readonly string[];
+  readonly seen: string;
+}
+
+export interface Comparison {
+  readonly disagreements: readonly Disagreement[];
+  /** Freedoms without which they would disagree. */
+  readonly freedoms: readonly FreedomId[];
+  /** Contents and outcomes of gups that were compared. Zero says nothing. */
+  readonly observed: number;
+  /** '' or why the comparison ended early: a step was unsupported, or the program was not run to its end. */
+  readonly incomplete: string;
+}
+
+/** Predicted or seen for a step: by what name it goes. */
+interface Row {
+  /** In words, as `Disagreement.predicted`. */
+  readonly allowed: readonly string[];
+}
+
+const CONTENT: readonly ObservationKind[] = ['load', 'device-load', 'dio-write', 'file-read', 'disk'];
+const WB_START = OP_KINDS.indexOf('wb_start');
+const WB_END = OP_KINDS.indexOf('wb_end');
+const GUP = OP_KINDS.indexOf('gup');
+
+/** Labels of contents are numbers of the protocol; the byte tokens of a world are not. */
+interface State {
+  readonly columns: Uint8Array;
+  readonly labels: Int16Array;
+  /** The model warned: writeback of a folio without buffers. */
+  readonly warned: boolean;
+}
+
+interface Successor {
+  readonly state: State;
+  readonly outcome: 'done' | 'refused' | 'skipped' | 'blocked' | 'policy error';
+  readonly errno: string;
+  readonly observer: LiveObserver | undefined;
+  readonly value: number;
+}
+
+/** Enough for a scenario of the most steps that a file may have. */
+const TOKENS = 250;
+/** States after which we give up on telling them apart; a few freedoms give a handful. */
+const STATES_MAX = 512;
+
+/** The set of states in which a policy may be, given what was seen so far. */
+class Possible {
+  states: readonly State[];
+  readonly #world: World;
+  readonly #binding: Binding;
+  readonly #freedoms: ReadonlySet<FreedomId>;
+  readonly #setup: Setup;
+  #observer: LiveObserver | undefined;
+  #token = 0;
+  #warned = false;
+
+  constructor(setup: Setup, policy: ExpandedPolicy, freedoms: readonly FreedomId[]) {
+    this.#setup = setup;
+    this.#world = new World(setup, policy, TOKENS);
+    this.#world.checkInvariants = false;
+    this.#binding = new Binding(setup);
+    this.#freedoms = new Set(freedoms);
+    this.#world.onObservation = (o: Observation): void => {
+      if (o.kind === 'writeback-lost') this.#warned = true;
+      if (!CONTENT.includes(o.kind)) return;
+      this.#observer = o.kind as LiveObserver;
+      this.#token = o.token;
+    };
+    const labels = new Int16Array(TOKENS);
+    let next = 1;
+    setup.files.forEach((file, f) => {
+      if (file.filesystem !== 'shmem') labels[next++] = FILE_TOKEN + f;
+    });
+    this.states = [{ columns: this.#world.columns.snapshot(), labels, warned: false }];
+  }
+
+  /** All that may come of the step. Call `keep` with those that did. */
+  successors(step: Step, at: number): Successor[] {
+    const packed = this.#binding.pack(step);
+    const found = new Map<string, Successor>();
+    if (packed < 0) return [];
+    let slot = -1;
+    for (const before of step.op === 'drop_caches' ? this.#written(packed) : this.#free()) {
+      for (const variant of this.#variants(packed)) {
+        const after = this.#run(before, variant, at);
+        if (after === undefined) continue;
+        if (this.#world.slot >= 0) slot = this.#world.slot;
+        found.set(keyOf(after), after);
+      }
+      // A request that nobody follows.
+      if (this.#freedoms.has('nothing-reclaimed') && (step.op === 'reclaim' || step.op === 'drop_caches')) {
+        const idle = { state: before, outcome: 'done', errno: '', observer: undefined, value: 0 } as const;
+        found.set(keyOf(idle), idle);
+      }
+    }
+    if (found.size > 0) this.#binding.executed(step, { slot });
+    const all = [...found.values()];
+    // Who is blocked waits for writeback to end, and then does what another state does.
+    const moved = all.filter((s) => s.outcome !== 'blocked');
+    return (moved.length > 0 ? moved : all).slice(0, STATES_MAX);
+  }
+
+  keep(successors: readonly Successor[]): void {
+    const states = new Map(successors.map((s) => [stateKey(s.state), s.state]));
+    this.states = [...states.values()];
+  }
+
+  /** The states, and what becomes of them if writeback in flight ends now. */
+  #free(): readonly State[] {
+    if (!this.#freedoms.has('writeback-ends')) return this.states;
+    const found = new Map(this.states.map((s) => [stateKey(s), s]));
+    for (let file = 0; file < this.#setup.files.length; file++)
+      for (const state of [...found.values()]) {
+        this.#restore(state);
+        const { machine } = this.#world;
+        const pfn = machine.cache[file]!;
+        if (pfn === NO_PFN || (machine.flags[pfn]! & F_WRITEBACK) === 0) continue;
+        if (this.#world.step(pack(WB_END, file)) === INVALID) continue;
+        const ended = { ...state, columns: this.#world.columns.snapshot() };
+        found.set(stateKey(ended), ended);
+      }
+    return [...found.values()].slice(0, STATES_MAX);
+  }
+
+  /** The states, and what becomes of them if a dirty page is written first. */
+  #written(packed: number): readonly State[] {
+    const free = this.#free();
+    if (!this.#freedoms.has('advice-writes')) return free;
+    const found = new Map(free.map((s) => [stateKey(s), s]));
+    const world = this.#world;
+    for (const state of free) {
+      this.#restore(state);
+      this.#warned = false;
+      for (const step of [pack(WB_START, aOf(packed)), pack(WB_END, aOf(packed))]) {
+        if (world.ended || world.step(step) === INVALID) break;
+        const after = {
+          columns: world.columns.snapshot(),
+          labels: state.labels,
+          warned: state.warned || this.#warned,
+        };
+        found.set(stateKey(after), after);
+      }
+    }
+    return [...found.values()].slice(0, STATES_MAX);
+  }
+
+  /** Slow and fast. */
+  #variants(packed: number): readonly number[] {
+    if (opOf(packed) !== GUP || !this.#freedoms.has('slow-path')) return [packed];
+    const c = cOf(packed);
+    return [c & ~FAST, c | FAST].map((v) => pack(GUP, aOf(packed), bOf(packed), v));
+  }
+
+  #run(before: State, packed: number, at: number): Successor | undefined {
+    const world = this.#world;
+    this.#restore(before);
+    this.#observer = undefined;
+    this.#warned = false;
+    const next = world.reference.tokens[0]!;
+    const outcome = world.step(packed);
+    if (outcome === INVALID) {
+      // Writeback has ended by itself: there is nothing left to end.
+      if (opOf(packed) !== WB_END) return undefined;
+      return { state: before, outcome: 'done', errno: '', observer: undefined, value: 0 };
+    }
+    const labels = before.labels.slice();
+    if (world.reference.tokens[0]! > next) labels[next] = tokenOf(at);
+    const observer = this.#observer as LiveObserver | undefined;
+    return {
+      state: { columns: world.columns.snapshot(), labels, warned: before.warned || this.#warned },
+      outcome: OUTCOME[outcome] ?? 'policy error',
+      errno: outcome === REFUSED ? world.machine.errno : '',
+      observer,
+      value: observer === undefined ? 0 : labels[this.#token]!,
+    };
+  }
+
+  #restore(state: State): void {
+    this.#world.columns.restore(state.columns);
+    this.#world.ended = false;
+  }
+}
+
+const FAST = gupVariant('get', false, false, true);
+const OUTCOME: { readonly [outcome: number]: Successor['outcome'] } = {
+  [DONE]: 'done',
+  [NO_EFFECT]: 'done',
+  [REFUSED]: 'refused',
+  [BLOCKED]: 'blocked',
+  [SKIPPED]: 'skipped',
+};
+
+const stateKey = (s: State): string =>
+  `${Buffer.from(s.columns.buffer, s.columns.byteOffset, s.columns.byteLength).toString('latin1')}${s.labels.join()}${s.warned}`;
+const keyOf = (s: Successor): string =>
+  `${s.outcome} ${s.errno} ${s.observer} ${s.value} ${stateKey(s.state)}`;
+
+const allowedText = (scenario: Scenario, s: Successor): string =>
+  s.outcome === 'refused'
+    ? `refused ${s.errno}`
+    : s.outcome === 'done' && s.observer !== undefined
+      ? tokenText(scenario, s.value)
+      : s.outcome;
+
+const sortedSet = (texts: readonly string[]): string[] => [...new Set(texts)].sort();
+
+/** What the policy allows per step of the translated scenario, before anything was seen. For tables. */
+export function predict(translated: Translated, policy: AnyPolicy): readonly (readonly string[])[] {
+  const { scenario } = translated;
+  const possible = new Possible(scenario.setup, expanded(policy), ALL_FREEDOMS);
+  const rows: Row[] = scenario.steps.map((step, at) => {
+    const successors = possible.successors(step, at);
+    possible.keep(successors);
+    return { allowed: sortedSet(successors.map((s) => allowedText(scenario, s))) };
+  });
+  return rows.map((r) => r.allowed);
+}
+
+/** What was seen at a step of the scenario, in words. */
+export function seenText(scenario: Scenario, o: LiveOutcome): string {
+  if (o.outcome === 'done') return o.value === undefined ? 'done' : tokenText(scenario, o.value);
+  return `${o.outcome} ${o.why}`.trim();
+}
+
+/** Does the kernel do what the policy says? Freedoms are used only if they are needed. */
+export function compare(result: LiveResult, translated: Translated, policy: AnyPolicy): Comparison {
+  const full = expanded(policy);
+  const strict = compareWith(result, translated, full, []);
+  if (strict.disagreements.length === 0) return strict;
+  const free = compareWith(result, translated, full, ALL_FREEDOMS);
+  if (free.disagreements.length > 0) return free;
+  for (const id of ALL_FREEDOMS) {
+    const one = compareWith(result, translated, full, [id]);
+    if (one.disagreements.length === 0) return one;
+  }
+  return free;
+}
+
+/** As compare, with these freedoms whether needed or not. */
+export function compareWith(
+  result: LiveResult,
+  translated: Translated,
+  policy: ExpandedPolicy,
+  freedoms: readonly FreedomId[],
+): Comparison {
+  const { scenario, from } = translated;
+  const liveAt = new Map(from.map((at, live) => [at, live]));
+  const possible = new Possible(scenario.setup, policy, freedoms);
+  const disagreements: Disagreement[] = [];
+  let observed = 0;
+  let incomplete = '';
+  for (const [at, step] of scenario.steps.entries()) {
+    // Of an O_DIRECT call, its gup: what became of it is told at its end, but whether it was refused is known.
+    const dio = step.op === 'gup' && !liveAt.has(at) && liveAt.has(at + 1);
+    const live = liveAt.get(dio ? at + 1 : at);
+    const seen = live === undefined ? undefined : result.steps[live];
+    if (live !== undefined && seen === undefined) {
+      incomplete = `ended before step ${at + 1}: ${result.end} ${result.why}`.trim();
+      break;
+    }
+    const successors = possible.successors(step, at);
+    if (successors.length === 0) {
+      incomplete = `step ${at + 1} does not apply`;
+      break;
+    }
+    // It names a reference that was refused: the executor has none of that number.
+    if (seen === undefined || successors.every((s) => s.outcome === 'skipped')) {
+      possible.keep(successors);
+      continue;
+    }
+    if (seen.outcome === 'unsupported') {
+      incomplete = `step ${at + 1} is unsupported here: ${seen.why}`;
+      break;
+    }
+    const done = successors.filter((s) => s.outcome !== 'policy error');
+    const outcomes = done.filter(
+      (s) =>
+        s.outcome === 'skipped' ||
+        (s.outcome === seen.outcome && (s.outcome === 'done' || s.errno === seen.why.split(' ')[0])),
+    );
+    const differs = (observer: LiveObserver): void => {
+      const predicted = sortedSet(successors.map((s) => allowedText(scenario, s)));
+      disagreements.push({ step: at, observer, predicted, seen: seenText(scenario, seen) });
+    };
+    if (step.op === 'gup') observed++;
+    if (outcomes.length === 0) {
+      differs('outcome');
+      break; // what follows is another program on either side
+    }
+    if (dio) {
+      possible.keep(outcomes);
+      continue;
+    }
+    const observer = outcomes.find((s) => s.observer !== undefined)?.observer;
+    let kept = outcomes;
+    if (observer !== undefined && seen.value !== undefined) {
+      observed++;
+      const same = outcomes.filter((s) => s.value === seen.value);
+      if (same.length === 0) differs(observer);
+      else kept = same;
+    }
+    // The kernel warns at unpin already, the model at writeback: so a warning is compared as "could there be one".
+    if (seen.log.length > 0 && !couldWarn(scenario, step))
+      disagreements.push({ step: at, observer: 'log', predicted: ['no warning'], seen: seen.log.join('; ') });
+    possible.keep(kept);
+  }
+  if (incomplete === '' && result.end !== 'ok') incomplete = `${result.end} ${result.why}`.trim();
+  return { disagreements, freedoms: disagreements.length === 0 ? freedoms : [], observed, incomplete };
+}
+
+/** ext4 warns of a page without buffers: where a holder dirties it, or where it is written. */
+const couldWarn = (scenario: Scenario, step: Step): boolean =>
+  scenario.setup.files.some((f) => f.filesystem !== 'shmem') &&
+  (step.op === 'unpin' || step.op === 'dma_write' || step.op === 'dio_end' || 'file' in step);
+
+/** A promise that was not kept, by what was seen. */
+export interface BrokenPromise {
+  readonly step: number;
+  readonly observer: LiveObserver;
+  readonly damage: 'leak' | 'stale';
+  readonly seen: string;
+  /** '' where several contents are allowed. */
+  readonly expected: string;
+  /** '' or why it is documented and no promise is broken. */
+  readonly excuse: string;
+}
+
+/** What the kernel was seen to break, judged by the reference alone: no policy takes part. */
+export function brokenPromises(result: LiveResult, translated: Translated): BrokenPromise[] {
+  const { scenario, from } = translated;
+  const { setup } = scenario;
+  const liveAt = new Map(from.map((at, live) => [at, live]));
+  const columns = new Columns();
+  const ref = new Reference(shapeOf(setup, TOKENS), columns);
+  columns.bytes.fill(0);
+  ref.reset();
+  const binding = new Binding(setup);
+  const labels = new Map<number, number>([[0, 0]]);
+  let next = 1;
+  setup.files.forEach((file, f) => {
+    if (file.filesystem !== 'shmem') labels.set(FILE_TOKEN + f, next++);
+  });
+  const names = new Map<number, number>();
+  for (const [label, token] of labels) names.set(token, label);
+  const broken: BrokenPromise[] = [];
+  for (const [at, step] of scenario.steps.entries()) {
+    const packed = binding.pack(step);
+    if (packed < 0) break;
+    const dio = step.op === 'gup' && !liveAt.has(at) && liveAt.has(at + 1);
+    const live = liveAt.get(dio ? at + 1 : at);
+    const seen = live === undefined ? undefined : result.steps[live];
+    if (live !== undefined && seen === undefined) break;
+    const op = OPS[opOf(packed)]!;
+    if (op.usesRef === true && ref.handleState[aOf(packed)] === HANDLE_VOID) {
+      if (op.releases === true) ref.release(aOf(packed), false);
+      binding.executed(step, { slot: -1 });
+      continue;
+    }
+    if (seen?.outcome === 'unsupported') break;
+    if (!op.enabled(ref, packed)) break;
+    if (seen?.value !== undefined && !dio) {
+      const judged = judge(ref, step, packed, labels.get(seen.value));
+      if (judged !== undefined) {
+        const { observer, damage, expected, excuse } = judged;
+        broken.push({
+          step: at,
+          observer,
+          damage,
+          seen: tokenText(scenario, seen.value),
+          expected: expected < 0 ? '' : tokenText(scenario, names.get(expected) ?? 0),
+          excuse,
+        });
+      }
+    }
+    if (step.op === 'gup' && seen?.outcome === 'refused') {
+      const slot = ref.freeHandle();
+      op.refused?.(ref, slot);
+      binding.executed(step, { slot });
+      continue;
+    }
+    const token = ref.tokens[0]!;
+    binding.executed(step, { slot: advance(ref, packed) });
+    if (ref.tokens[0]! > token) {
+      labels.set(tokenOf(at), token);
+      names.set(token, tokenOf(at));
+    }
+  }
+  return broken;
+}
+
+function judge(
+  ref: Reference,
+  step: Step,
+  packed: number,
+  token: number | undefined,
+): { observer: LiveObserver; damage: 'leak' | 'stale'; expected: number; excuse: string } | undefined {
+  const [a, b] = [aOf(packed), bOf(packed)];
+  const said = (
+    observer: LiveObserver,
+    judgement: (t: number) => number,
+    excuse: (t: number) => number,
+    expected: number,
+  ): ReturnType<typeof judge> => {
+    // Content that no step stored belongs to nobody here.
+    if (token === undefined) return { observer, damage: 'leak', expected, excuse: '' };
+    const result = judgement(token);
+    if (result === MATCH) return undefined;
+    return {
+      observer,
+      damage: result === LEAK ? 'leak' : 'stale',
+      expected,
+      excuse: EXCUSES[excuse(token)]!,
+    };
+  };
+  switch (step.op) {
+    case 'read':
+      return said(
+        'load',
+        (t) => ref.judgeLoad(a, b, t),
+        (t) => ref.excuseLoad(a, b, t),
+        ref.expectedLoad(a, b),
+      );
+    case 'dma_read':
+    case 'dio_end':
+      return said(
+        step.op === 'dma_read' ? 'device-load' : 'dio-write',
+        (t) => ref.judgeDevice(a, t),
+        (t) => ref.excuseDevice(a, t),
+        ref.expectedDevice(a),
+      );
+    case 'buffered_read':
+      return said(
+        'file-read',
+        (t) => ref.judgeFile(a, t),
+        (t) => ref.excuseFile(a, t),
+        ref.current[ref.fileCell + a]!,
+      );
+    case 'fsync':
+      return said(
+        'disk',
+        (t) => ref.judgeDisk(a, t),
+        () => 0,
+        ref.current[ref.fileCell + a]!,
+      );
+    default:
+      return undefined;
+  }
+}
+
+/** The observer of a step's content, if it has one. */
+export function observes(step: Step, steps: readonly Step[]): boolean {
+  if (step.op === 'dio_end') {
+    const gup = steps.find((s) => s.op === 'gup' && s.result === step.ref);
+    return gup?.op === 'gup' && !gup.write && CALLER_CONTRACTS[gup.caller].release === 'dio_end';
+  }
+  return step.op === 'read' || step.op === 'dma_read' || step.op === 'buffered_read' || step.op === 'fsync';
+}
