@@ -1651,9 +1651,14 @@ static void probe(void)
 				    "step write 0 0 7\nstep buffered_read 0\n", 1, 7));
 	capability("wb_start", try_out(ONE_FILE "step write 0 0 7\nstep wb_start 0 NONE\nstep wb_end 0\n"
 						"step wb_start 0 ALL\n", -1, 0));
-	why = try_out(ONE_FILE "step read 0 0\nstep reclaim 0\n", 0, FILE_TOKEN);
-	if (why[0] == 0 && in_cache(S->file[0].fd))
-		why = "the page stays in the cache";
+	/* A request: a page that somebody else looks at just now stays. */
+	for (int i = 0; i < 8; i++) {
+		why = try_out(ONE_FILE "step read 0 0\nstep reclaim 0\n", 0, FILE_TOKEN);
+		if (why[0] == 0 && in_cache(S->file[0].fd))
+			why = "the page stays in the cache";
+		if (why[0] == 0)
+			break;
+	}
 	capability("pageout", why);
 	why = try_out(ONE_FILE "step buffered_read 0\nstep drop_caches 0\n", 0, FILE_TOKEN);
 	if (why[0] == 0 && in_cache(S->file[0].fd))
