@@ -194,11 +194,15 @@ describe('checkpoints', () => {
     expect(gone).toMatch(/none: cannot be read/);
   });
 
-  it('says so when it cannot be written', async () => {
+  it('goes on when it cannot be written, and says so', async () => {
     const nowhere = join(temp, 'no', 'such', 'folder');
-    const said = await run(WIDE, { depthMax: 3, checkpoint: { path: nowhere, everyMs } }).catch(
-      (e: Error) => e.message,
-    );
-    expect(said).toMatch(/folder: cannot be written/);
+    const { stopped, notWritten, exploration } = await run(WIDE, {
+      depthMax: 4,
+      checkpoint: { path: nowhere, everyMs: 0 },
+    });
+    expect([stopped, exploration.depth]).toEqual(['depth', 4]);
+    expect(notWritten).toMatch(/folder: cannot be written/);
+    const written = await run(WIDE, { depthMax: 4, checkpoint: { path, everyMs: 0 } });
+    expect(written.notWritten).toBe('');
   });
 });

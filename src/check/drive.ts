@@ -2,7 +2,7 @@
  * Runs a search to its end or to a limit, on one thread or several, so that the program stays awake meanwhile: progress,
  * Ctrl-C, memory, checkpoints. What is found does not depend on the number of threads, nor on stopping and resuming.
  */
-import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { CheckpointError, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { modelOf, type Spec } from './model.ts';
 import { Threads } from './parallel.ts';
 import { Exploration } from './search.ts';
@@ -42,6 +42,8 @@ export type Stopped = 'closed' | 'depth' | 'states' | 'memory' | 'interrupted';
 export interface Driven {
   readonly exploration: Exploration;
   readonly stopped: Stopped;
+  /** Why the last checkpoint could not be written, or ''. The one before it is still there. */
+  readonly notWritten: string;
 }
 
 const THREADS_FROM = 4096;
@@ -55,7 +57,10 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 const partitionsFor = (threads: number): number =>
   threads === 1 ? 1 : 2 ** Math.ceil(Math.log2(threads * 4));
 
-/** Throws CheckpointError, InvariantError, or what a policy's module throws. */
+/**
+ * Throws CheckpointError for a checkpoint to resume from, and InvariantError. One that cannot be written (a full disk)
+ * ends nothing: what was found is worth more.
+ */
 export async function drive(spec: Spec, options: DriveOptions): Promise<Driven> {
   const { depthMax, statesMax, memoryMax, signal, checkpoint, onProgress } = options;
   const threads = Math.max(1, options.threads);
@@ -67,6 +72,16 @@ export async function drive(spec: Spec, options: DriveOptions): Promise<Driven> 
   let told = turned;
   let written = turned;
   let depth = x.depth;
+  let notWritten = '';
+  const save = (path: string): void => {
+    try {
+      writeCheckpoint(path, spec, x);
+      notWritten = '';
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
+      notWritten = error.message;
+    }
+  };
   const tell = (): void =>
     onProgress?.({
       depth: x.depth,
@@ -98,13 +113,13 @@ export async function drive(spec: Spec, options: DriveOptions): Promise<Driven> 
         tell();
       }
       if (checkpoint !== undefined && now - written >= checkpoint.everyMs) {
-        writeCheckpoint(checkpoint.path, spec, x);
+        save(checkpoint.path);
         written = performance.now();
       }
     }
   } finally {
     await pool?.close();
   }
-  if (checkpoint !== undefined && stopped !== 'closed') writeCheckpoint(checkpoint.path, spec, x);
-  return { exploration: x, stopped };
+  if (checkpoint !== undefined && stopped !== 'closed') save(checkpoint.path);
+  return { exploration: x, stopped, notWritten };
 }

@@ -103,8 +103,11 @@ export async function runCheck(options: CheckOptions): Promise<number> {
   };
   if (options.format === 'json') printJson(checkData(report));
   else print(checkText(report, { paint, width: Math.min(100, width()), documented: options.documented }));
-  for (const line of notices(report, options)) talk(line);
-  return signal === undefined ? exitOf(report) : codeOf(signal);
+  const { notWritten } = searched.driven;
+  if (notWritten !== '') talk(notWritten);
+  else for (const line of notices(report, options)) talk(line);
+  const code = signal === undefined ? exitOf(report) : codeOf(signal);
+  return code === EXIT.ok && notWritten !== '' ? EXIT.badInput : code;
 }
 
 const codeOf = (signal: 'SIGINT' | 'SIGTERM'): number =>
@@ -152,7 +155,7 @@ async function search(
   const done = x.state === 'closed' ? 'closed' : x.depth >= depth ? 'depth' : undefined;
   if (done !== undefined && x.states <= statesMax && checkpoint === undefined && resume === undefined)
     return {
-      driven: { exploration: x, stopped: done },
+      driven: { exploration: x, stopped: done, notWritten: '' },
       pilot: first,
       threads: 1,
       rate: rateSince(started, x.states),
