@@ -5,8 +5,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Parser } from 'tap-parser';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Caller } from '../domain/kinds.ts';
 import { type Counterexample, parseCounterexample } from '../scenario/file.ts';
+import type { Step } from '../scenario/scenario.ts';
 import { exportC } from './export-c.ts';
+import type { Kernel } from './protocol.ts';
+import { listKernels, openVm } from './vm/index.ts';
+import { onPath, QEMU } from './vm/machine.ts';
 
 const CATALOGUE = fileURLToPath(new URL('../../counterexamples/', import.meta.url));
 const all = readdirSync(CATALOGUE)
@@ -17,6 +22,113 @@ const all = readdirSync(CATALOGUE)
   ]);
 const SUPPORTED = ['b01', 'b02', 'b06', 'b09', 'b12', 'b17', 'b21', 'b40', 'b58'];
 const supported = all.filter(([name]) => SUPPORTED.includes(name));
+
+const gup = (page: string, caller: Caller, write: boolean, result: string): Step => ({
+  task: 'P',
+  op: 'gup',
+  page,
+  caller,
+  write,
+  longterm: false,
+  fast: false,
+  result,
+});
+const FILE = [{ name: 'f', filesystem: 'ext4-v5.18' }] as const;
+
+/** Scenarios with files, and how many checks each has. */
+const BY_HAND: readonly (readonly [string, number, Pick<Counterexample, 'setup' | 'steps'>])[] = [
+  [
+    'writeback of what a store and a pin wrote',
+    4,
+    {
+      setup: {
+        pages: [{ name: 'F', kind: 'shared-file', prot: 'rw', file: 'f' }],
+        files: FILE,
+        mms: 1,
+        refs: 1,
+        pinBias: 1024,
+      },
+      steps: [
+        { task: 'P', op: 'write', page: 'F' },
+        { task: 'kernel', op: 'wb_start', file: 'f', mode: 'NONE' },
+        { task: 'kernel', op: 'wb_end', file: 'f' },
+        { task: 'other', op: 'fsync', file: 'f' },
+        gup('F', 'pin', true, 'h1'),
+        { task: 'kernel', op: 'wb_start', file: 'f', mode: 'ALL' },
+        { task: 'device', op: 'dma_write', ref: 'h1' },
+        { task: 'device', op: 'unpin', ref: 'h1', dirty: true },
+        { task: 'other', op: 'buffered_read', file: 'f' },
+        { task: 'other', op: 'fsync', file: 'f' },
+        { task: 'P', op: 'read', page: 'F' },
+      ],
+    },
+  ],
+  [
+    'write(2) under a private mapping',
+    5,
+    {
+      setup: {
+        pages: [
+          { name: 'M', kind: 'private-file', prot: 'rw', file: 'f' },
+          { name: 'S', kind: 'shmem', prot: 'rw', file: 's' },
+        ],
+        files: [...FILE, { name: 's', filesystem: 'shmem' }],
+        mms: 1,
+        refs: 0,
+        pinBias: 1024,
+      },
+      steps: [
+        { task: 'other', op: 'buffered_read', file: 'f' },
+        { task: 'kernel', op: 'drop_caches', file: 'f' },
+        { task: 'P', op: 'write', page: 'M' },
+        { task: 'other', op: 'buffered_write', file: 'f' },
+        { task: 'other', op: 'buffered_write', file: 's' },
+        { task: 'other', op: 'fsync', file: 'f' },
+        { task: 'kernel', op: 'drop_caches', file: 'f' },
+        { task: 'other', op: 'buffered_read', file: 'f' },
+        { task: 'P', op: 'read', page: 'M' },
+        { task: 'P', op: 'read', page: 'S' },
+      ],
+    },
+  ],
+  [
+    'O_DIRECT between two processes',
+    5,
+    {
+      setup: {
+        pages: [
+          { name: 'A', kind: 'anon', prot: 'rw' },
+          { name: 'F', kind: 'shared-file', prot: 'rw', file: 'f' },
+        ],
+        files: FILE,
+        mms: 2,
+        refs: 1,
+        pinBias: 1024,
+      },
+      steps: [
+        { task: 'P', op: 'write', page: 'A' },
+        { task: 'P', op: 'fork', result: 'C' },
+        gup('A', 'o_direct_read', true, 'h1'),
+        { task: 'device', op: 'dio_end', ref: 'h1' },
+        { task: 'C', op: 'read', page: 'A' },
+        gup('A', 'o_direct_write', false, 'h2'),
+        { task: 'device', op: 'dio_end', ref: 'h2' },
+        gup('F', 'o_direct_read', true, 'h3'),
+        { task: 'device', op: 'dio_end', ref: 'h3' },
+        { task: 'C', op: 'read', page: 'F' },
+        { task: 'other', op: 'fsync', file: 'f' },
+        { task: 'P', op: 'read', page: 'A' },
+      ],
+    },
+  ],
+];
+
+function byHand(name: string): Exclude<ReturnType<typeof exportC>, { readonly unsupported: string }> {
+  const [, , scenario] = BY_HAND.find(([n]) => n === name)!;
+  const c = exportC({ ...all[0]![1], title: name, explanation: name, seen: null, ...scenario }, 'by hand');
+  if ('unsupported' in c) throw new Error(c.unsupported);
+  return c;
+}
 
 function exported(name: string): Exclude<ReturnType<typeof exportC>, { readonly unsupported: string }> {
   const c = exportC(all.find(([n]) => n === name)![1], `${name}.gup.json`);
@@ -46,6 +158,38 @@ describe('export', () => {
     expect(exported('b09').text).not.toMatch(/vmsplice\(|userfaultfd|fork_child|exit_process/);
   });
 
+  it.each(BY_HAND)('checks each observation of: %s', (name, checks) => {
+    const { text, predicted } = byHand(name);
+    expect(text.match(/^\tcheck\(got/gm)).toHaveLength(checks);
+    expect(byHand(name).checks).toBe(checks);
+    expect(predicted['v6.5-longterm-ban']).toBe('ok');
+  });
+
+  it('makes O_DIRECT one step', () => {
+    const { text } = byHand('O_DIRECT between two processes');
+    expect(text).toContain('/* 3 and 4. P reads into A with O_DIRECT */');
+    expect(text).toContain('check(got, "step 7: P writes from A with O_DIRECT", 4, END);');
+  });
+
+  it('says of B46, reclaim and O_DIRECT that is held why there is no program', () => {
+    const why = (name: string) => exportC(all.find(([n]) => n === name)![1], name);
+    expect(why('b46')).toEqual({ unsupported: 'no step of it observes anything that a program can see' });
+    expect(why('b07')).toMatchObject({ unsupported: expect.stringContaining('O_DIRECT cannot be held') });
+    const [, , files] = BY_HAND[0]!;
+    const steps: Step[] = [{ task: 'kernel', op: 'reclaim', file: 'f' }, ...files.steps];
+    expect(exportC({ ...all[0]![1], ...files, steps, seen: null }, 'by hand')).toEqual({
+      unsupported: 'kernel: reclaim f: export does not write this operation',
+    });
+  });
+
+  it('ends main with one blank line, and defines only what is used', () => {
+    for (const name of SUPPORTED) {
+      const { text } = exported(name);
+      expect(text).not.toMatch(/\n\n\n/);
+      expect(text.includes('#define SECTOR')).toBe(text.includes('sizeof(sector)'));
+    }
+  });
+
   it.each(supported)('of %s fails where the catalogue has the promise broken', (name, c) => {
     for (const [policy, predicted] of Object.entries(exported(name).predicted))
       if (predicted !== 'skip')
@@ -68,12 +212,16 @@ describe.skipIf(why !== '')(`an exported program, compiled and run here${why && 
   });
   afterAll(() => rmSync(dir, { recursive: true }));
 
-  it.each(SUPPORTED)('%s: no warnings, and the verdict of the model', async (name) => {
-    const { text, checks, predicted } = exported(name);
-    const source = join(dir, `${name}.c`);
+  const programs = [
+    ...SUPPORTED.map((name) => [name, () => exported(name)] as const),
+    ...BY_HAND.map(([name]) => [name, () => byHand(name)] as const),
+  ];
+  it.each(programs)('%s: no warnings, and the verdict of the model', (_, program) => {
+    const { text, checks, predicted } = program();
+    const source = join(dir, 'test.c');
     writeFileSync(source, text);
-    execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-Werror', '-pthread', '-o', join(dir, name), source]);
-    const run = spawnSync(join(dir, name), { cwd: dir, encoding: 'utf8', timeout: 30_000 });
+    execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-Werror', '-pthread', '-o', join(dir, 'test'), source]);
+    const run = spawnSync(join(dir, 'test'), { cwd: dir, encoding: 'utf8', timeout: 30_000 });
     const tap = Parser.parse(run.stdout, { strict: false }) as unknown[][];
     const asserts = tap
       .filter(([kind]) => kind === 'assert')
@@ -88,3 +236,99 @@ describe.skipIf(why !== '')(`an exported program, compiled and run here${why && 
     }
   });
 });
+
+/** Speaks the executor's protocol: a program of n pages starts the n-th of PROGRAMS, and says how it went. */
+const wrapper = (programs: readonly string[]): string => `
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+${programs.map((name) => `int ${name}_main(void);`).join('\n')}
+static int (*const PROGRAMS[])(void) = { ${programs.map((name) => `${name}_main`).join(', ')} };
+int main(int argc, char **argv)
+{
+	char line[300];
+	int id = 0, pages = 0;
+	if (strcmp(argv[argc - 1], "--probe") == 0)
+		return puts("cap release pretended\\ncap filesystem ext4\\ncap vmsplice ok\\ncap end ok") < 0;
+	while (fgets(line, sizeof line, stdin)) {
+		int out[2], status = -1, broken = 0;
+		if (sscanf(line, "program %d pages %d", &id, &pages) == 2 || strcmp(line, "end\\n") != 0)
+			continue;
+		fflush(stdout);
+		if (pipe(out))
+			return 3;
+		pid_t pid = fork();
+		if (pid == 0) {
+			dup2(out[1], 1);
+			exit(PROGRAMS[pages - 1]());
+		}
+		close(out[1]);
+		FILE *text = fdopen(out[0], "r");
+		while (fgets(line, sizeof line, text)) {
+			broken += strncmp(line, "not ok ", 7) == 0;
+			fprintf(stderr, "export: %s", line);
+		}
+		fclose(text);
+		waitpid(pid, &status, 0);
+		printf("result %d\\n0 done %d\\n1 done %d\\nend %d ok\\n", id, WEXITSTATUS(status), broken, id);
+		fflush(stdout);
+	}
+	return 0;
+}
+`;
+
+const old = listKernels().find(({ release }) => release.startsWith('5.10.'));
+const noVm = !compiler
+  ? 'no C compiler'
+  : !onPath(QEMU)
+    ? `${QEMU} is missing`
+    : old === undefined
+      ? 'no 5.10 in the cache: npm run kernels'
+      : '';
+
+describe.skipIf(noVm !== '')(
+  `an exported program, built static, in a VM with 5.10${noVm && ` (${noVm})`}`,
+  () => {
+    let dir = '';
+    beforeAll(() => {
+      dir = mkdtempSync(join(tmpdir(), 'gupfuzz-export-vm-'));
+    });
+    let vm: Kernel | undefined;
+    afterAll(async () => {
+      await vm?.close();
+      rmSync(dir, { recursive: true });
+    });
+
+    it('says not ok of B09 and B17', { timeout: 180_000 }, async () => {
+      const names = ['b09', 'b17'];
+      const objects = names.map((name) => {
+        const source = join(dir, `${name}.c`);
+        writeFileSync(source, exported(name).text);
+        execFileSync('cc', ['-O2', '-c', `-Dmain=${name}_main`, '-o', `${source}.o`, source]);
+        return `${source}.o`;
+      });
+      const source = join(dir, 'wrapper.c');
+      const executor = join(dir, 'executor');
+      writeFileSync(source, wrapper(names));
+      execFileSync('cc', ['-O2', '-static', '-pthread', '-o', executor, source, ...objects]);
+      vm = await openVm({ kernel: old!.release, executor, dir, alarm: 25_000 });
+      const results = await vm.run(
+        names.map((_, i) => ({
+          pages: Array.from({ length: i + 1 }, () => ({ kind: 'anon', prot: 'rw', file: -1 }) as const),
+          files: [],
+          steps: [
+            { op: 'read', mm: 0, page: 0 },
+            { op: 'read', mm: 0, page: 0 },
+          ],
+        })),
+      );
+      // Exit status, and how many `not ok`.
+      expect(results.map(({ steps }) => steps.map(({ value }) => value))).toEqual([
+        [1, 1],
+        [1, 1],
+      ]);
+    });
+  },
+);

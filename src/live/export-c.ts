@@ -64,16 +64,7 @@ const DEVICES: Readonly<Record<LiveCaller, string>> = {
 };
 
 /** Operations and page kinds that the generated programs cannot do yet, though the live executor can. */
-const NOT_WRITTEN: readonly LiveStep['op'][] = [
-  'dio',
-  'wb_start',
-  'wb_end',
-  'fsync',
-  'reclaim',
-  'drop_caches',
-  'buffered_read',
-  'buffered_write',
-];
+const NOT_WRITTEN: readonly LiveStep['op'][] = ['reclaim'];
 
 /** The program, or in one line why there is none. `source`: what the header names as its origin. */
 export function exportC(c: Counterexample, source: string): ExportedC | { readonly unsupported: string } {
@@ -91,7 +82,9 @@ export function exportC(c: Counterexample, source: string): ExportedC | { readon
       unsupported: `step ${run.stopped + 1} of ${scenario.steps.length} does not apply under v6.5-longterm-ban`,
     };
   const bad = program.steps.findIndex(
-    (s, i) => s.op !== 'gup' && ['refused', 'blocked'].includes(run.outcomes[from[i]!]!),
+    (s, i) =>
+      (s.op !== 'gup' && ['refused', 'blocked'].includes(run.outcomes[from[i]!]!)) ||
+      (s.op === 'dio' && run.outcomes[from[i]! - 1] === 'refused'),
   );
   if (bad >= 0)
     return {
@@ -118,7 +111,10 @@ function observe(scenario: Scenario, policy: Policy): Observed {
   const result = runScenario(scenario, world.machine.policy, world);
   return {
     outcomes: result.outcomes,
-    stopped: result.outcomes.length < scenario.steps.length ? result.outcomes.length : result.notApplicable,
+    stopped:
+      result.notApplicable < 0 && result.outcomes.length < scenario.steps.length
+        ? result.outcomes.length
+        : result.notApplicable,
     allowed: world.allowed,
     broken: world.broken,
   };
@@ -126,6 +122,8 @@ function observe(scenario: Scenario, policy: Policy): Observed {
 
 /** Tokens enough for the longest scenario, so that none is ever renamed. */
 const TOKENS = 250;
+
+const SEEN_BY_A_PROGRAM: readonly string[] = ['load', 'device-load', 'dio-write', 'file-read', 'disk'];
 
 class AskingWorld extends World {
   readonly allowed = new Map<number, readonly number[]>();
@@ -153,15 +151,19 @@ class AskingWorld extends World {
     const accepts =
       op === 'read'
         ? (t: number) => reference.judgeLoad(a, b, t) === MATCH || reference.excuseLoad(a, b, t) !== 0
-        : op === 'dma_read'
+        : op === 'dma_read' || op === 'dio_end'
           ? (t: number) => reference.judgeDevice(a, t) === MATCH || reference.excuseDevice(a, t) !== 0
-          : undefined;
+          : op === 'buffered_read'
+            ? (t: number) => reference.judgeFile(a, t) === MATCH || reference.excuseFile(a, t) !== 0
+            : op === 'fsync'
+              ? (t: number) => reference.judgeDisk(a, t) === MATCH
+              : undefined;
     const before = reference.tokens[0]!;
     const tokens = Array.from({ length: before }, (_, t) => t);
     const good = accepts === undefined ? [] : tokens.filter(accepts);
     let seen = -1;
     this.onObservation = (o) => {
-      if (o.kind === 'load' || o.kind === 'device-load') seen = o.token;
+      if (SEEN_BY_A_PROGRAM.includes(o.kind)) seen = o.token;
     };
     this.#contents[before] = tokenOf(at);
     const outcome = super.step(packed);
@@ -175,6 +177,8 @@ class AskingWorld extends World {
     return outcome;
   }
 }
+
+const isDirect = (caller: string): boolean => caller === 'o_direct_read' || caller === 'o_direct_write';
 
 /** C text of a name: as it is if that is short and plain, else with what it names in front. */
 const plain = (name: string): boolean => /^(?:[A-Z]\d*|[a-hk-z]\d*)$/.test(name);
@@ -193,6 +197,7 @@ class Writer {
   readonly #mms: string[];
   readonly #pages: string[];
   readonly #refs: string[];
+  readonly #files: string[];
 
   constructor(
     c: Counterexample,
@@ -212,14 +217,16 @@ class Writer {
     this.#source = source;
     const mms = [mmName(0), ...scenario.steps.flatMap((s) => (s.op === 'fork' ? [s.result] : []))];
     const pages = scenario.setup.pages.map((p) => p.name);
-    const refs = scenario.steps.flatMap((s) => (s.op === 'gup' ? [s.result] : []));
-    const all = [...mms, ...pages, ...refs];
+    const refs = scenario.steps.flatMap((s) => (s.op === 'gup' && !isDirect(s.caller) ? [s.result] : []));
+    const files = scenario.setup.files.map((f) => f.name);
+    const all = [...mms, ...pages, ...refs, ...files];
     const clear = new Set(all).size === all.length && all.every(plain);
     const named = (what: string, names: string[]): string[] =>
       clear ? names : names.map((n) => `${what}_${n}`);
     this.#mms = named('process', mms);
     this.#pages = named('page', pages);
     this.#refs = named('ref', refs);
+    this.#files = named('file', files);
   }
 
   write(): ExportedC {
@@ -234,7 +241,7 @@ class Writer {
     const fork = this.#mms.length > 1;
     const includes = [
       'errno.h',
-      ...(has('held_call') || has('vmsplice_page') || files ? ['fcntl.h'] : []),
+      ...(has('held_call') || has('vmsplice_page') || has('direct') || files ? ['fcntl.h'] : []),
       ...(has('held_call') ? ['poll.h', 'pthread.h'] : []),
       'signal.h',
       'stdarg.h',
@@ -246,10 +253,12 @@ class Writer {
       ...(has('ring') || has('held_call') ? ['sys/syscall.h'] : []),
       'sys/types.h',
       'sys/uio.h',
+      ...(has('direct') ? ['sys/vfs.h'] : []),
       'unistd.h',
     ];
     const kernel = [
       ...(has('ring') ? ['linux/io_uring.h'] : []),
+      ...(has('direct') ? ['linux/magic.h'] : []),
       ...(has('held_call') ? ['linux/userfaultfd.h'] : []),
     ];
     const exits = this.#program.steps.some((s) => s.op === 'exit');
@@ -257,10 +266,11 @@ class Writer {
       this.#header(predicted),
       '#define _GNU_SOURCE\n',
       [...includes.map((i) => `#include <${i}>`), ...kernel.map((i) => `#include <${i}>`)].join('\n'),
-      `\n\n#define PAGE\t4096\n#define SECTOR\t512\n${files ? `#define FILE_CONTENT\t${FILE_TOKEN}\n` : ''}\n`,
+      `\n\n#define PAGE\t4096\n${files ? `#define FILE_CONTENT\t${FILE_TOKEN}\n` : ''}\n`,
       `enum { ${[...this.#mms, 'PROCESSES'].join(', ')} };\n`,
       `enum { ${[...this.#pages, 'PAGES'].join(', ')} };\n`,
       this.#refs.length > 0 ? `enum { ${[...this.#refs, 'REFS'].join(', ')} };\n` : '',
+      files ? `enum { ${[...this.#files, 'FILES'].join(', ')} };\n` : '',
       '\n/* The same in every process. */\nstatic char *page_at[PAGES];\n',
       ktap(checks),
       processes(exits),
@@ -271,7 +281,7 @@ class Writer {
       '\nint main(void)\n{\n\tlong got;\n\n\tbegin();\n',
       this.#prepare(),
       story,
-      '\n\n\treturn finish();\n}\n',
+      '\n\treturn finish();\n}\n',
     ].join('');
     return { text: text.replace(/[ \t]+$/gm, ''), checks, predicted };
   }
@@ -336,7 +346,7 @@ class Writer {
     const { setup } = this.#scenario;
     const lines: string[] = [];
     setup.files.forEach((file, i) => {
-      lines.push(`\topen_file(${i}, ${file.filesystem === 'shmem' ? 1 : 0});`);
+      lines.push(`\topen_file(${this.#files[i]}, ${file.filesystem === 'shmem' ? 1 : 0});`);
     });
     setup.pages.forEach((p, i) => {
       const file = setup.files.findIndex((f) => f.name === p.file);
@@ -344,7 +354,7 @@ class Writer {
       const share = p.kind === 'shared-file' || p.kind === 'shmem' ? 'MAP_SHARED' : 'MAP_PRIVATE';
       const flags = file < 0 ? `${share} | MAP_ANONYMOUS` : share;
       lines.push(
-        `\tmap_page(${this.#pages[i]}, ${prot}, ${flags}, ${file < 0 ? '-1' : `file_fd[${file}]`});`,
+        `\tmap_page(${this.#pages[i]}, ${prot}, ${flags}, ${file < 0 ? '-1' : `file_fd[${this.#files[file]}]`});`,
       );
     });
     this.#callers.forEach((caller, ref) => {
@@ -352,6 +362,7 @@ class Writer {
         lines.push(`\tif (pipe(held_in_pipe[${this.#refs[ref]}]))\n\t\tskip("pipe", -errno);`);
       if (caller === 'fixed_buffer') lines.push(`\tneed("io_uring", open_ring(${this.#refs[ref]}));`);
     });
+    if (this.#used.has('side_file')) lines.push('\topen_side_file();');
     lines.push(`\tstart_process(${this.#mms[0]});`);
     return `${lines.join('\n')}\n\n`;
   }
@@ -364,7 +375,8 @@ class Writer {
       seen !== null && stepText(this.#c.steps[seen.step]!) === stepText(said) && this.#run.allowed.has(at)
         ? [`Where the promise is broken, ${seen.observed}; expected: ${seen.expected}.`]
         : [];
-    const comment = [`${at + 1}. ${words(said)}`, ...finding].flatMap((l) => wrapText(l, 80));
+    const number = step.op === 'dio' ? `${at} and ${at + 1}` : at + 1;
+    const comment = [`${number}. ${this.#words(at)}`, ...finding].flatMap((l) => wrapText(l, 80));
     const head =
       comment.length === 1
         ? `\t/* ${commentSafe(comment[0]!)} */\n`
@@ -441,9 +453,46 @@ class Writer {
               : `finish_process_vm_call(${ref}, ${step.token})`,
           );
         });
-      default:
+      case 'dio':
+        return this.#direct(step, at, on, need);
+      case 'buffered_read':
+        this.#used.add('buffered_read');
+        return `\tgot = buffered_read(${this.#files[step.file]});\n${need('read', 'got')}\n${this.#check(at)}`;
+      case 'buffered_write':
+        this.#used.add('buffered_write');
+        return need('write', `buffered_write(${this.#files[step.file]}, ${step.token})`);
+      case 'fsync':
+        this.#used.add('fsync_and_read_disk');
+        return `\tgot = fsync_and_read_disk(${this.#files[step.file]});\n${need('fsync', 'got')}\n${this.#check(at)}`;
+      case 'wb_start':
+        this.#used.add('start_writeback');
+        return need(
+          'sync_file_range',
+          `start_writeback(${this.#files[step.file]}, ${step.mode === 'ALL' ? 1 : 0})`,
+        );
+      case 'wb_end':
+        this.#used.add('wait_for_writeback');
+        return need('sync_file_range', `wait_for_writeback(${this.#files[step.file]})`);
+      case 'drop_caches':
+        this.#used.add('drop_caches');
+        return need('posix_fadvise', `drop_caches(${this.#files[step.file]})`);
+      case 'reclaim':
         throw new Error(`no C for ${step.op}`);
     }
+  }
+
+  /** `at` is the dio_end, the step before it the gup. */
+  #direct(
+    step: Extract<LiveStep, { readonly op: 'dio' }>,
+    at: number,
+    on: (mm: number, deed: string, a: string, b: number) => string,
+    need: (what: string, call: string) => string,
+  ): string {
+    const call = on(step.mm, step.write ? 'direct_write' : 'direct_read', this.#pages[step.page]!, 0);
+    this.#used.add(step.write ? 'side_file_content' : 'put_into_side_file');
+    const fill = step.write ? '' : `${need('side file', `put_into_side_file(${step.token})`)}\n`;
+    if (!step.write) return `${fill}${need('O_DIRECT read', call)}`;
+    return `${need('O_DIRECT write', call)}\n\tgot = side_file_content();\n${need('side file', 'got')}\n${this.#check(at)}`;
   }
 
   #gup(
@@ -473,9 +522,18 @@ class Writer {
     return write(this.#callers[ref]!, this.#refs[ref]!);
   }
 
+  /** An O_DIRECT call is two steps: what it is stands in the first. */
+  #words(at: number): string {
+    const said = this.#scenario.steps[at]!;
+    const gup = this.#scenario.steps[at - 1];
+    if (said.op !== 'dio_end' || gup?.op !== 'gup') return words(said);
+    const deed = gup.caller === 'o_direct_write' ? 'writes from' : 'reads into';
+    return `${gup.task} ${deed} ${gup.page} with O_DIRECT`;
+  }
+
   #check(at: number): string {
     const allowed = this.#run.allowed.get(at) ?? [];
-    return `\tcheck(got, "step ${at + 1}: ${words(this.#scenario.steps[at]!)}", ${allowed.join(', ')}${allowed.length > 0 ? ', ' : ''}END);`;
+    return `\tcheck(got, "step ${at + 1}: ${this.#words(at)}", ${allowed.join(', ')}${allowed.length > 0 ? ', ' : ''}END);`;
   }
 }
 
@@ -506,7 +564,21 @@ function words(step: Step): string {
       return `the device reads through ${step.ref}`;
     case 'dma_write':
       return `the device writes through ${step.ref}`;
-    default:
+    case 'dio_end':
+      return `the device moves the data of ${step.ref}`;
+    case 'buffered_read':
+      return `another process read(2)s ${step.file}`;
+    case 'buffered_write':
+      return `another process write(2)s ${step.file}`;
+    case 'fsync':
+      return `fsync of ${step.file}; what the disk holds then`;
+    case 'wb_start':
+      return `writeback of ${step.file} starts (WB_SYNC_${step.mode})`;
+    case 'wb_end':
+      return `writeback of ${step.file} ends`;
+    case 'drop_caches':
+      return `the page of ${step.file} is dropped from the cache, if it can be`;
+    case 'reclaim':
       return stepText(step);
   }
 }
@@ -659,7 +731,7 @@ static int finish(void)
 }
 ${
   exits
-    ? String.raw`
+    ? `
 static long leave(long unused, long unused_too)
 {
 	(void)unused;
@@ -682,7 +754,7 @@ static void exit_process(int who)
     : ''
 }`;
 
-const FORK_CHILD = String.raw`
+const FORK_CHILD = `
 static void fork_child(int parent, int child)
 {
 	long pid = on(parent, do_fork, child, 0);
@@ -692,8 +764,8 @@ static void fork_child(int parent, int child)
 }
 `;
 
-const FILE_HELPERS = String.raw`
-static int file_fd[4];
+const FILE_HELPERS = `
+static int file_fd[FILES];
 
 static void open_file(int file, int shmem)
 {
@@ -710,10 +782,11 @@ static void open_file(int file, int shmem)
 		unlink(name);
 	if (pwrite(file_fd[file], data, PAGE, 0) != PAGE || fsync(file_fd[file]))
 		skip("file", -EIO);
+	posix_fadvise(file_fd[file], 0, 0, POSIX_FADV_DONTNEED);
 }
 `;
 
-const MAP_PAGE = String.raw`
+const MAP_PAGE = `
 /*
  * Called before the first process starts, which inherits the mapping; nobody has touched it by then. Between two pages
  * without access, so that the page is a VMA of its own.

@@ -9,12 +9,18 @@ export interface Helper {
   readonly code: string;
 }
 
-// String.raw: a backslash in the C text is one in the program.
 export const HELPERS: readonly Helper[] = [
+  {
+    name: 'sector',
+    needs: [],
+    code: `
+#define SECTOR	512
+`,
+  },
   {
     name: 'pipes',
     needs: [],
-    code: String.raw`
+    code: `
 /* By reference: the pipe that holds the page which vmsplice() put into it. */
 static int held_in_pipe[REFS][2];
 `,
@@ -22,7 +28,7 @@ static int held_in_pipe[REFS][2];
   {
     name: 'store',
     needs: [],
-    code: String.raw`
+    code: `
 /* Fills the page, so that a reader of any part of it sees who stored last. */
 static long store(long page, long content)
 {
@@ -38,7 +44,7 @@ static long store(long page, long content)
   {
     name: 'load',
     needs: [],
-    code: String.raw`
+    code: `
 static long load(long page, long unused)
 {
 	(void)unused;
@@ -49,7 +55,7 @@ static long load(long page, long unused)
   {
     name: 'protect',
     needs: [],
-    code: String.raw`
+    code: `
 static long protect(long page, long prot)
 {
 	return mprotect(page_at[page], PAGE, prot) ? -errno : 0;
@@ -59,7 +65,7 @@ static long protect(long page, long prot)
   {
     name: 'advise',
     needs: [],
-    code: String.raw`
+    code: `
 static long advise(long page, long advice)
 {
 	return madvise(page_at[page], PAGE, advice) ? -errno : 0;
@@ -69,7 +75,7 @@ static long advise(long page, long advice)
   {
     name: 'unmap',
     needs: [],
-    code: String.raw`
+    code: `
 static long unmap(long page, long unused)
 {
 	(void)unused;
@@ -80,7 +86,7 @@ static long unmap(long page, long unused)
   {
     name: 'vmsplice_page',
     needs: ['pipes'],
-    code: String.raw`
+    code: `
 /* The pipe keeps a reference (FOLL_GET, for reading) until it has been read. */
 static long vmsplice_page(long page, long ref)
 {
@@ -93,8 +99,8 @@ static long vmsplice_page(long page, long ref)
   },
   {
     name: 'dma_read_through_pipe',
-    needs: ['pipes'],
-    code: String.raw`
+    needs: ['pipes', 'sector'],
+    code: `
 /* Reads one sector only: the rest stays in the pipe, and so does the page. */
 static long dma_read_through_pipe(int ref)
 {
@@ -108,7 +114,7 @@ static long dma_read_through_pipe(int ref)
   {
     name: 'empty_pipe',
     needs: ['pipes'],
-    code: String.raw`
+    code: `
 static long empty_pipe(int ref)
 {
 	char rest[PAGE];
@@ -120,7 +126,7 @@ static long empty_pipe(int ref)
   {
     name: 'ring',
     needs: [],
-    code: String.raw`
+    code: `
 /* By reference: an io_uring with one registered buffer. Made by main, so that it outlives all processes. */
 static struct {
 	int fd, memfd;
@@ -161,7 +167,7 @@ static long open_ring(int ref)
   {
     name: 'register_fixed_buffer',
     needs: ['ring'],
-    code: String.raw`
+    code: `
 /* Pins the page of the process that calls (FOLL_WRITE | FOLL_LONGTERM) until it is unregistered. */
 static long register_fixed_buffer(long page, long ref)
 {
@@ -174,7 +180,7 @@ static long register_fixed_buffer(long page, long ref)
   {
     name: 'fixed_buffer_io',
     needs: ['ring'],
-    code: String.raw`
+    code: `
 /* One transfer between the pinned page and a memfd, which plays the device. */
 static long fixed_buffer_io(int ref, int opcode, int page)
 {
@@ -203,7 +209,7 @@ static long fixed_buffer_io(int ref, int opcode, int page)
   {
     name: 'dma_write_to_fixed_buffer',
     needs: ['fixed_buffer_io'],
-    code: String.raw`
+    code: `
 static long dma_write_to_fixed_buffer(int ref, int page, long content)
 {
 	long data[PAGE / sizeof(long)];
@@ -220,7 +226,7 @@ static long dma_write_to_fixed_buffer(int ref, int page, long content)
   {
     name: 'dma_read_from_fixed_buffer',
     needs: ['fixed_buffer_io'],
-    code: String.raw`
+    code: `
 static long dma_read_from_fixed_buffer(int ref, int page)
 {
 	long content, error = fixed_buffer_io(ref, IORING_OP_WRITE_FIXED, page);
@@ -234,7 +240,7 @@ static long dma_read_from_fixed_buffer(int ref, int page)
   {
     name: 'unregister_fixed_buffer',
     needs: ['ring'],
-    code: String.raw`
+    code: `
 static long unregister_fixed_buffer(int ref)
 {
 	return syscall(__NR_io_uring_register, ring[ref].fd, IORING_UNREGISTER_BUFFERS, NULL, 0) ? -errno : 0;
@@ -244,7 +250,7 @@ static long unregister_fixed_buffer(int ref)
   {
     name: 'held_call',
     needs: [],
-    code: String.raw`
+    code: `
 /*
  * By reference: a process_vm_readv() or process_vm_writev() that has pinned the page of the other side, and now waits
  * in a page fault on ours, which userfaultfd leaves unanswered until the device is to move the data.
@@ -333,7 +339,7 @@ static long finish_process_vm_call(int ref, long content)
   {
     name: 'cancel_process_vm_call',
     needs: ['held_call'],
-    code: String.raw`
+    code: `
 /* Takes our page away: the call ends with EFAULT, lets go, and has moved nothing. */
 static long cancel_process_vm_call(int ref)
 {
@@ -347,6 +353,189 @@ static long cancel_process_vm_call(int ref)
 		return -EIO;
 	pthread_join(call->thread, NULL);
 	return 0;
+}
+`,
+  },
+  {
+    name: 'direct',
+    needs: [],
+    code: `
+static long direct_buffer[PAGE / sizeof(long)] __attribute__((aligned(PAGE)));
+
+/* The file has no name any more. tmpfs takes O_DIRECT from v6.6 on, and then ignores it. */
+static int reopen_direct(int fd)
+{
+	struct statfs fs;
+	char name[40];
+
+	if (fstatfs(fd, &fs))
+		return -errno;
+	if (fs.f_type == TMPFS_MAGIC)
+		return -EINVAL;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	fd = open(name, O_RDWR | O_DIRECT);
+	return fd < 0 ? -errno : fd;
+}
+`,
+  },
+  {
+    name: 'side_file',
+    needs: ['direct'],
+    code: `
+/* Where O_DIRECT reads come from and O_DIRECT writes go to. */
+static int side_fd;
+
+static void open_side_file(void)
+{
+	char name[] = "./export-test-XXXXXX";
+
+	side_fd = mkstemp(name);
+	if (side_fd < 0)
+		skip("file", -errno);
+	unlink(name);
+	if (pwrite(side_fd, direct_buffer, PAGE, 0) != PAGE || fsync(side_fd))
+		skip("file", -EIO);
+	side_fd = reopen_direct(side_fd);
+	need("O_DIRECT", side_fd);
+}
+`,
+  },
+  {
+    name: 'put_into_side_file',
+    needs: ['side_file'],
+    code: `
+static long put_into_side_file(long content)
+{
+	size_t i;
+
+	for (i = 0; i < PAGE / sizeof(long); i++)
+		direct_buffer[i] = content;
+	return pwrite(side_fd, direct_buffer, PAGE, 0) == PAGE ? 0 : -EIO;
+}
+`,
+  },
+  {
+    name: 'side_file_content',
+    needs: ['side_file'],
+    code: `
+static long side_file_content(void)
+{
+	return pread(side_fd, direct_buffer, PAGE, 0) == PAGE ? direct_buffer[0] : -EIO;
+}
+`,
+  },
+  {
+    name: 'direct_read',
+    needs: ['side_file'],
+    code: `
+/* The device writes to the page. */
+static long direct_read(long page, long unused)
+{
+	ssize_t n = pread(side_fd, page_at[page], PAGE, 0);
+
+	(void)unused;
+	return n == PAGE ? 0 : n < 0 ? -errno : -EIO;
+}
+`,
+  },
+  {
+    name: 'direct_write',
+    needs: ['side_file'],
+    code: `
+/* The device reads the page. */
+static long direct_write(long page, long unused)
+{
+	ssize_t n = pwrite(side_fd, page_at[page], PAGE, 0);
+
+	(void)unused;
+	return n == PAGE ? 0 : n < 0 ? -errno : -EIO;
+}
+`,
+  },
+  {
+    name: 'buffered_read',
+    needs: [],
+    code: `
+static long buffered_read(int file)
+{
+	long data[PAGE / sizeof(long)];
+	ssize_t n = pread(file_fd[file], data, PAGE, 0);
+
+	return n == PAGE ? data[0] : n < 0 ? -errno : -EIO;
+}
+`,
+  },
+  {
+    name: 'buffered_write',
+    needs: [],
+    code: `
+static long buffered_write(int file, long content)
+{
+	long data[PAGE / sizeof(long)];
+	ssize_t n;
+	size_t i;
+
+	for (i = 0; i < PAGE / sizeof(long); i++)
+		data[i] = content;
+	n = pwrite(file_fd[file], data, PAGE, 0);
+	return n == PAGE ? 0 : n < 0 ? -errno : -EIO;
+}
+`,
+  },
+  {
+    name: 'fsync_and_read_disk',
+    needs: ['direct'],
+    code: `
+/* Returns what the disk holds then. Nothing is dirty right after fsync(), so that the direct read writes nothing. */
+static long fsync_and_read_disk(int file)
+{
+	static int disk_fd[FILES];
+	ssize_t n;
+
+	if (disk_fd[file] == 0)
+		disk_fd[file] = reopen_direct(file_fd[file]);
+	if (disk_fd[file] < 0)
+		return disk_fd[file];
+	if (fsync(file_fd[file]))
+		return -errno;
+	n = pread(disk_fd[file], direct_buffer, PAGE, 0);
+	return n == PAGE ? direct_buffer[0] : n < 0 ? -errno : -EIO;
+}
+`,
+  },
+  {
+    name: 'start_writeback',
+    needs: [],
+    code: `
+/* WB_SYNC_ALL if all three flags are given, else WB_SYNC_NONE. */
+static long start_writeback(int file, int all)
+{
+	unsigned int flags = SYNC_FILE_RANGE_WRITE;
+
+	if (all)
+		flags |= SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WAIT_AFTER;
+	return sync_file_range(file_fd[file], 0, PAGE, flags) ? -errno : 0;
+}
+`,
+  },
+  {
+    name: 'wait_for_writeback',
+    needs: [],
+    code: `
+static long wait_for_writeback(int file)
+{
+	return sync_file_range(file_fd[file], 0, PAGE, SYNC_FILE_RANGE_WAIT_BEFORE) ? -errno : 0;
+}
+`,
+  },
+  {
+    name: 'drop_caches',
+    needs: [],
+    code: `
+/* Drops the page of this file, if it is clean and nobody uses it. */
+static long drop_caches(int file)
+{
+	return -posix_fadvise(file_fd[file], 0, 0, POSIX_FADV_DONTNEED);
 }
 `,
   },
