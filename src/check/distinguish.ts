@@ -5,10 +5,10 @@
 import { REFS_MAX, type Setup } from '../domain/setup.ts';
 import { decodeClass, INVALID, InvariantError, World } from '../executor/simulated.ts';
 import { type Trace, type TraceDecision, type TraceStep, traceScenario } from '../executor/trace.ts';
-import { HANDLE_VOID } from '../reference/reference.ts';
 import { type Costs, noCosts } from '../machine/machine.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import type { Alphabet } from '../ops/op.ts';
+import { HANDLE_VOID } from '../reference/reference.ts';
 import { Naming, type Scenario, type Step } from '../scenario/scenario.ts';
 import {
   COMPARED_COSTS,

@@ -31,6 +31,7 @@ import {
   REF_LONGTERM,
   REF_STORED,
 } from '../reference/reference.ts';
+import { LeastKey, Signed } from './order.ts';
 
 /**
  * What two states with one key agree on. `class`: findings to the last part of their class. `property`: which
@@ -71,123 +72,62 @@ export const ALIKE: readonly number[] = CALLERS.map((caller) => {
 });
 
 /** Encodes the state of one world; the buffers are reused from call to call. */
-export class KeyEncoder {
+export class KeyEncoder extends LeastKey {
   readonly #world: World;
   readonly #symmetry: boolean;
   /** Class grain: who stored a content, and what the reference was taken for. */
   readonly #classes: boolean;
   /** Whose store a folio holds matters: where a page shows one of several contents, also to properties. */
   readonly #folioStores: boolean;
-  /** The last key: the first `length` words. */
-  words: Int32Array;
-  length = 0;
-
-  #other: Int32Array;
   readonly #folio: Uint8Array;
   readonly #folioOrder: Uint8Array;
   #folios = 0;
   /** By mm * pages + page, and by reference: the words but for folio numbers and cells. */
   readonly #page: Int32Array;
   readonly #ref: Int32Array;
-  readonly #order: Uint8Array;
-  #living = 0;
-  /** By mm: what it looks like from within; its place in `#order`. */
-  readonly #sig: Int32Array;
+  /** By mm: its place in `mms`. */
   readonly #place: Uint8Array;
-  readonly #refs: Uint8Array;
-  readonly #refSig: Int32Array;
+  readonly #refs: Signed;
   readonly #orphan: Uint8Array;
   readonly #private: Uint8Array;
 
   constructor(world: World, symmetry: Symmetry = 'all', grain: Grain = 'class') {
     const { shape } = world;
+    super(
+      shape.mms,
+      2 +
+        shape.mms * shape.pages +
+        2 * shape.refs +
+        shape.folios +
+        shape.files * (3 + shape.mms * shape.pages + shape.refs),
+    );
     this.#world = world;
     this.#symmetry = symmetry !== 'none';
     this.#classes = grain === 'class';
     this.#folioStores = this.#classes || shape.kind.includes(PRIVATE_FILE);
-    const bound =
-      2 +
-      shape.mms * shape.pages +
-      2 * shape.refs +
-      shape.folios +
-      shape.files * (3 + shape.mms * shape.pages + shape.refs);
-    this.words = new Int32Array(bound);
-    this.#other = new Int32Array(bound);
     this.#folio = new Uint8Array(shape.folios);
     this.#folioOrder = new Uint8Array(shape.folios + 2);
     this.#page = new Int32Array(shape.mms * shape.pages);
     this.#ref = new Int32Array(shape.refs);
-    this.#order = new Uint8Array(shape.mms);
-    this.#sig = new Int32Array(shape.mms);
     this.#place = new Uint8Array(shape.mms);
-    this.#refs = new Uint8Array(shape.refs);
-    this.#refSig = new Int32Array(shape.refs);
+    this.#refs = new Signed(shape.refs);
     this.#orphan = new Uint8Array(shape.refs);
     this.#private = Uint8Array.from(shape.kind, (kind) => (isPrivate(kind) ? 1 : 0));
   }
 
-  /** Computes the key of the world's present state into `words`. Returns its length. */
-  encode(): number {
-    this.#describe();
-    this.length = this.#encodeInOrder(this.words);
-    while (this.#nextOrder()) {
-      const length = this.#encodeInOrder(this.#other);
-      if (!less(this.#other, length, this.words, this.length)) continue;
-      const held = this.words;
-      this.words = this.#other;
-      this.#other = held;
-      this.length = length;
-    }
-    return this.length;
-  }
-
   /** First look: the words of pages and references without numbers, and the order of the living mms by them. */
-  #describe(): void {
+  protected override describe(): void {
     const { reference, shape } = this.#world;
     for (let r = 0; r < shape.refs; r++) if (reference.handleState[r] !== HANDLE_FREE) this.#describeRef(r);
-    let living = 0;
-    for (let mm = 0; mm < shape.mms; mm++) {
-      if (reference.alive[mm] === 0) continue;
-      this.#sig[mm] = this.#describeMm(mm);
-      this.#order[living++] = mm;
-    }
-    this.#living = living;
-    if (this.#symmetry && living > 1) this.#sort();
+    this.mms.count = 0;
+    for (let mm = 0; mm < shape.mms; mm++)
+      if (reference.alive[mm] === 1)
+        this.mms.add(mm, this.#symmetry ? this.#describeMm(mm) : this.#inPlace(mm));
   }
-
-  #sort(): void {
-    const order = this.#order;
-    const sig = this.#sig;
-    for (let i = 1; i < this.#living; i++) {
-      const mm = order[i]!;
-      let at = i;
-      while (
-        at > 0 &&
-        (sig[order[at - 1]!]! > sig[mm]! || (sig[order[at - 1]!]! === sig[mm]! && order[at - 1]! > mm))
-      ) {
-        order[at] = order[at - 1]!;
-        at--;
-      }
-      order[at] = mm;
-    }
-  }
-
-  /**
-   * The next order of mms that look alike from within, after those tried: lexicographic permutations within runs of
-   * equal signatures. Returns false, and is back at the first order, when all were tried.
-   */
-  #nextOrder(): boolean {
-    if (!this.#symmetry) return false;
-    const order = this.#order;
-    const sig = this.#sig;
-    let from = 0;
-    while (from < this.#living) {
-      let to = from + 1;
-      while (to < this.#living && sig[order[to]!] === sig[order[from]!]) to++;
-      if (to - from > 1 && nextPermutation(order, from, to)) return true;
-      from = to; // this run is back at its first order: carry to the next
-    }
-    return false;
+  /** Where nothing is renamed the slot is the order. */
+  #inPlace(mm: number): number {
+    this.#describeMm(mm);
+    return mm;
   }
 
   #describeMm(mm: number): number {
@@ -292,22 +232,22 @@ export class KeyEncoder {
     return fresh;
   }
 
-  /** The key with mms in the present order, into `out`. Returns its length. Needs `#describe` before. */
-  #encodeInOrder(out: Int32Array): number {
+  /** The key with mms in the present order, into `out`. Returns its length. Needs `describe` before. */
+  protected override encodeInOrder(out: Int32Array): number {
     const { machine: m, reference: ref, shape } = this.#world;
     const { pages, files } = shape;
     this.#folio.fill(0);
     this.#folios = 0;
     let n = 0;
-    let first = this.#living;
-    for (let k = 0; k < this.#living; k++) {
-      const mm = this.#order[k]!;
+    let first = this.mms.count;
+    for (let k = 0; k < this.mms.count; k++) {
+      const mm = this.mms.slots[k]!;
       this.#place[mm] = this.#symmetry ? k : mm;
       if (!this.#symmetry) first |= 1 << (8 + mm);
     }
     const header = n++;
-    for (let k = 0; k < this.#living; k++)
-      for (let v = 0, i = this.#order[k]! * pages; v < pages; v++, i++)
+    for (let k = 0; k < this.mms.count; k++)
+      for (let v = 0, i = this.mms.slots[k]! * pages; v < pages; v++, i++)
         out[n++] = this.#page[i]! | (this.#folioOf(m.pfn[i]!) << PAGE_FOLIO);
     for (let f = 0; f < files; f++) {
       const pfn = m.cache[f]!;
@@ -348,8 +288,8 @@ export class KeyEncoder {
     let used = 6;
     for (let v = 0; v < shape.pages; v++) {
       if (shape.kind[v] !== PRIVATE_FILE || shape.file[v] !== file) continue;
-      for (let k = 0; k < this.#living; k++) {
-        word |= ref.relation(this.#order[k]! * shape.pages + v, token) << used;
+      for (let k = 0; k < this.mms.count; k++) {
+        word |= ref.relation(this.mms.slots[k]! * shape.pages + v, token) << used;
         used += 2;
         if (used < 30) continue;
         out[n++] = word;
@@ -365,32 +305,27 @@ export class KeyEncoder {
   #encodeRefs(out: Int32Array, at: number): number {
     const { machine: m, reference: ref, shape } = this.#world;
     const refs = this.#refs;
-    let held = 0;
+    refs.count = 0;
     for (let r = 0; r < shape.refs; r++) {
       if (ref.handleState[r] === HANDLE_FREE) continue;
-      if (this.#symmetry) {
-        // Where it is among what has a number already; what has none is told apart by who else holds it.
-        let h = this.#ref[r]! | (this.#cellOf(r) << REF_CELL);
-        if (m.refKind[r] !== REF_NONE) {
-          const pfn = m.refPfn[r]!;
-          const number = pfn === ZERO_PFN ? FOLIO_ZERO : this.#folio[pfn]!;
-          h |= number << REF_FOLIO;
-          if (number === 0) h = Math.imul(h ^ m.refcount[pfn]!, 0x01000193) ^ this.#folioWord(pfn);
-        }
-        this.#refSig[r] = h;
-        let i = held;
-        while (i > 0 && this.#refSig[refs[i - 1]!]! > h) {
-          refs[i] = refs[i - 1]!;
-          i--;
-        }
-        refs[i] = r;
-      } else refs[held] = r;
-      held++;
+      if (!this.#symmetry) {
+        refs.add(r, r);
+        continue;
+      }
+      // Where it is among what has a number already; what has none is told apart by who else holds it.
+      let h = this.#ref[r]! | (this.#cellOf(r) << REF_CELL);
+      if (m.refKind[r] !== REF_NONE) {
+        const pfn = m.refPfn[r]!;
+        const number = pfn === ZERO_PFN ? FOLIO_ZERO : this.#folio[pfn]!;
+        h |= number << REF_FOLIO;
+        if (number === 0) h = Math.imul(h ^ m.refcount[pfn]!, 0x01000193) ^ this.#folioWord(pfn);
+      }
+      refs.add(r, h);
     }
     let orphans = 0;
     let n = at;
-    for (let i = 0; i < held; i++) {
-      const r = refs[i]!;
+    for (let i = 0; i < refs.count; i++) {
+      const r = refs.slots[i]!;
       const cell = ref.handleCell[r]!;
       let at = this.#cellOf(r);
       if (at === CELL_ORPHAN) {
@@ -402,7 +337,7 @@ export class KeyEncoder {
       if (!this.#symmetry) out[n++] = r;
       out[n++] = this.#ref[r]! | (this.#folioOf(m.refPfn[r]!) << REF_FOLIO) | (at << REF_CELL);
     }
-    return held;
+    return refs.count;
   }
 
   /** CELL_ORPHAN for every orphan: those are numbered when the references have an order. */
@@ -412,28 +347,4 @@ export class KeyEncoder {
     if (cell < ref.fileCell) return this.#place[Math.floor(cell / shape.pages)]!;
     return cell < ref.orphanCell ? CELL_FILE : cell < ref.cells ? CELL_ORPHAN : 0;
   }
-}
-
-/** The next permutation of `list[from, to)` in lexicographic order; false, and sorted again, after the last. */
-export function nextPermutation(list: Uint8Array, from: number, to: number): boolean {
-  let i = to - 2;
-  while (i >= from && list[i]! > list[i + 1]!) i--;
-  if (i >= from) {
-    let j = to - 1;
-    while (list[j]! < list[i]!) j--;
-    swap(list, i, j);
-  }
-  for (let a = i + 1, b = to - 1; a < b; a++, b--) swap(list, a, b);
-  return i >= from;
-}
-
-export function less(x: Int32Array, xLength: number, y: Int32Array, yLength: number): boolean {
-  if (xLength !== yLength) return xLength < yLength;
-  for (let i = 0; i < xLength; i++) if (x[i] !== y[i]) return x[i]! < y[i]!;
-  return false;
-}
-function swap(list: Uint8Array, i: number, j: number): void {
-  const held = list[i]!;
-  list[i] = list[j]!;
-  list[j] = held;
 }

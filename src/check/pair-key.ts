@@ -32,7 +32,8 @@ import {
   ZERO_PFN,
 } from '../machine/machine.ts';
 import { HANDLE_LIVE, REF_WRITE } from '../reference/reference.ts';
-import { ALIKE, less, nextPermutation } from './key.ts';
+import { ALIKE } from './key.ts';
+import { LeastKey, Signed } from './order.ts';
 
 const DIO_WRITE = CALLERS.indexOf('o_direct_write');
 
@@ -77,66 +78,38 @@ function folioWord(m: Machine, pfn: number): number {
 }
 
 /** Encodes the state of two worlds of one setup; the buffers are reused from call to call. */
-export class PairKeyEncoder {
-  /** The last key: the first `length` words. */
-  words: Int32Array;
-  length = 0;
+export class PairKeyEncoder extends LeastKey {
   readonly #a: World;
   readonly #b: World;
   readonly #fa: Folios;
   readonly #fb: Folios;
   /** By mm * pages + page: how the contents of both compare. */
   readonly #same: Uint8Array;
-  readonly #sig: Int32Array;
-  readonly #order: Uint8Array;
-  #living = 0;
-  readonly #refs: Uint8Array;
-  readonly #refSig: Int32Array;
+  readonly #refs: Signed;
   readonly #refSame: Uint8Array;
   /** Contents that are compared with each other. */
   readonly #list: Int32Array = new Int32Array(8);
-  #other: Int32Array;
 
   constructor(a: World, b: World) {
     const { shape } = a;
+    const places = shape.mms * shape.pages;
+    super(shape.mms, 2 + places + 2 * shape.files + 2 * shape.refs + 2 * shape.folios);
     this.#a = a;
     this.#b = b;
     this.#fa = new Folios(shape.folios);
     this.#fb = new Folios(shape.folios);
-    const places = shape.mms * shape.pages;
-    const bound = 2 + places + 2 * shape.files + 2 * shape.refs + 2 * shape.folios;
-    this.words = new Int32Array(bound);
-    this.#other = new Int32Array(bound);
     this.#same = new Uint8Array(places);
-    this.#sig = new Int32Array(shape.mms);
-    this.#order = new Uint8Array(shape.mms);
-    this.#refs = new Uint8Array(shape.refs);
-    this.#refSig = new Int32Array(shape.refs);
+    this.#refs = new Signed(shape.refs);
     this.#refSame = new Uint8Array(shape.refs);
   }
 
-  /** Computes the key of the present state into `words`. Returns its length. */
-  encode(): number {
-    this.#describe();
-    this.length = this.#encodeInOrder(this.words);
-    while (this.#nextOrder()) {
-      const length = this.#encodeInOrder(this.#other);
-      if (!less(this.#other, length, this.words, this.length)) continue;
-      const held = this.words;
-      this.words = this.#other;
-      this.#other = held;
-      this.length = length;
-    }
-    return this.length;
-  }
-
   /** What needs no order of mms; then the order, by what the mms look like from within. */
-  #describe(): void {
+  protected override describe(): void {
     const { shape } = this.#a;
     const { alive, handleState, handlePage } = this.#a.reference;
     const a = this.#a.machine;
     const b = this.#b.machine;
-    let living = 0;
+    this.mms.count = 0;
     for (let mm = 0; mm < shape.mms; mm++) {
       if (alive[mm] === 0) continue;
       let h = a.hasPinned[mm]! | (b.hasPinned[mm]! << 1);
@@ -147,15 +120,8 @@ export class PairKeyEncoder {
         h = Math.imul(h, 31) + this.#folioSig(a, i);
         h = Math.imul(h, 31) + this.#folioSig(b, i);
       }
-      this.#sig[mm] = h | 0;
-      let at = living++;
-      while (at > 0 && this.#sig[this.#order[at - 1]!]! > this.#sig[mm]!) {
-        this.#order[at] = this.#order[at - 1]!;
-        at--;
-      }
-      this.#order[at] = mm;
+      this.mms.add(mm, h);
     }
-    this.#living = living;
     for (let r = 0; r < shape.refs; r++)
       if (handleState[r] === HANDLE_LIVE)
         this.#refSame[r] = this.#compare(handlePage[r]! % shape.pages, a.refPfn[r]!, b.refPfn[r]!);
@@ -210,20 +176,7 @@ export class PairKeyEncoder {
     return true;
   }
 
-  #nextOrder(): boolean {
-    const order = this.#order;
-    const sig = this.#sig;
-    let from = 0;
-    while (from < this.#living) {
-      let to = from + 1;
-      while (to < this.#living && sig[order[to]!] === sig[order[from]!]) to++;
-      if (to - from > 1 && nextPermutation(order, from, to)) return true;
-      from = to;
-    }
-    return false;
-  }
-
-  #encodeInOrder(out: Int32Array): number {
+  protected override encodeInOrder(out: Int32Array): number {
     const { shape } = this.#a;
     const { pages, files } = shape;
     const ref = this.#a.reference;
@@ -235,11 +188,11 @@ export class PairKeyEncoder {
     fb.clear();
     const zeroA = a.content[ZERO_PFN]!;
     const zeroB = b.content[ZERO_PFN]!;
-    let header = this.#living | (zeroA === ZERO_TOKEN ? 0 : 8) | (zeroB === ZERO_TOKEN ? 0 : 16);
+    let header = this.mms.count | (zeroA === ZERO_TOKEN ? 0 : 8) | (zeroB === ZERO_TOKEN ? 0 : 16);
     header |= zeroA === zeroB ? 0 : 32;
     let n = 1;
-    for (let k = 0; k < this.#living; k++) {
-      const mm = this.#order[k]!;
+    for (let k = 0; k < this.mms.count; k++) {
+      const mm = this.mms.slots[k]!;
       header |= (a.hasPinned[mm]! | (b.hasPinned[mm]! << 1)) << (8 + 2 * k);
       for (let v = 0, i = mm * pages; v < pages; v++, i++)
         out[n++] =
@@ -303,26 +256,21 @@ export class PairKeyEncoder {
     const a = this.#a.machine;
     const b = this.#b.machine;
     const refs = this.#refs;
-    let held = 0;
+    refs.count = 0;
     for (let r = 0; r < shape.refs; r++) {
       if (ref.handleState[r] !== HANDLE_LIVE) continue;
-      const h =
+      refs.add(
+        r,
         Math.imul(this.#refWord(r), 31) +
-        this.#refFolioSig(a, this.#fa, r) +
-        Math.imul(this.#refFolioSig(b, this.#fb, r), 7919);
-      this.#refSig[r] = h | 0;
-      let i = held++;
-      while (i > 0 && this.#refSig[refs[i - 1]!]! > (h | 0)) {
-        refs[i] = refs[i - 1]!;
-        i--;
-      }
-      refs[i] = r;
+          this.#refFolioSig(a, this.#fa, r) +
+          Math.imul(this.#refFolioSig(b, this.#fb, r), 7919),
+      );
     }
-    for (let i = 0; i < held; i++) {
-      const r = refs[i]!;
+    for (let i = 0; i < refs.count; i++) {
+      const r = refs.slots[i]!;
       out[at + i] = this.#refWord(r) | (this.#fa.of(a.refPfn[r]!) << 16) | (this.#fb.of(b.refPfn[r]!) << 21);
     }
-    return held;
+    return refs.count;
   }
 
   /** What it may do and how it is held, 16 bits, and from bit 26 how its contents compare. */
