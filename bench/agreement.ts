@@ -10,9 +10,11 @@
  *
  * Usage: node dist/bench/agreement.js [MILLION_STEPS] > docs/agreement.md
  */
-import type { PageKind } from '../src/domain/kinds.ts';
+
 import { alphabetFor, PLAIN_GUPS, pagesOf, setupOf } from '../src/check/scope.ts';
 import { Search } from '../src/check/search.ts';
+import type { PageKind } from '../src/domain/kinds.ts';
+import { BLOCKED, REFUSED } from '../src/domain/kinds.ts';
 import { Rng } from '../src/domain/rng.ts';
 import { coarseClass, decodeClass, World } from '../src/executor/simulated.ts';
 import { ChunkRunner, classKey } from '../src/fuzz/chunk.ts';
@@ -22,7 +24,6 @@ import { OP_KINDS, opOf } from '../src/ops/op.ts';
 import { BUILT_IN } from '../src/policies/index.ts';
 import { classId } from '../src/property/property.ts';
 import { runPasses } from '../src/shrink/shrink.ts';
-import { BLOCKED, REFUSED } from '../src/domain/kinds.ts';
 
 const STEPS = Number(process.argv[2] ?? 10) * 1e6;
 /** Steps of one random program. Longer than the depth at which the scopes close. */

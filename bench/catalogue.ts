@@ -19,8 +19,8 @@ import { buildCounterexample } from '../src/report/counterexample.ts';
 import { formatCounterexample, newCounterexample } from '../src/scenario/file.ts';
 import { parseSteps } from '../src/scenario/parse.ts';
 import type { Scenario } from '../src/scenario/scenario.ts';
-import { drain, Shrinker } from '../src/shrink/shrink.ts';
 import { shrinkingForAll } from '../src/shrink/several.ts';
+import { drain, Shrinker } from '../src/shrink/shrink.ts';
 
 interface Entry {
   readonly slug: string;

@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { drive } from '../src/check/drive.ts';
+import { drive } from '../src/campaign/drive.ts';
 import { fingerprint } from '../src/check/fingerprint.ts';
 import type { Grain } from '../src/check/key.ts';
 import { PolicyModel, type PolicySpec } from '../src/check/model.ts';

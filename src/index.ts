@@ -10,13 +10,13 @@
 
 export { PROPERTIES } from '../properties/index.ts';
 export { type ApiOptions, runCampaign } from './campaign/api.ts';
+export { type Driven, type DriveOptions, drive, type Progress } from './campaign/drive.ts';
 export type { CampaignResult, Finding } from './campaign/types.ts';
 export { compareWithin, PairSearch } from './check/distinguish.ts';
-export { type Driven, type DriveOptions, drive, type Progress, type Stopped } from './check/drive.ts';
 export { judgeEventual } from './check/eventual.ts';
 export type { PolicySpec } from './check/model.ts';
 export { alphabetFor, PLAIN_GUPS, pagesOf, SCOPES, setupOf } from './check/scope.ts';
-export { type Found, Search, type SearchOptions } from './check/search.ts';
+export { type Found, Search, type SearchOptions, type Stopped } from './check/search.ts';
 export type { FileSetup, PageSetup, Setup } from './domain/setup.ts';
 export { type RunResult, runScenario } from './executor/run.ts';
 export { type BrokenPromise, type GupCommandsOptions, gupCommands, modelAndReal } from './fuzz/commands.ts';

@@ -7,7 +7,7 @@ import { InvariantError } from '../executor/simulated.ts';
 import { ENDED, type Model, NOT_A_STEP } from './model.ts';
 import type { StateTable } from './table.ts';
 
-/** Words of a candidate: fingerprint, number of the parent, step, and what merging made of it (parallel.ts). */
+/** Words of a candidate: fingerprint, number of the parent, step, and what merging made of it (campaign/parallel.ts). */
 export const CANDIDATE = 6;
 
 /** Candidates of one thread in one batch, in the order of parents and steps. */

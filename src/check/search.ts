@@ -1,7 +1,7 @@
 /**
  * Breadth-first search over canonical states: every state once, so that the first scenario found for a finding class
  * is a shortest one within the alphabet and the bounds of the setup. Deterministic: same input, same result, for any
- * number of threads (parallel.ts drives the same search).
+ * number of threads (campaign/parallel.ts drives the same search).
  *
  * States are numbered in the order in which one thread would find them. A batch of states is expanded, then what is
  * new is merged into the table in that order; so a layer is a range of numbers, and of all ways to reach a state the
@@ -40,6 +40,9 @@ export interface Found {
 
 /** `open`: there are states left; `closed`: all were visited; `states`: gave up, nothing deeper is known. */
 export type SearchState = 'open' | 'closed' | 'states';
+
+/** Why a search ended: all states visited, depth reached, or stopped early by a limit or by the user. */
+export type Stopped = 'closed' | 'depth' | 'states' | 'memory' | 'interrupted';
 
 /**
  * Candidates of one batch, at most. The states of a batch are fewer by the steps that one state may have. Any number

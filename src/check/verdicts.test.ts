@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { pilot } from '../campaign/pilot.ts';
 import { runScenario } from '../executor/run.ts';
 import { derive, otherwise, table } from '../machine/decisions.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
 import { stepText } from '../scenario/scenario.ts';
 import type { Grain } from './key.ts';
-import { pilot } from './pilot.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
 import { judge, searchable, type Verdicts } from './verdicts.ts';
 

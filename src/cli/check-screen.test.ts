@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Progress } from '../check/drive.ts';
+import type { Progress } from '../campaign/drive.ts';
 import { checkScreen, progressText } from './check-screen.ts';
 
 const MIB = 2 ** 20;

@@ -1,5 +1,5 @@
 /** How far `check` has got, on stderr: one line drawn anew on a terminal, elsewhere a line per layer. */
-import type { Progress } from '../check/drive.ts';
+import type { Progress } from '../campaign/drive.ts';
 import { bytesText } from '../report/check.ts';
 
 /** Elsewhere: not more often than this, but within a long layer at least this often. */

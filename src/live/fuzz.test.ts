@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Rng } from '../domain/rng.ts';
-import { expandPolicy } from '../machine/tables.ts';
+import { expandPolicy, withConditions } from '../machine/tables.ts';
 import { mutantsOf } from '../mutate/mutants.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
-import { withConditions } from '../machine/tables.ts';
 import { stepText } from '../scenario/scenario.ts';
 import { compare } from './compare.ts';
 import { fuzzLive, LiveGenerator, liveSetups } from './fuzz.ts';

@@ -2,11 +2,12 @@
  * A Kernel that is the model with a policy: what is said of comparing, fuzzing and shrinking is tried on it, and the
  * checker is checked against kernels that are known to be wrong.
  */
-import type { Rng } from '../domain/rng.ts';
+
+import type { Caller } from '../domain/kinds.ts';
 import { BLOCKED, DONE, NO_EFFECT, REFUSED } from '../domain/kinds.ts';
+import type { Rng } from '../domain/rng.ts';
 import { INVALID, World } from '../executor/simulated.ts';
 import { type AnyPolicy, expanded } from '../machine/tables.ts';
-import type { Caller } from '../domain/kinds.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { Binding, mmName, refName, type Scenario, type Step } from '../scenario/scenario.ts';
 import {

@@ -1,5 +1,6 @@
 /** Running scenarios on kernels and saying what came of it, as data and as text. */
 import Table from 'cli-table3';
+import { PAGE_KINDS } from '../domain/kinds.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { renderColumns } from '../report/columns.ts';
 import type { Scenario } from '../scenario/scenario.ts';
@@ -18,7 +19,6 @@ import {
 import type { LiveFinding, LiveFuzzResult } from './fuzz.ts';
 import type { Capabilities, Kernel, LiveProgram, LiveResult } from './protocol.ts';
 import { isUnsupported, LIVE_CALLERS, pageKindMissing, type Translated, toLive } from './translate.ts';
-import { PAGE_KINDS } from '../domain/kinds.ts';
 
 /** '' or why a program is not run on the host unless it is allowed there. */
 export function harm(program: LiveProgram): string {

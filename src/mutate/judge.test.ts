@@ -4,7 +4,7 @@ import { runScenario } from '../executor/run.ts';
 import { DECISION_NAMES, type DecisionName, derive, type Policy } from '../machine/decisions.ts';
 import { expandPolicy, withConditions } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
-import { type Comparison, Judge, type JudgeOptions, type Judged } from './judge.ts';
+import { type Comparison, Judge, type Judged, type JudgeOptions } from './judge.ts';
 import { mutantsOf, mutationId } from './mutants.ts';
 import { mutate, stepsText, summaryOf, summaryText } from './run.ts';
 import type { MutationScope } from './scopes.ts';

@@ -50,6 +50,7 @@ function watch({ job, at }: Watch): void {
   parentPort?.once('message', (message: typeof names) => {
     names = message;
   });
+  // A rule that loops can only be told from a slow one by a clock; it decides on refusing a module, on no verdict.
   const end = performance.now() + job.deadlineMs;
   const stop = (what: string): void => {
     const table = DECISION_NAMES[at[AT_TABLE]!];

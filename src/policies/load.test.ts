@@ -185,6 +185,7 @@ describe.concurrent('a broken module is one line that names it', { timeout: 60_0
       `[before('otherwise', rule('bad', (f) => f.refcount, 'copy'))]`,
       'rule "bad": its condition returned 2, not a boolean',
     ],
+    // Impure on purpose: what the loader has to refuse.
     [
       'dice.ts',
       `[before('otherwise', rule('dice', () => Math.random() < 0.5, 'reuse'))]`,

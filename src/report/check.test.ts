@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { pilot } from '../campaign/pilot.ts';
 import type { Grain } from '../check/key.ts';
-import { pilot } from '../check/pilot.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from '../check/scope.ts';
 import { judge, searchable } from '../check/verdicts.ts';
 import { expandPolicy } from '../machine/tables.ts';

@@ -1,7 +1,7 @@
 /** What an exhaustive search came to, as text for people and as data. Decides nothing. */
 import { PROPERTIES } from '../../properties/index.ts';
-import type { Stopped } from '../check/drive.ts';
 import type { Grain } from '../check/key.ts';
+import type { Stopped } from '../check/search.ts';
 import type { BrokenPolicy, CheckVerdict, FoundClass, PropertyVerdict } from '../check/verdicts.ts';
 import type { Setup } from '../domain/setup.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';

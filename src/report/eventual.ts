@@ -2,7 +2,7 @@
 import type { Ban, EventualId, EventualReport, EventualResult, Trap } from '../check/eventual.ts';
 import { type Step, stepText } from '../scenario/scenario.ts';
 import { wrapText } from './columns.ts';
-import { PLAIN, type Paint } from './paint.ts';
+import { type Paint, PLAIN } from './paint.ts';
 
 export interface EventualTextOptions {
   readonly policy: string;

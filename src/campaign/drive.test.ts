@@ -3,16 +3,16 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { Spec } from '../check/model.ts';
+import { alphabetFor, PLAIN_GUPS, pagesOf } from '../check/scope.ts';
+import { StateTable } from '../check/table.ts';
 import type { PageKind } from '../domain/kinds.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
 import type { Driven, DriveOptions, Progress } from './drive.ts';
-import type { Spec } from './model.ts';
-import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
-import { StateTable } from './table.ts';
 
 // Threads need compiled code: `npm test` builds first.
-const compiled = new URL('../../dist/src/check/drive.js', import.meta.url).href;
+const compiled = new URL('../../dist/src/campaign/drive.js', import.meta.url).href;
 const { drive } = (await import(compiled)) as {
   readonly drive: (spec: Spec, options: DriveOptions) => Promise<Driven>;
 };

@@ -6,11 +6,11 @@
  * the next layer). Hence the numbers, and all else, are those of one thread.
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
-import type { Candidates, Note } from './expand.ts';
-import { Candidates as CandidateMemory } from './expand.ts';
-import type { Spec } from './model.ts';
-import type { Exploration } from './search.ts';
-import type { TableMemory } from './table.ts';
+import type { Candidates, Note } from '../check/expand.ts';
+import { Candidates as CandidateMemory } from '../check/expand.ts';
+import type { Spec } from '../check/model.ts';
+import type { Exploration } from '../check/search.ts';
+import type { TableMemory } from '../check/table.ts';
 
 /** States per item. */
 export const ITEM = 16;

@@ -1,7 +1,8 @@
 /** One thread of a parallel search (parallel.ts): waits for a phase, does its share, says that it is done. */
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { CANDIDATE, Expander } from './expand.ts';
-import { modelOf } from './model.ts';
+import { CANDIDATE, Expander } from '../check/expand.ts';
+import { modelOf } from '../check/model.ts';
+import { StateTable } from '../check/table.ts';
 import {
   C_DONE,
   C_FIRST,
@@ -22,7 +23,6 @@ import {
   type Said,
   type ThreadStart,
 } from './parallel.ts';
-import { StateTable } from './table.ts';
 
 const start = workerData as ThreadStart;
 const { control, items, fresh, candidates, threads, thread, port } = start;

@@ -1,11 +1,13 @@
 /**
  * Runs a search to its end or to a limit, on one thread or several, so that the program stays awake meanwhile: progress,
- * Ctrl-C, memory, checkpoints. What is found does not depend on the number of threads, nor on stopping and resuming.
+ * Ctrl-C, memory, checkpoints. What is found does not depend on the number of threads, nor on stopping and resuming. The
+ * clock says when to report, to save and to let the event loop have its turn, and nothing else.
  */
+
+import { modelOf, type Spec } from '../check/model.ts';
+import { Exploration, type Stopped } from '../check/search.ts';
 import { CheckpointError, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
-import { modelOf, type Spec } from './model.ts';
 import { Threads } from './parallel.ts';
-import { Exploration } from './search.ts';
 
 export interface DriveOptions {
   /** Steps; Infinity: until every state was visited. */
@@ -35,9 +37,6 @@ export interface Progress {
   readonly transitions: number;
   readonly bytes: number;
 }
-
-/** Why a search ended: all states visited, depth reached, or stopped early by a limit or by the user. */
-export type Stopped = 'closed' | 'depth' | 'states' | 'memory' | 'interrupted';
 
 export interface Driven {
   readonly exploration: Exploration;

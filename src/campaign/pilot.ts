@@ -1,7 +1,7 @@
 /** The first states of a search, on one thread: which goals they meet, and how large the whole may become. */
 import { PROPERTIES } from '../../properties/index.ts';
-import { PolicyModel, type PolicySpec } from './model.ts';
-import { Exploration } from './search.ts';
+import { PolicyModel, type PolicySpec } from '../check/model.ts';
+import { Exploration } from '../check/search.ts';
 
 /** A second or two. */
 export const PILOT_STATES = 100_000;
@@ -28,7 +28,7 @@ export async function pilot(
   const model = new PolicyModel(spec);
   const x = new Exploration(model, states);
   const layers = [1];
-  let turned = performance.now();
+  let turned = performance.now(); // for the event loop's turn alone; what is explored is the same
   while (!x.gaveUp() && x.depth < depth && signal?.aborted !== true) {
     const before = x.depth;
     x.advance();
