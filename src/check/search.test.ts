@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { PageKind } from '../domain/kinds.ts';
 import type { Setup } from '../domain/setup.ts';
 import { runScenario } from '../executor/run.ts';
-import { decodeClass, INVALID, World } from '../executor/simulated.ts';
+import { coarseClass, decodeClass, INVALID, World } from '../executor/simulated.ts';
 import { ChunkRunner, classKey } from '../fuzz/chunk.ts';
 import { Generator } from '../fuzz/generate.ts';
 import { ProgramArbitrary } from '../fuzz/program.ts';
@@ -67,6 +67,33 @@ describe('symmetry', () => {
       classes += folded.found.size;
     }
     expect(classes).toBeGreaterThan(0);
+  });
+});
+
+describe('grain', () => {
+  it.each(IDS)('%s: by property, the same kinds at the same lengths, in fewer states', (id) => {
+    for (const [setup, depth] of [
+      [scope('anon', 2, 1), 6],
+      [scope('private-file', 2, 1), 5],
+      [scope('shared-file', 1, 2), 5],
+    ] as const) {
+      const exact = search(setup, policyOf(id));
+      const coarse = new Search({ ...exact.options, grain: 'property' });
+      exact.runTo(depth);
+      coarse.runTo(depth);
+      const kinds = new Map<string, number>();
+      for (const f of exact.found.values()) {
+        const kind = classKey(coarseClass(f.code), f.documented);
+        kinds.set(String(kind), Math.min(kinds.get(String(kind)) ?? depth, f.length));
+      }
+      const found = [...coarse.found.values()].map(
+        (f) => [String(classKey(f.code, f.documented)), f.length] as const,
+      );
+      expect(new Map(found)).toEqual(kinds);
+      expect(coarse.states).toBeLessThan(exact.states);
+      for (const f of coarse.found.values())
+        expect(decodeClass(f.code)).toMatchObject({ ref: '-', access: '-', longterm: false, storedBy: '-' });
+    }
   });
 });
 
