@@ -6,6 +6,7 @@ const report = process.env.VITEST_REPORT;
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'properties/**/*.test.ts'],
+    setupFiles: ['src/testing/plain.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     ...(report === undefined ? {} : { reporters: ['default', 'json'], outputFile: { json: report } }),
