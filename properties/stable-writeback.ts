@@ -8,7 +8,7 @@ export const stableWriteback: Property = {
   why: 'The checksum or parity was computed at the start: a later read fails, or a mirror differs.',
   sources: ['Documentation/core-api/pin_user_pages.rst', 'docs/model.md F2'],
   observes: ['writeback-end', 'dio-write'],
-  needs: 'tracked file',
+  needs: 'stable pages',
   implies: [],
   violated: (o) => (o.stablePages && o.changed ? 'unstable' : ''),
   sometimes: {

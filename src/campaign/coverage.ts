@@ -3,6 +3,7 @@ import type { CampaignSpace } from '../fuzz/chunk.ts';
 import { setupsOf } from '../fuzz/generate.ts';
 import { DECISIONS } from '../machine/decisions.ts';
 import type { ExpandedPolicy, ExpandedTable } from '../machine/tables.ts';
+import { hasWhatItNeeds } from '../property/needs.ts';
 import type { Property } from '../property/property.ts';
 
 const kindsIn = (space: CampaignSpace): ReadonlySet<string> =>
@@ -11,9 +12,9 @@ const kindsIn = (space: CampaignSpace): ReadonlySet<string> =>
 const tracked = (kinds: ReadonlySet<string>): boolean =>
   kinds.has('private-file') || kinds.has('shared-file');
 
-/** Can the property's goal be reached with the page kinds of the scope? */
+/** Can the property's goal be reached with the pages and filesystems of the scope? */
 export function reachable(property: Property, space: CampaignSpace): boolean {
-  return property.needs === 'any page' || tracked(kindsIn(space));
+  return setupsOf(space.scope, space.profile).some((setup) => hasWhatItNeeds(property, setup));
 }
 
 /** Can the fact have this value with these page kinds? Only what follows from the kinds is ruled out. */

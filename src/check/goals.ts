@@ -8,8 +8,8 @@ import { BLOCKED, REFUSED } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';
 import type { Setup } from '../domain/setup.ts';
 import { World } from '../executor/simulated.ts';
-import { filesystem } from '../machine/filesystems.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
+import { hasWhatItNeeds } from '../property/needs.ts';
 import type { ObservationKind, Property } from '../property/property.ts';
 import { type PolicySpec, stepsMaxOf } from './model.ts';
 
@@ -28,13 +28,15 @@ export const OBSERVED_IN: { readonly [K in Exclude<ObservationKind, 'freed'>]: r
 /** What is observed through a reference, which a gup must have taken. */
 const THROUGH_REFERENCE: readonly OpKind[] = ['dma_read', 'dio_end', 'unpin'];
 
+const NEEDED: { readonly [N in Property['needs']]: string } = {
+  'any page': 'a page',
+  'tracked file': 'a page of a file that tracks dirty pages (--pages private-file or shared-file)',
+  'stable pages': 'a filesystem with stable pages (--filesystem ext4-v5.18-stable)',
+};
+
 /** Why no program of the scope can put the property to the test, or undefined if one may. */
 export function lacking(property: Property, setup: Setup, alphabet: Alphabet): string | undefined {
-  const files = setup.files.map((f) => filesystem(f.filesystem));
-  if (property.needs === 'tracked file' && !files.some((f) => f.dirtyTracked))
-    return 'needs a page of a file that tracks dirty pages (--pages private-file or shared-file)';
-  if (property.id === 'stable-writeback' && !files.some((f) => f.stablePages))
-    return 'needs a filesystem with stable pages (--filesystem ext4-v5.18-stable)';
+  if (!hasWhatItNeeds(property, setup)) return `needs ${NEEDED[property.needs]}`;
   const has = (kind: OpKind): boolean => alphabet.ops[OP_KINDS.indexOf(kind)] === true;
   const observers = [
     ...new Set(property.observes.flatMap((kind) => (kind === 'freed' ? [] : OBSERVED_IN[kind]))),

@@ -1,6 +1,5 @@
 /** What a search says about each property of a policy, and about each claim that the policy makes of itself. */
 import { PROPERTIES } from '../../properties/index.ts';
-import type { Stopped } from '../check/search.ts';
 import { runScenario } from '../executor/run.ts';
 import { CLAIM_PROPERTIES, coarseClass, decodeClass, POLICY_ERROR_CLAIM } from '../executor/simulated.ts';
 import { OP_KINDS, type OpKind } from '../ops/op.ts';
@@ -8,7 +7,7 @@ import { classId, type FindingClass } from '../property/property.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { lacking } from './goals.ts';
 import { codeOf, isDocumented, type PolicySpec } from './model.ts';
-import { type Exploration, trace } from './search.ts';
+import { type Exploration, type Stopped, trace } from './search.ts';
 
 /**
  * `holds`: of all programs in the scope, up to the depth, none breaks it. `inconclusive`: the search stopped before

@@ -94,8 +94,11 @@ export interface Property {
   readonly implies: readonly string[];
   /** The damage if this observation breaks the claim, else ''. */
   violated(o: Observation): Damage | '';
-  /** Page kinds without which the claim cannot be put to the test: any, or a file that tracks dirty pages. */
-  readonly needs: 'any page' | 'tracked file';
+  /**
+   * Without which page the claim cannot be put to the test (needs.ts): one of whatever kind, one of a filesystem that
+   * tracks dirty pages, one of a filesystem whose pages are stable under writeback.
+   */
+  readonly needs: 'any page' | 'tracked file' | 'stable pages';
   /** Reached at least once, or the campaign says nothing about the property. */
   readonly sometimes: { readonly goal: string; reached(o: Observation): boolean };
 }
