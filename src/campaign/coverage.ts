@@ -3,7 +3,7 @@ import type { CampaignSpace } from '../fuzz/chunk.ts';
 import { setupsOf } from '../fuzz/generate.ts';
 import { DECISIONS } from '../machine/decisions.ts';
 import type { ExpandedPolicy, ExpandedTable } from '../machine/tables.ts';
-import { hasWhatItNeeds } from '../property/needs.ts';
+import { unmetNeed } from '../property/needs.ts';
 import type { Property } from '../property/property.ts';
 
 const kindsIn = (space: CampaignSpace): ReadonlySet<string> =>
@@ -14,7 +14,7 @@ const tracked = (kinds: ReadonlySet<string>): boolean =>
 
 /** Can the property's goal be reached with the pages and filesystems of the scope? */
 export function reachable(property: Property, space: CampaignSpace): boolean {
-  return setupsOf(space.scope, space.profile).some((setup) => hasWhatItNeeds(property, setup));
+  return setupsOf(space.scope, space.profile).some((setup) => unmetNeed(property, setup) === undefined);
 }
 
 /** Can the fact have this value with these page kinds? Only what follows from the kinds is ruled out. */

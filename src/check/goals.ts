@@ -9,7 +9,7 @@ import { Rng } from '../domain/rng.ts';
 import type { Setup } from '../domain/setup.ts';
 import { World } from '../executor/simulated.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
-import { hasWhatItNeeds } from '../property/needs.ts';
+import { unmetNeed } from '../property/needs.ts';
 import type { ObservationKind, Property } from '../property/property.ts';
 import { type PolicySpec, stepsMaxOf } from './model.ts';
 
@@ -36,7 +36,8 @@ const NEEDED: { readonly [N in Property['needs']]: string } = {
 
 /** Why no program of the scope can put the property to the test, or undefined if one may. */
 export function lacking(property: Property, setup: Setup, alphabet: Alphabet): string | undefined {
-  if (!hasWhatItNeeds(property, setup)) return `needs ${NEEDED[property.needs]}`;
+  const unmet = unmetNeed(property, setup);
+  if (unmet !== undefined) return `needs ${NEEDED[unmet]}`;
   const has = (kind: OpKind): boolean => alphabet.ops[OP_KINDS.indexOf(kind)] === true;
   const observers = [
     ...new Set(property.observes.flatMap((kind) => (kind === 'freed' ? [] : OBSERVED_IN[kind]))),

@@ -9,5 +9,9 @@ const MET: { readonly [N in Property['needs']]: (setup: Setup) => boolean } = {
   'stable pages': (setup) => setup.files.some((f) => filesystem(f.filesystem).stablePages),
 };
 
-/** Property.needs, asked of a setup: has it the pages, and their filesystem the feature? */
-export const hasWhatItNeeds = (property: Property, setup: Setup): boolean => MET[property.needs](setup);
+/** From what is had most easily to what takes all before it. */
+const NEEDS = Object.keys(MET) as Property['needs'][];
+
+/** The first of what Property.needs comes to that the setup has not: pages of a file, then a feature of its filesystem. */
+export const unmetNeed = (property: Property, setup: Setup): Property['needs'] | undefined =>
+  NEEDS.slice(0, NEEDS.indexOf(property.needs) + 1).find((need) => !MET[need](setup));
