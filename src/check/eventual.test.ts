@@ -13,16 +13,15 @@ import { type Alphabet, OP_KINDS, type OpKind, opOf } from '../ops/op.ts';
 import { BUILT_IN } from '../policies/index.ts';
 import { longtermBan } from '../policies/v6.5-longterm-ban.ts';
 import { Binding, type Step, stepText } from '../scenario/scenario.ts';
+import { judgeEventual } from './eventual.ts';
+import { type EventualOptions, NotClosedError } from './eventual-graph.ts';
 import {
   EVENTUAL,
   type EventualId,
-  type EventualOptions,
   type EventualReport,
   type EventualResult,
-  judgeEventual,
-  NotClosedError,
   newBans,
-} from './eventual.ts';
+} from './eventual-properties.ts';
 import { KeyEncoder } from './key.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
 

@@ -1,5 +1,7 @@
 /** `eventual`: eventual properties of policies in one closed scope (check/eventual.ts). */
-import { type Ban, type EventualReport, judgeEventual, NotClosedError, newBans } from '../check/eventual.ts';
+import { judgeEventual } from '../check/eventual.ts';
+import { NotClosedError } from '../check/eventual-graph.ts';
+import { type Ban, type EventualReport, newBans } from '../check/eventual-properties.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { findPolicy } from '../policies/index.ts';
 import { eventualText } from '../report/eventual.ts';

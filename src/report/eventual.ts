@@ -1,5 +1,5 @@
 /** Eventual properties of one policy in one scope, for people: what holds, and the way into what does not. */
-import type { Ban, EventualId, EventualReport, EventualResult, Trap } from '../check/eventual.ts';
+import type { Ban, EventualId, EventualReport, EventualResult, Trap } from '../check/eventual-properties.ts';
 import { type Step, stepText } from '../scenario/scenario.ts';
 import { wrapText } from './columns.ts';
 import { type Paint, PLAIN } from './paint.ts';
