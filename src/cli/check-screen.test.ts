@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Progress } from '../campaign/drive.ts';
+import { shown } from '../testing/screen.ts';
 import { checkScreen, progressText } from './check-screen.ts';
 
 const MIB = 2 ** 20;
@@ -13,18 +14,8 @@ const at = (depth: number, layerDone = 0, states = 1000 * depth): Progress => ({
 });
 
 /** What is written if updates come at these times, in ms. */
-function written(isTTY: boolean, updates: readonly (readonly [ms: number, progress: Progress])[]): string[] {
-  const out: string[] = [];
-  let now = 0;
-  const stream = { isTTY, columns: 60, write: (text: string) => out.push(text) > 0 };
-  const screen = checkScreen(false, stream as never, () => now);
-  for (const [ms, progress] of updates) {
-    now = ms;
-    screen.update(progress);
-  }
-  screen.clear();
-  return out;
-}
+const written = (isTTY: boolean, updates: readonly (readonly [ms: number, progress: Progress])[]): string[] =>
+  shown((stream, now) => checkScreen(false, stream, now), { isTTY, columns: 60 }, updates);
 
 describe('progress', () => {
   it('says where the search is', () => {
@@ -75,10 +66,7 @@ describe('progress', () => {
   });
 
   it('is silent if asked', () => {
-    const out: string[] = [];
-    const screen = checkScreen(true, { isTTY: true, columns: 80, write: () => out.push('') > 0 } as never);
-    screen.update(at(3));
-    screen.clear();
-    expect(out).toEqual([]);
+    const screen = shown((stream) => checkScreen(true, stream), { isTTY: true, columns: 80 }, [[0, at(3)]]);
+    expect(screen).toEqual([]);
   });
 });

@@ -1,28 +1,11 @@
 /** `gupfuzz check` through the compiled command line (`npm test` builds first). */
-import { spawn, spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { parseCounterexample } from '../scenario/file.ts';
+import { existsSync, readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { load } from '../testing/catalogue.ts';
+import { gupfuzzIn, interrupted, oneLine, type Result } from '../testing/cli.ts';
+import { freshFolder } from '../testing/folder.ts';
+import { writePolicy } from '../testing/policy.ts';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const MAIN = join(ROOT, 'dist/src/cli/main.js');
-
-interface Result {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
 interface Data {
   readonly stopped: string;
   readonly depth: number;
@@ -40,60 +23,22 @@ interface Data {
   readonly cost: unknown;
 }
 
-let base = '';
-let dir = '';
-let count = 0;
-beforeAll(() => {
-  base = mkdtempSync(join(tmpdir(), 'gupfuzz-check-'));
-});
-beforeEach(() => {
-  dir = join(base, `t${count++}`);
-  mkdirSync(dir);
-});
-afterAll(() => rmSync(base, { recursive: true, force: true }));
-
-function environment(): NodeJS.ProcessEnv {
-  const { FORCE_COLOR: _, NO_COLOR: __, ...env } = process.env;
-  return env;
-}
-function check(...args: string[]): Result {
-  const { status, stdout, stderr, error } = spawnSync(process.execPath, [MAIN, 'check', ...args], {
-    cwd: dir,
-    encoding: 'utf8',
-    env: environment(),
-    maxBuffer: 2 ** 26,
-  });
-  if (error !== undefined) throw error;
-  return { code: status, out: stdout, err: stderr };
-}
+const folder = freshFolder();
+const gupfuzz = gupfuzzIn(folder);
+const check = (...args: string[]): Result => gupfuzz(['check', ...args]);
 const data = (result: Result): Data => JSON.parse(result.out) as Data;
 const comparable = (result: Result): object => ({ ...data(result), cost: null });
 const verdicts = (result: Result): Record<string, string> =>
   Object.fromEntries(data(result).properties.map((p) => [p.property, p.verdict]));
 
-/** One line on stderr, nothing on stdout. */
-function refusal(result: Result, code: number): string {
-  expect(result.out).toBe('');
-  expect(result.code, result.err).toBe(code);
-  expect(result.err.trimEnd().split('\n'), result.err).toHaveLength(1);
-  return result.err.trimEnd();
-}
-
 /** A module whose wpFault rule is this condition. */
-function policy(name: string, condition: string): string {
-  writeFileSync(
-    join(dir, `${name}.ts`),
-    `import { derive, otherwise, policyByName, rule, table } from 'gupfuzz';
-let calls = 0;
-export default derive(
-  policyByName('longterm-ban'),
-  { id: '${name}', title: 'a test', sources: [] },
-  { wpFault: [table(rule('odd one', (f) => ${condition}, 'reuse'), otherwise('copy'))] },
-);
-`,
+const policy = (name: string, condition: string): string =>
+  writePolicy(
+    folder,
+    name,
+    `wpFault: [table(rule('odd one', (f) => ${condition}, 'reuse'), otherwise('copy'))]`,
+    { prelude: 'let calls = 0;' },
   );
-  return `./${name}.ts`;
-}
 
 describe('exit codes', () => {
   it('0: nothing unexpected, and everything that can be tested is decided', () => {
@@ -123,14 +68,8 @@ describe('exit codes', () => {
   });
 
   it('3: an answer that cannot be carried out, and nothing is said to hold', () => {
-    writeFileSync(
-      join(dir, 'forever.ts'),
-      `import { derive, otherwise, policyByName, table } from 'gupfuzz';
-export default derive(policyByName('longterm-ban'), { id: 'forever', title: 'a test', sources: [] },
-  { gupSlow: [table(otherwise('read fault'))] });
-`,
-    );
-    const result = check('-p', './forever.ts', '--depth', '3', '--format', 'json');
+    const forever = writePolicy(folder, 'forever', `gupSlow: [table(otherwise('read fault'))]`);
+    const result = check('-p', forever, '--depth', '3', '--format', 'json');
     expect(result.code).toBe(3);
     expect(result.err).toMatch(/^gupfuzz: policy forever: gupSlow does not converge/);
     expect(Object.values(verdicts(result))).not.toContain('holds');
@@ -161,7 +100,7 @@ export default derive(policyByName('longterm-ban'), { id: 'forever', title: 'a t
     expect(result.err).toMatch(
       /to go on \(with a larger --states\): gupfuzz check --policy longterm-ban --pages anon .*--resume c --checkpoint c\n$/,
     );
-    expect(existsSync(join(dir, 'c'))).toBe(true);
+    expect(existsSync(folder.at('c'))).toBe(true);
     const memory = check('-p', 'longterm-ban', '--scope', 'base', '--memory', '20M', '--force', '-q');
     expect([memory.code, memory.err]).toEqual([6, expect.stringMatching(/a larger --memory/)]);
   });
@@ -169,20 +108,8 @@ export default derive(policyByName('longterm-ban'), { id: 'forever', title: 'a t
 
 describe('the result', () => {
   it('is the same for any number of threads, but for the cost', () => {
-    const run = (threads: string): Result =>
-      check(
-        '-p',
-        'mapcount',
-        '--scope',
-        'anon',
-        '--depth',
-        '9',
-        '--threads',
-        threads,
-        '--format',
-        'json',
-        '-q',
-      );
+    const flags = ['-p', 'mapcount', '--scope', 'anon', '--depth', '9', '--format', 'json', '-q'];
+    const run = (threads: string): Result => check(...flags, '--threads', threads);
     const one = run('1');
     expect(data(one).states).toBeGreaterThan(100_000);
     expect(comparable(run('3'))).toEqual(comparable(one));
@@ -200,29 +127,25 @@ describe('the result', () => {
 
   it('--out: a file per class, which replays, and the command that does it', () => {
     const result = check('-p', policy('reuse', 'f.refcount > 0'), '--depth', '4', '--out', 'found');
-    const files = readdirSync(join(dir, 'found/reuse')).sort();
+    const files = readdirSync(folder.at('found/reuse')).sort();
     const commands = [...result.out.matchAll(/^ +gupfuzz replay (\S+) --policy \.\/reuse\.ts$/gm)].map(
       (m) => m[1],
     );
     expect(commands.sort()).toEqual(files.map((f) => `found/reuse/${f}`));
     for (const file of commands) {
-      const c = parseCounterexample(readFileSync(join(dir, file!), 'utf8'), file!);
+      const c = load(folder.at(file!));
       expect(c.minimality).toMatchObject({ kind: 'shortest', depth: c.steps.length });
       expect(c.provenance).toMatchObject({ found: 'check' });
     }
-    const replayed = spawnSync(process.execPath, [MAIN, 'replay', 'found', '--policy', './reuse.ts'], {
-      cwd: dir,
-      encoding: 'utf8',
-      env: environment(),
-    });
-    expect(replayed.status, replayed.stderr).toBe(0);
-    expect(replayed.stdout.match(/reproduced on reuse at step/g)).toHaveLength(files.length);
+    const replayed = gupfuzz(['replay', 'found', '--policy', './reuse.ts']);
+    expect(replayed.code, replayed.err).toBe(0);
+    expect(replayed.out.match(/reproduced on reuse at step/g)).toHaveLength(files.length);
   });
 
   it('--documented: exceptions too', () => {
     const result = check('-p', 'longterm-ban', '--depth', '4', '--out', 'found', '--documented');
     expect(result.code).toBe(0);
-    expect(readdirSync(join(dir, 'found/v6.5-longterm-ban')).sort()).toEqual([
+    expect(readdirSync(folder.at('found/v6.5-longterm-ban')).sort()).toEqual([
       'documented-isolation--leak-anon-get-w-device-to-cpu.gup.json',
       'documented-pin-coherence--stale-anon-get-w-cpu-to-device.gup.json',
     ]);
@@ -232,22 +155,12 @@ describe('the result', () => {
 describe('interrupted', () => {
   it('says what it knows, exits 130, and goes on to the same result', async () => {
     const scope = ['-p', 'mapcount', '--scope', 'base'];
-    const child = spawn(
-      process.execPath,
-      [MAIN, 'check', ...scope, '--force', '--memory', '4G', '--checkpoint', 'c.bin', '--format', 'json'],
-      { cwd: dir, env: environment() },
+    // Any progress: the search is under way.
+    const { code, out, err } = await interrupted(
+      ['check', ...scope, '--force', '--memory', '4G', '--checkpoint', 'c.bin', '--format', 'json'],
+      { cwd: folder.path },
+      /./,
     );
-    let out = '';
-    let err = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      out += chunk.toString();
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      const first = err === '';
-      err += chunk.toString();
-      if (first) child.kill('SIGINT'); // progress: the search is under way
-    });
-    const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
     expect(code, err).toBe(130);
     expect(err).toMatch(/gupfuzz: stopping; what was found so far is told/);
     expect(err).toMatch(/inconclusive; to go on: gupfuzz check .* --resume c\.bin --checkpoint c\.bin\n$/);
@@ -260,20 +173,20 @@ describe('interrupted', () => {
     expect(resumed.code, resumed.err).toBe(0);
     expect(comparable(resumed)).toEqual(comparable(check(...scope, ...to)));
 
-    expect(refusal(check('-p', 'pae', '--scope', 'base', '--resume', 'c.bin'), 3)).toMatch(
+    expect(oneLine(check('-p', 'pae', '--scope', 'base', '--resume', 'c.bin'), 3)).toMatch(
       /c\.bin: is of another search/,
     );
-    writeFileSync(join(dir, 'c.bin'), 'no checkpoint\n');
-    expect(refusal(check(...scope, '--resume', 'c.bin'), 3)).toMatch(/c\.bin: /);
+    folder.write('c.bin', 'no checkpoint\n');
+    expect(oneLine(check(...scope, '--resume', 'c.bin'), 3)).toMatch(/c\.bin: /);
   });
 });
 
 describe('a scope that cannot fit is refused before it starts', () => {
   it('with an estimate and what fits', () => {
-    expect(refusal(check('-p', 'pae', '--scope', 'base', '--depth', '20', '--memory', '1G'), 2)).toMatch(
+    expect(oneLine(check('-p', 'pae', '--scope', 'base', '--depth', '20', '--memory', '1G'), 2)).toMatch(
       /^gupfuzz: --depth 20 would need at least \d+ million states and \d+\.\d GiB, with 1\.0 GiB allowed \(--memory\); --depth \d+ would need about \d+ MiB; .*--force starts anyway/,
     );
-    expect(refusal(check('-p', 'pae', '--scope', 'default', '--memory', '1G'), 2)).toMatch(
+    expect(oneLine(check('-p', 'pae', '--scope', 'default', '--memory', '1G'), 2)).toMatch(
       /^gupfuzz: all programs of any length would need /,
     );
   });
@@ -303,14 +216,14 @@ describe('a policy that is no function of its facts: one line with module, table
     ['throws-dice', 'f.refcount > 0 && f.mapcount > 0 && Math.random() < 0.5'],
     ['watches-the-clock', 'f.refcount > 0 && f.mapcount > 0 && process.hrtime.bigint() % 2n === 0n'],
   ])('%s', (name, condition) => {
-    const line = refusal(check('-p', policy(name, condition), '--depth', '3'), 3);
+    const line = oneLine(check('-p', policy(name, condition), '--depth', '3'), 3);
     expect(line).toBe(
       `gupfuzz: policy ./${name}.ts, table wpFault, rule "odd one": answers differently for the same facts`,
     );
   });
 
   it('and one that throws', () => {
-    const line = refusal(check('-p', policy('throws', 'f.nothing.at.all'), '--depth', '3'), 3);
+    const line = oneLine(check('-p', policy('throws', 'f.nothing.at.all'), '--depth', '3'), 3);
     expect(line).toMatch(/^gupfuzz: policy \.\/throws\.ts, table wpFault, rule "odd one": /);
   });
 });
@@ -335,7 +248,7 @@ describe('bad input is one line', () => {
     [['-p', 'pae', '--dept', '3'], /^gupfuzz: unknown flag --dept; did you mean --depth\?/],
     [['x', '-p', 'pae'], /^gupfuzz: .*"x"/],
   ])('%j', (args, message) => {
-    expect(refusal(check(...args), 2)).toMatch(message);
+    expect(oneLine(check(...args), 2)).toMatch(message);
   });
 
   it.each<readonly [readonly string[], RegExp]>([
@@ -344,6 +257,6 @@ describe('bad input is one line', () => {
     [['--policy=./no.ts'], /^gupfuzz: policy \.\/no\.ts: there is no such file/],
   ])('%j', (args, message) => {
     const policies = args[0]!.startsWith('--policy') ? [] : ['-p', 'pae'];
-    expect(refusal(check(...policies, ...args), 3)).toMatch(message);
+    expect(oneLine(check(...policies, ...args), 3)).toMatch(message);
   });
 });

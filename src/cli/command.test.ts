@@ -1,19 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { hint, nearest } from '../policies/nearest.ts';
+import { refusal } from '../testing/cli.ts';
 import { Args } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT, EXIT_HELP, UserError, worst } from './exit.ts';
-
-/** The message of the UserError that this throws. */
-function refusal(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof UserError) return `${error.exitCode}: ${error.message}`;
-    throw error;
-  }
-  return 'nothing was thrown';
-}
 
 describe('Args', () => {
   const args = new Args({
@@ -54,21 +44,25 @@ describe('Args', () => {
     expect(new Args({ t: text }).duration('t')).toBe(ms);
   });
 
-  it('refuses in one line that names flag, value and what is allowed', () => {
-    expect(refusal(() => args.text('empty'))).toBe('2: --empty needs a value that is not empty');
-    expect(refusal(() => args.text('twice'))).toBe('2: --twice is given 2 times; allowed: once');
-    expect(refusal(() => args.oneOf('one', ['json', 'text']))).toBe('2: --one is "x"; allowed: json, text');
-    expect(refusal(() => new Args({ f: 'jsom' }).oneOf('f', ['json', 'text']))).toBe(
+  it('refuses in one line that names flag, value and what is allowed', async () => {
+    expect(await refusal(() => args.text('empty'))).toBe('2: --empty needs a value that is not empty');
+    expect(await refusal(() => args.text('twice'))).toBe('2: --twice is given 2 times; allowed: once');
+    expect(await refusal(() => args.oneOf('one', ['json', 'text']))).toBe(
+      '2: --one is "x"; allowed: json, text',
+    );
+    expect(await refusal(() => new Args({ f: 'jsom' }).oneOf('f', ['json', 'text']))).toBe(
       '2: --f is "jsom"; allowed: json, text; did you mean json?',
     );
-    expect(refusal(() => args.whole('bad', 1, 9))).toBe(
+    expect(await refusal(() => args.whole('bad', 1, 9))).toBe(
       '2: --bad is "1.5"; allowed: a whole number from 1 to 9',
     );
-    expect(refusal(() => args.whole('n', 0, 9))).toBe('2: --n is "20k"; allowed: a whole number from 0 to 9');
-    expect(refusal(() => args.duration('one'))).toBe(
+    expect(await refusal(() => args.whole('n', 0, 9))).toBe(
+      '2: --n is "20k"; allowed: a whole number from 0 to 9',
+    );
+    expect(await refusal(() => args.duration('one'))).toBe(
       '2: --one is "x"; allowed: a time such as 500ms, 30s, 5m, 1h',
     );
-    expect(refusal(() => new Args({ files: ['a', ''] }).texts('files'))).toBe(
+    expect(await refusal(() => new Args({ files: ['a', ''] }).texts('files'))).toBe(
       '2: files needs a value that is not empty',
     );
   });

@@ -9,7 +9,7 @@ import type { ExpandedPolicy } from '../machine/tables.ts';
 import { isModulePath } from '../policies/load.ts';
 import { renderColumns, wrapText } from '../report/columns.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
-import { replayCommand, shellWord } from '../report/finding.ts';
+import { replayCommand, shellWord } from '../report/shell.ts';
 import { decisionText } from '../report/trace.ts';
 import { formatCounterexample } from '../scenario/file.ts';
 import { stepText } from '../scenario/scenario.ts';

@@ -1,33 +1,16 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
 import { replayOn } from '../executor/replay.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
-import { parseCounterexample } from '../scenario/file.ts';
-import { Args } from './command.ts';
+import { load } from '../testing/catalogue.ts';
+import { type Result, refusal, run as runCommand } from '../testing/cli.ts';
+import { freshFolder } from '../testing/folder.ts';
 import { distinguish } from './distinguish.ts';
 
-afterEach(() => vi.restoreAllMocks());
-
-async function run(
-  a: string,
-  b: string,
-  flags: Record<string, string> = {},
-): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    out += String(text);
-    return true;
-  });
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    err += String(text);
-    return true;
-  });
-  const code = await distinguish.execute(new Args({ a, b, ...flags }));
-  return { code, out, err };
-}
+const folder = freshFolder();
+const run = (a: string, b: string, flags: Readonly<Record<string, string>> = {}): Promise<Result> =>
+  runCommand(distinguish, { a, b, ...flags });
 
 describe('gupfuzz distinguish', () => {
   it('told apart: exit code 1, the program, what each sees, and where they part', async () => {
@@ -57,26 +40,21 @@ describe('gupfuzz distinguish', () => {
   });
 
   it('--depth goes on to that depth, for all observers; --out writes files that replay', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'gupfuzz-'));
-    try {
-      const flags = { scope: 'shared-file', depth: '6', out: folder, format: 'json' };
-      const { code, out } = await run('v5.7-mapcount', 'v6.5-longterm-ban', flags);
-      expect(code).toBe(1);
-      const data = JSON.parse(out) as { told: { observer: string; length: number; file: string }[] };
-      expect(data.told.map(({ observer, length }) => [observer, length])).toEqual([
-        ['errno', 1],
-        ['filesystem', 4],
-        ['kernel log', 5],
-        ['disk', 5],
-      ]);
-      expect(readdirSync(folder).length).toBe(4);
-      for (const { file } of data.told) {
-        const c = parseCounterexample(readFileSync(file, 'utf8'), file);
-        for (const id of ['v5.7-mapcount', 'v6.5-longterm-ban'])
-          expect(replayOn(c, expandPolicy(policyByName(id))).contradictions).toEqual([]);
-      }
-    } finally {
-      rmSync(folder, { recursive: true });
+    const flags = { scope: 'shared-file', depth: '6', out: folder.path, format: 'json' };
+    const { code, out } = await run('v5.7-mapcount', 'v6.5-longterm-ban', flags);
+    expect(code).toBe(1);
+    const data = JSON.parse(out) as { told: { observer: string; length: number; file: string }[] };
+    expect(data.told.map(({ observer, length }) => [observer, length])).toEqual([
+      ['errno', 1],
+      ['filesystem', 4],
+      ['kernel log', 5],
+      ['disk', 5],
+    ]);
+    expect(readdirSync(folder.path).length).toBe(4);
+    for (const { file } of data.told) {
+      const c = load(file);
+      for (const id of ['v5.7-mapcount', 'v6.5-longterm-ban'])
+        expect(replayOn(c, expandPolicy(policyByName(id))).contradictions).toEqual([]);
     }
   });
 
@@ -91,7 +69,7 @@ describe('gupfuzz distinguish', () => {
   });
 
   it('refuses what is not one policy', async () => {
-    await expect(run('all', 'canary')).rejects.toThrow(/^a is "all"; allowed: one policy/);
-    await expect(run('canary', 'nobody')).rejects.toThrow(/^there is no policy "nobody"/);
+    expect(await refusal(() => run('all', 'canary'))).toMatch(/^2: a is "all"; allowed: one policy/);
+    expect(await refusal(() => run('canary', 'nobody'))).toMatch(/^2: there is no policy "nobody"/);
   });
 });

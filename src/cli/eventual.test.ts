@@ -1,57 +1,15 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { Args } from './command.ts';
+import { describe, expect, it } from 'vitest';
+import { type Result, refusal, run as runCommand } from '../testing/cli.ts';
+import { freshFolder } from '../testing/folder.ts';
+import { writePolicy } from '../testing/policy.ts';
 import { eventual } from './eventual.ts';
-import { EXIT, UserError } from './exit.ts';
+import { EXIT } from './exit.ts';
 
-let dir = '';
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), 'gupfuzz-eventual-'));
-});
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
-afterEach(() => vi.restoreAllMocks());
+const folder = freshFolder();
+const run = (args: Readonly<Record<string, unknown>>): Promise<Result> => runCommand(eventual, args);
 
-/** What the command prints, and its exit code. */
-async function run(
-  args: Readonly<Record<string, unknown>>,
-): Promise<{ code: number; out: string; err: string }> {
-  let out = '';
-  let err = '';
-  vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
-    out += String(chunk);
-    return true;
-  });
-  vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
-    err += String(chunk);
-    return true;
-  });
-  const code = await eventual.execute(new Args(args));
-  return { code, out, err };
-}
-
-/** The message of the UserError in which it ends. */
-const refusal = (args: Readonly<Record<string, unknown>>): Promise<string> =>
-  run(args).then(
-    () => 'nothing was thrown',
-    (error: unknown) => {
-      if (error instanceof UserError) return `${error.exitCode}: ${error.message}`;
-      throw error;
-    },
-  );
-
-/** A module that changes v6.5. */
-function module(name: string, changes: string): string {
-  const path = join(dir, `${name}.mjs`);
-  writeFileSync(
-    path,
-    `import { before, derive, policyByName, rule } from 'gupfuzz';
-export default derive(policyByName('longterm-ban'), { id: '${name}', title: 'a test', sources: [] }, {${changes}});
-`,
-  );
-  return path;
-}
+/** A module that changes v6.5, by its absolute path: this process does not run in the folder. */
+const module = (name: string, changes: string): string => folder.at(writePolicy(folder, name, changes));
 
 describe('gupfuzz eventual', () => {
   it('says of each property whether it holds, and that the scope is closed', async () => {
@@ -124,10 +82,18 @@ describe('gupfuzz eventual', () => {
   });
 
   it('refuses in one line what makes no sense', async () => {
-    expect(await refusal({})).toBe('2: --policy is missing; allowed: id, alias, ./module.ts or all');
-    expect(await refusal({ policy: 'nobody' })).toMatch(/^2: there is no policy "nobody"/);
-    expect(await refusal({ policy: './no.ts' })).toMatch(/^3: policy \.\/no\.ts: there is no such file/);
-    expect(await refusal({ policy: 'pae', states: 'many' })).toMatch(/^2: --states is "many"; allowed: /);
-    expect(await refusal({ policy: 'pae', scope: 'huge' })).toMatch(/^2: --scope has "huge"; allowed: /);
+    expect(await refusal(() => run({}))).toBe(
+      '2: --policy is missing; allowed: id, alias, ./module.ts or all',
+    );
+    expect(await refusal(() => run({ policy: 'nobody' }))).toMatch(/^2: there is no policy "nobody"/);
+    expect(await refusal(() => run({ policy: './no.ts' }))).toMatch(
+      /^3: policy \.\/no\.ts: there is no such file/,
+    );
+    expect(await refusal(() => run({ policy: 'pae', states: 'many' }))).toMatch(
+      /^2: --states is "many"; allowed: /,
+    );
+    expect(await refusal(() => run({ policy: 'pae', scope: 'huge' }))).toMatch(
+      /^2: --scope has "huge"; allowed: /,
+    );
   });
 });

@@ -1,21 +1,13 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+/** `gupfuzz fuzz` through the compiled command line. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { gupfuzzIn, interrupted, oneLine, type Result } from '../testing/cli.ts';
+import { freshFolder } from '../testing/folder.ts';
+import { writePolicy } from '../testing/policy.ts';
 
-const main = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
-const temp = mkdtempSync(join(tmpdir(), 'gupfuzz-cli-'));
-afterAll(() => rmSync(temp, { recursive: true, force: true }));
-
-function fuzz(...args: string[]): { code: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'fuzz', ...args], {
-    cwd: temp,
-    encoding: 'utf8',
-  });
-  return { code: status, out: stdout, err: stderr };
-}
+const folder = freshFolder();
+const gupfuzz = gupfuzzIn(folder);
+const fuzz = (...args: string[]): Result => gupfuzz(['fuzz', ...args]);
 
 describe('gupfuzz fuzz', () => {
   it('over built-in policies: a table, costs, coverage, findings that replay; exit 0 as all is known', () => {
@@ -27,32 +19,27 @@ describe('gupfuzz fuzz', () => {
       expect(out).toContain(heading);
     expect(out).not.toContain('holds');
     const replay = /gupfuzz replay (\S+)/.exec(out)![1]!;
-    const again = spawnSync(process.execPath, [main, 'replay', replay], { cwd: temp, encoding: 'utf8' });
-    expect(again.stdout).toContain('reproduced');
-    expect(again.status).toBe(0);
-    const data = JSON.parse(readFileSync(join(temp, 'all/campaign.json'), 'utf8')) as {
+    const again = gupfuzz(['replay', replay]);
+    expect(again.out).toContain('reproduced');
+    expect(again.code).toBe(0);
+    const data = JSON.parse(readFileSync(folder.at('all/campaign.json'), 'utf8')) as {
       readonly findings: readonly { readonly policy: string; readonly file: string }[];
     };
     for (const { file } of data.findings)
-      expect(readdirSync(join(temp, 'all', file, '..'))).toContain(file.split('/')[1]);
+      expect(readdirSync(folder.at('all', file, '..'))).toContain(file.split('/')[1]);
     expect(code).toBe(0);
   });
 
   it('a policy that breaks what its base keeps: exit 1, and the module is in the replay command', () => {
-    writeFileSync(
-      join(temp, 'copy.ts'),
-      `import { derive, otherwise, policyByName, table } from 'gupfuzz';
-       export default derive(policyByName('pae'), { id: 'copy', title: 'copy', sources: [] },
-         { wpFault: [table(otherwise('copy'))] });`,
-    );
-    const { code, out } = fuzz('-p', './copy.ts', '--profile', 'anon', '--runs', '2000', '--out', 'copy');
+    const copy = writePolicy(folder, 'copy', `wpFault: [table(otherwise('copy'))]`, { base: 'pae' });
+    const { code, out } = fuzz('-p', copy, '--profile', 'anon', '--runs', '2000', '--out', 'copy');
     expect(out).toMatch(/pin-coherence\/stale\/anon\/PIN-R-LT\/cpu->device\n {2}breaks copy/);
     expect(out).toContain('--policy ./copy.ts');
     expect(code).toBe(1);
   });
 
   it('a broken module is named and does not end the campaign for the others: exit 3', () => {
-    writeFileSync(join(temp, 'broken.ts'), 'export default { id: "broken" };');
+    folder.write('broken.ts', 'export default { id: "broken" };');
     const { code, out, err } = fuzz(
       '-p',
       './broken.ts',
@@ -98,11 +85,7 @@ describe('gupfuzz fuzz', () => {
     [['--shortest', '--shrink', 'passes'], 'gupfuzz: --shortest makes no sense with --shrink passes'],
     [['--sed', '1'], 'gupfuzz: unknown flag --sed; did you mean --seed?'],
   ])('%j: one line, exit 2', (args, line) => {
-    const { code, out, err } = fuzz(...args);
-    expect(err.split('\n')[0]).toContain(line);
-    expect(err.trim().split('\n')).toHaveLength(1);
-    expect(out).toBe('');
-    expect(code).toBe(2);
+    expect(oneLine(fuzz(...args), 2)).toContain(line);
   });
 
   it('--shortest: what is not proved is named, with the reason; exit 6', () => {
@@ -118,41 +101,20 @@ describe('gupfuzz fuzz', () => {
   });
 
   it('the same seed gives the same JSON, another seed another', () => {
-    const run = (seed: string): string =>
-      fuzz(
-        '--runs',
-        '300',
-        '-p',
-        'mapcount',
-        '--seed',
-        seed,
-        '--shrink',
-        'none',
-        '--format',
-        'json',
-        '--out',
-        'j',
-      ).out;
+    const flags = ['--runs', '300', '-p', 'mapcount', '--shrink', 'none', '--format', 'json', '--out', 'j'];
+    const run = (seed: string): string => fuzz(...flags, '--seed', seed).out;
     expect(run('5')).toBe(run('5'));
     expect(run('5')).not.toBe(run('6'));
   });
 
   it('Ctrl-C: findings are kept, the summary is printed, exit 130', async () => {
-    const child = spawn(process.execPath, [main, 'fuzz', '--time', '60s', '--out', 'int', '--show', 'none'], {
-      cwd: temp,
-    });
-    let out = '';
-    let err = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      out += chunk.toString();
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      err += chunk.toString();
-      if (/^fuzz: \d+/m.test(err) && !child.killed) child.kill('SIGINT');
-    });
-    const code = await new Promise((resolve) => child.on('exit', resolve));
+    const { code, out } = await interrupted(
+      ['fuzz', '--time', '60s', '--out', 'int', '--show', 'none'],
+      { cwd: folder.path },
+      /^fuzz: \d+/m,
+    );
     expect(code).toBe(130);
     expect(out).toMatch(/^interrupted after [\d,]+ runs/);
-    expect(readdirSync(join(temp, 'int/v5.7-mapcount')).length).toBeGreaterThan(5);
+    expect(readdirSync(folder.at('int/v5.7-mapcount')).length).toBeGreaterThan(5);
   });
 });

@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolder } from '../campaign/folder.ts';
 import { policyTemplate, policyTestTemplate } from '../policies/scaffold.ts';
-import { shellWord } from '../report/finding.ts';
+import { shellWord } from '../report/shell.ts';
 import { EXIT, inputError, usageError } from './exit.ts';
 import { print } from './io.ts';
 

@@ -1,30 +1,9 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Args } from './command.ts';
-import { EXIT, UserError } from './exit.ts';
+import { describe, expect, it } from 'vitest';
+import { type Result, refusal, run as runCommand } from '../testing/cli.ts';
+import { EXIT } from './exit.ts';
 import { mutate } from './mutate.ts';
 
-afterEach(() => vi.restoreAllMocks());
-
-/** What the command prints, and its exit code. */
-async function run(args: Readonly<Record<string, unknown>>): Promise<{ code: number; out: string }> {
-  let out = '';
-  vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
-    out += String(chunk);
-    return true;
-  });
-  const code = await mutate.execute(new Args(args));
-  return { code, out };
-}
-
-/** The message of the UserError in which it ends. */
-const refusal = (args: Readonly<Record<string, unknown>>): Promise<string> =>
-  run(args).then(
-    () => 'nothing was thrown',
-    (error: unknown) => {
-      if (error instanceof UserError) return `${error.exitCode}: ${error.message}`;
-      throw error;
-    },
-  );
+const run = (args: Readonly<Record<string, unknown>>): Promise<Result> => runCommand(mutate, args);
 
 describe('gupfuzz mutate', () => {
   it('prints a table per decision point and a summary; survivors are no error', async () => {
@@ -44,14 +23,20 @@ describe('gupfuzz mutate', () => {
   });
 
   it('refuses in one line what makes no sense', async () => {
-    expect(await refusal({ name: 'all' })).toMatch(/^2: name is "all"; allowed: one policy/);
-    expect(await refusal({ name: 'nobody' })).toMatch(/^2: there is no policy "nobody"/);
-    expect(await refusal({ name: './no.ts' })).toMatch(/^3: policy \.\/no\.ts: there is no such file/);
-    expect(await refusal({ name: 'pae', table: 'wpfault' })).toMatch(/^2: --table is "wpfault"; allowed: /);
-    expect(await refusal({ name: 'pae', table: 'forkPte', rule: 'exclusiv' })).toBe(
+    expect(await refusal(() => run({ name: 'all' }))).toMatch(/^2: name is "all"; allowed: one policy/);
+    expect(await refusal(() => run({ name: 'nobody' }))).toMatch(/^2: there is no policy "nobody"/);
+    expect(await refusal(() => run({ name: './no.ts' }))).toMatch(
+      /^3: policy \.\/no\.ts: there is no such file/,
+    );
+    expect(await refusal(() => run({ name: 'pae', table: 'wpfault' }))).toMatch(
+      /^2: --table is "wpfault"; allowed: /,
+    );
+    expect(await refusal(() => run({ name: 'pae', table: 'forkPte', rule: 'exclusiv' }))).toBe(
       '2: forkPte of v6.2-anon-exclusive has no rule "exclusiv"; did you mean exclusive and maybe pinned? ' +
         'There is: exclusive and maybe pinned, otherwise',
     );
-    expect(await refusal({ name: 'pae', rule: 'x' })).toMatch(/^2: v6\.2-anon-exclusive has no rule "x"/);
+    expect(await refusal(() => run({ name: 'pae', rule: 'x' }))).toMatch(
+      /^2: v6\.2-anon-exclusive has no rule "x"/,
+    );
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { SearchProgress } from '../shrink/shrink.ts';
+import { shown } from '../testing/screen.ts';
 import { searchScreen } from './search-screen.ts';
 
 const at = (states: number): SearchProgress => ({
@@ -12,22 +13,13 @@ const at = (states: number): SearchProgress => ({
   statesMax: 20_000_000,
 });
 
-/** Drives a screen with a clock of its own: [milliseconds, states] each. Returns what it wrote. */
-function shown(isTTY: boolean, columns: number, updates: readonly (readonly [number, number])[]): string[] {
-  const written: string[] = [];
-  const stream = {
-    isTTY,
-    columns,
-    write: (text: string) => written.push(text),
-  } as unknown as NodeJS.WriteStream;
-  let now = 1_000_000;
-  const screen = searchScreen(stream, () => now);
-  for (const [ms, states] of updates) {
-    now = 1_000_000 + ms;
-    screen.update('x.gup.json', at(states));
-  }
-  screen.clear();
-  return written;
+/** What it writes for these numbers of states at these times, in ms. */
+function written(isTTY: boolean, columns: number, updates: readonly (readonly [number, number])[]): string[] {
+  const open = (stream: NodeJS.WriteStream, now: () => number) => {
+    const { update, clear } = searchScreen(stream, now);
+    return { update: (states: number) => update('x.gup.json', at(states)), clear };
+  };
+  return shown(open, { isTTY, columns }, updates);
 }
 
 describe('searchScreen', () => {
@@ -36,11 +28,11 @@ describe('searchScreen', () => {
       [10, 1],
       [900, 2],
     ] as const;
-    expect([...shown(true, 100, updates), ...shown(false, 100, updates)]).toEqual([]);
+    expect([...written(true, 100, updates), ...written(false, 100, updates)]).toEqual([]);
   });
 
   it('writes plain lines now and then without a terminal', () => {
-    const lines = shown(false, 100, [
+    const lines = written(false, 100, [
       [1000, 1_000_000],
       [2000, 2_000_000],
       [5900, 3_000_000],
@@ -53,7 +45,7 @@ describe('searchScreen', () => {
   });
 
   it('keeps one line on a terminal, no longer than it is wide, and takes it away', () => {
-    const lines = shown(true, 40, [
+    const lines = written(true, 40, [
       [1000, 1_000_000],
       [1100, 2_000_000],
       [1200, 3_000_000],

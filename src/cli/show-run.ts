@@ -1,4 +1,5 @@
 /** `show`: one counterexample for people, for mail, or as plain steps. */
+import { basename } from 'node:path';
 import { replayOn } from '../executor/replay.ts';
 import { findPolicy } from '../policies/index.ts';
 import { expectationOf } from '../report/counterexample.ts';
@@ -32,7 +33,7 @@ export async function runShow(options: ShowOptions): Promise<number> {
       print(c.steps.map(stepText).join('\n'));
       break;
     case 'mail':
-      print(renderMail(c, file));
+      print(renderMail(c, basename(file))); // as it is attached, not where it lies here
       break;
     case 'text':
       print(renderFinding(c, file, { paint, width: width(), full: true, notes: await notes(c) }));

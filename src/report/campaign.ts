@@ -8,6 +8,7 @@ import type { CampaignResult, Finding } from '../campaign/types.ts';
 import { CLAIM_PROPERTIES } from '../executor/simulated.ts';
 import { COST_NAMES } from '../machine/machine.ts';
 import { OP_KINDS } from '../ops/op.ts';
+import { BORDERLESS } from './borderless.ts';
 
 /** Verdict of a random search about one property of one policy. Never `holds`. */
 export type Cell =
@@ -61,33 +62,12 @@ const HEADS: { readonly [property: string]: string } = {
   durability: 'dura-\nbility',
 };
 
-const plain = {
-  chars: {
-    mid: '',
-    'left-mid': '',
-    'mid-mid': '',
-    'right-mid': '',
-    top: '',
-    'top-mid': '',
-    'top-left': '',
-    'top-right': '',
-    bottom: '',
-    'bottom-mid': '',
-    'bottom-left': '',
-    'bottom-right': '',
-    left: '',
-    right: '',
-    middle: '  ',
-  },
-  style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-};
-
 const SIGNS = { 'not found': '-', 'not tested': '?', 'policy error': '!' } as const;
 
 /** The policy x property table. Cell: number of classes and the fewest steps, `-` not found, `?` not tested. */
 export function matrixText(result: CampaignResult): string {
   const table = new Table({
-    ...plain,
+    ...BORDERLESS,
     head: ['policy', ...matrixColumns(result).map((id) => HEADS[id] ?? id)],
     colAligns: ['left', ...matrixColumns(result).map(() => 'right' as const)],
   });
@@ -115,7 +95,7 @@ const COST_HEADS: { readonly [name: string]: string } = {
 /** What each policy cost, per thousand steps. */
 export function costsText(result: CampaignResult): string {
   const table = new Table({
-    ...plain,
+    ...BORDERLESS,
     head: ['per 1000 steps', ...COST_NAMES.map((n) => COST_HEADS[n]!)],
     colAligns: ['left', ...COST_NAMES.map(() => 'right' as const)],
   });

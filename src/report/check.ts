@@ -8,8 +8,8 @@ import type { ExpandedPolicy } from '../machine/tables.ts';
 import type { Counterexample } from '../scenario/file.ts';
 import { stepText } from '../scenario/scenario.ts';
 import { renderColumns, wrapText } from './columns.ts';
-import { replayCommand } from './finding.ts';
 import { type Paint, PLAIN } from './paint.ts';
+import { replayCommand } from './shell.ts';
 
 export interface CheckReport {
   readonly policy: ExpandedPolicy;

@@ -181,3 +181,12 @@ export function wrapText(text: string, width: number, indent = ''): string[] {
   }
   return [...lines, line];
 }
+
+const LABEL_WIDTH = 10;
+
+/** `Name:     text`, wrapped to `width` and set off from its label. */
+export function labelled(name: string, text: string, width: number): string[] {
+  return wrapText(text, width - LABEL_WIDTH).map(
+    (line, i) => (i === 0 ? `${name}:` : '').padEnd(LABEL_WIDTH) + line,
+  );
+}

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { LOADER_SAMPLES } from '../../bench/fuzz-loader.ts';
 import type { Counterexample } from '../scenario/file.ts';
-import { expectationText, renderFinding, replayCommand, shellWord } from './finding.ts';
+import { expectationText, renderFinding } from './finding.ts';
 import type { Paint } from './paint.ts';
+import { replayCommand, shellWord } from './shell.ts';
 
 const [LEAK, , ALLOWED] = LOADER_SAMPLES as readonly [Counterexample, Counterexample, Counterexample];
 

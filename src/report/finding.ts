@@ -1,9 +1,10 @@
 /** One finding for a person at a terminal: what happens, what was seen, why, and how to see it again. */
 import { classId } from '../property/property.ts';
 import { byNumbers, type Counterexample, type Expectation } from '../scenario/file.ts';
-import { renderColumns, wrapText } from './columns.ts';
+import { labelled, renderColumns, wrapText } from './columns.ts';
 import { classInWords } from './mail.ts';
 import { type Paint, PLAIN } from './paint.ts';
+import { replayCommand } from './shell.ts';
 
 export interface FindingOptions {
   readonly paint?: Paint;
@@ -108,21 +109,4 @@ export function expectationText({ verdict, classes, documented = [], costs = {} 
     ...(pinned.length === 0 ? [] : [`costs: ${pinned.join(', ')}`]),
   ];
   return notes.length === 0 ? verdict : `${verdict}: ${notes.join(', ')}`;
-}
-
-export function replayCommand(file: string, policy?: string): string {
-  return `gupfuzz replay ${shellWord(file)}${policy === undefined ? '' : ` --policy ${shellWord(policy)}`}`;
-}
-
-const LABEL_WIDTH = 10;
-
-function labelled(name: string, text: string, width: number): string[] {
-  return wrapText(text, width - LABEL_WIDTH).map(
-    (line, i) => (i === 0 ? `${name}:` : '').padEnd(LABEL_WIDTH) + line,
-  );
-}
-
-/** A file name as one word of a shell command. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

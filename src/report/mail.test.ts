@@ -116,6 +116,13 @@ Replay:   gupfuzz replay FILE
         expect(line).toBe(line.trimEnd());
       }
   });
+
+  it('keeps a command in one piece, whatever the file is called', () => {
+    const name = `${'long-'.repeat(20)}it's.gup.json`;
+    expect(renderMail(NOTIFY, name)).toContain(
+      `\nReplay:\n  gupfuzz replay '${'long-'.repeat(20)}it'\\''s.gup.json'\n`,
+    );
+  });
 });
 
 const CLASS: FindingClass = {

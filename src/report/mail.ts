@@ -1,7 +1,11 @@
-/** A counterexample as plain text for a mailing list: at most 72 columns, nothing that a mail client breaks. */
+/**
+ * A counterexample as plain text for a mailing list: at most 72 columns, but for the name of a file that is longer;
+ * nothing that a mail client breaks.
+ */
 import { classId, type FindingClass } from '../property/property.ts';
 import { byNumbers, type Counterexample } from '../scenario/file.ts';
-import { renderColumns, WIDTH_DEFAULT, wrapText } from './columns.ts';
+import { labelled, renderColumns, WIDTH_DEFAULT, wrapText } from './columns.ts';
+import { replayCommand } from './shell.ts';
 
 /** `file`: what the replay line names. Ends in a newline. */
 export function renderMail(c: Counterexample, file = 'FILE'): string {
@@ -9,10 +13,10 @@ export function renderMail(c: Counterexample, file = 'FILE'): string {
   const title = wrapText(c.title, WIDTH_DEFAULT);
   parts.push([...title, '='.repeat(Math.max(...title.map((line) => line.length)))]);
   parts.push([
-    ...labelled('Policy', c.policy ?? 'none in particular: nothing is violated'),
+    ...label('Policy', c.policy ?? 'none in particular: nothing is violated'),
     ...(c.class === null
       ? []
-      : [...labelled('Broken', classInWords(c.class)), ...labelled('Class', classId(c.class))]),
+      : [...label('Broken', classInWords(c.class)), ...label('Class', classId(c.class))]),
   ]);
   parts.push(
     renderColumns(c, { marks: new Set(c.seen === null ? [] : [c.seen.step]) })
@@ -21,27 +25,28 @@ export function renderMail(c: Counterexample, file = 'FILE'): string {
   );
   if (c.seen !== null)
     parts.push([
-      ...labelled('Seen', `at step ${c.seen.step + 1}: ${c.seen.observed}`),
-      ...labelled('Expected', c.seen.expected),
+      ...label('Seen', `at step ${c.seen.step + 1}: ${c.seen.observed}`),
+      ...label('Expected', c.seen.expected),
     ]);
   parts.push(wrapText(c.explanation, WIDTH_DEFAULT));
   const policies = Object.keys(c.expect).sort(byNumbers);
   if (policies.length > 0)
     parts.push(['By policy:', ...policies.flatMap((policy) => expectation(c, policy, policies))]);
   parts.push([
-    ...(c.references.length === 0 ? [] : labelled('See', c.references.join(', '))),
-    ...labelled('Minimal', minimalityInWords(c)),
-    ...labelled('Replay', `gupfuzz replay ${file}`),
+    ...(c.references.length === 0 ? [] : label('See', c.references.join(', '))),
+    ...label('Minimal', minimalityInWords(c)),
+    ...replay(file),
   ]);
   return parts.map((lines) => `${lines.map((line) => line.trimEnd()).join('\n')}\n`).join('\n');
 }
 
-const LABEL_WIDTH = 10;
+const label = (name: string, text: string): string[] => labelled(name, text, WIDTH_DEFAULT);
 
-function labelled(label: string, text: string): string[] {
-  return wrapText(text, WIDTH_DEFAULT - LABEL_WIDTH).map(
-    (line, i) => (i === 0 ? `${label}:` : '').padEnd(LABEL_WIDTH) + line,
-  );
+/** A command is copied: it stays in one piece, on a line of its own if that is what it takes. */
+function replay(file: string): string[] {
+  const command = replayCommand(file);
+  const [line, ...more] = label('Replay', command);
+  return more.length === 0 ? [line!] : ['Replay:', `  ${command}`];
 }
 
 /** Id and verdict on one line, the classes and costs below. */

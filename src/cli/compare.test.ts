@@ -1,0 +1,106 @@
+/** `gupfuzz compare` through the compiled command line. */
+import { cpSync, mkdirSync, readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { CATALOGUE, changed, entry, load } from '../testing/catalogue.ts';
+import { gupfuzzIn } from '../testing/cli.ts';
+import { freshFolder } from '../testing/folder.ts';
+import { writeForgetful } from '../testing/policy.ts';
+
+const folder = freshFolder();
+const gupfuzz = gupfuzzIn(folder);
+const B06 = entry('b06');
+const B12 = entry('b12');
+
+describe('compare', () => {
+  it('policies x counterexamples', () => {
+    const { code, out } = gupfuzz(['compare', CATALOGUE]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^b01-reference-of-child-sees-later-store-of-parent +X +- +- +- +- +X$/m);
+  });
+
+  it('takes counterexamples/ here, else the catalogue of the package', () => {
+    expect(gupfuzz(['compare', '-p', 'pae']).out).toMatch(/^b01-/m);
+    mkdirSync(folder.at('counterexamples'));
+    cpSync(B12, folder.at('counterexamples/mine.gup.json'));
+    expect(gupfuzz(['compare', '-p', 'pae']).out).toMatch(/^mine +-$/m);
+  });
+
+  it('contradictions with the files are marked and give 1', () => {
+    const wrong = { 'v6.2-anon-exclusive': load(B06).expect['v5.7-mapcount']! };
+    folder.write('x.gup.json', changed(B06, { expect: wrong, policy: null, class: null }));
+    const { code, out } = gupfuzz(['compare', 'x.gup.json', '-p', 'pae']);
+    expect(code).toBe(1);
+    expect(out).toMatch(/^x +!-$/m);
+    expect(out).toContain(
+      'unexpected: x on v6.2-anon-exclusive: verdict "not violated", expected "violated"',
+    );
+  });
+
+  it('with a campaign: policies x properties', () => {
+    const { code, out } = gupfuzz([
+      'compare',
+      B12,
+      '--runs',
+      '256',
+      '--workers',
+      '0',
+      '-p',
+      'mapcount',
+      '-p',
+      'pae',
+    ]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/finished 256 runs on 2 policies/);
+    expect(out).toMatch(/^v5\.7-mapcount +\d+\/\d+ /m);
+  });
+
+  it('--base --cand: only what is new, with the program that shows it', () => {
+    writeForgetful(folder);
+    const pair = ['compare', CATALOGUE, '--base', 'longterm-ban', '--cand', './forgetful.ts'];
+    const { code, out } = gupfuzz([...pair, '--runs', '512', '--workers', '0', '--out', 'new']);
+    expect(code).toBe(1);
+    expect(out).toMatch(/^\d+ new: broken by forgetful, not by v6\.5-longterm-ban$/m);
+    expect(out).toMatch(/b06-\S+: violates pin-coherence\/stale\/anon\/PIN-W-LT\/device->cpu/);
+    expect(out).toMatch(/^gupfuzz replay new\/\S+\.gup\.json --policy \.\/forgetful\.ts$/m);
+    expect(out).toContain('Costs more (no failure):');
+    // What v6.5 breaks as well is no news.
+    expect(out).not.toMatch(/stable-writeback|fs-notified/);
+    const written = readdirSync(folder.at('new'));
+    expect(written.length).toBeGreaterThan(3);
+    expect(gupfuzz(['replay', 'new', '-p', './forgetful.ts']).code).toBe(0);
+    // The same again gives the same.
+    expect(gupfuzz([...pair, '--runs', '512', '--workers', '1', '--out', 'new']).out).toBe(out);
+  });
+
+  it('--base --cand: nothing new is 0', () => {
+    const { code, out } = gupfuzz(['compare', CATALOGUE, '--base', 'mapcount', '--cand', 'longterm-ban']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^nothing new: v6\.5-longterm-ban breaks nothing that v5\.7-mapcount keeps/);
+  });
+
+  it('--format json, markdown, junit', () => {
+    const pair = ['compare', B06, B12, '--base', 'pae', '--cand', 'mapcount'];
+    const json = JSON.parse(gupfuzz([...pair, '--format', 'json']).out) as object;
+    expect(json).toMatchObject({
+      base: 'v6.2-anon-exclusive',
+      cand: 'v5.7-mapcount',
+      new: [{ where: B06, class: 'pin-coherence/stale/anon/PIN-W-LT/device->cpu' }],
+      campaign: null,
+      problems: [],
+    });
+    expect(gupfuzz([...pair, '--format', 'markdown']).out).toMatch(
+      /^### gupfuzz: v5\.7-mapcount against v6\.2-anon-exclusive\n\n\| where \| new \|\n/,
+    );
+    const junit = gupfuzz([...pair, '--format', 'junit']);
+    expect(junit.code).toBe(1);
+    expect(junit.out).toContain('tests="2" failures="1" errors="0" skipped="0"');
+    const all = gupfuzz(['compare', B06, B12, 'missing', '--format', 'junit']);
+    expect(all.code).toBe(3);
+    expect(all.out).toContain('<error message="missing: there is no such file or folder"/>');
+  });
+
+  it('nothing to compare: 4', () => {
+    mkdirSync(folder.at('empty'));
+    expect(gupfuzz(['compare', 'empty']).code).toBe(4);
+  });
+});

@@ -1,0 +1,120 @@
+/** `gupfuzz minimize` through the compiled command line. */
+import { cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parseCounterexample } from '../scenario/file.ts';
+import { changed, entry, load } from '../testing/catalogue.ts';
+import { gupfuzzIn, lines, oneLine } from '../testing/cli.ts';
+import { freshFolder } from '../testing/folder.ts';
+import { writeForgetful } from '../testing/policy.ts';
+
+const folder = freshFolder();
+const gupfuzz = gupfuzzIn(folder);
+const B02 = entry('b02');
+const B51 = entry('b51');
+const B06 = entry('b06');
+const B12 = entry('b12');
+
+describe('minimize', () => {
+  const padded = (): string =>
+    changed(B06, {
+      steps: [
+        { task: 'P', op: 'read', page: 'A' },
+        { task: 'P', op: 'mprotect', page: 'A', prot: 'r' },
+        { task: 'P', op: 'mprotect', page: 'A', prot: 'rw' },
+        ...load(B06).steps,
+      ],
+      seen: { ...load(B06).seen!, step: 7 },
+    });
+
+  it('writes the shortest to stdout, and tells what it did on stderr', () => {
+    folder.write('long.gup.json', padded());
+    const { code, out, err } = gupfuzz(['minimize', 'long.gup.json']);
+    expect(code).toBe(0);
+    const c = parseCounterexample(out, 'stdout');
+    expect(c.steps).toHaveLength(5);
+    expect(c.minimality.kind).toBe('shortest');
+    expect(c.provenance.found).toBe('minimize');
+    expect(c.expect).toEqual(load(B06).expect);
+    expect([c.title, c.references]).toEqual([load(B06).title, load(B06).references]);
+    expect(lines(err)[0]).toMatch(/^gupfuzz: long\.gup\.json: 8 -> 5 steps, shortest \(/);
+    expect(err).toContain('- P: mprotect A r\n');
+  });
+
+  it('--out writes a file that replays', () => {
+    folder.write('long.gup.json', padded());
+    const { code, out } = gupfuzz(['minimize', 'long.gup.json', '--out', 'short.gup.json']);
+    expect([code, out]).toEqual([0, '']);
+    expect(gupfuzz(['replay', 'short.gup.json']).code).toBe(0);
+    expect(readdirSync(folder.path).sort()).toEqual(['long.gup.json', 'short.gup.json']);
+    expect(oneLine(gupfuzz(['minimize', 'long.gup.json', '--out', 'no/such/x']), 3)).toBe(
+      'gupfuzz: no/such/x: cannot be written (ENOENT)',
+    );
+  });
+
+  it("on a user's policy", () => {
+    writeForgetful(folder);
+    folder.write('long.gup.json', padded());
+    const { code, out } = gupfuzz(['minimize', 'long.gup.json', '--policy', './forgetful.ts']);
+    expect(code).toBe(0);
+    expect(parseCounterexample(out, 'stdout').policy).toBe('forgetful');
+  });
+
+  it('--shortest proves, or says in the file why not: exit 0 or 6', () => {
+    folder.write('long.gup.json', padded());
+    const proved = gupfuzz(['minimize', '--shortest', 'long.gup.json']);
+    expect(proved.code).toBe(0);
+    expect(parseCounterexample(proved.out, 'stdout').minimality).toMatchObject({
+      kind: 'shortest',
+      depth: 5,
+    });
+
+    const poor = gupfuzz(['minimize', '--shortest', '--states', '100', 'long.gup.json']);
+    expect(poor.code).toBe(6);
+    const { steps, minimality } = parseCounterexample(poor.out, 'stdout');
+    expect(steps).toHaveLength(5);
+    expect(minimality.kind).toBe('1-minimal');
+    expect(minimality.reason).toMatch(/^not proved: 100 states reached at depth \d of 5$/);
+    expect(poor.err).toContain(`gupfuzz: long.gup.json: ${minimality.reason}\n`);
+    // Whoever does not ask for a proof has no reason to complain.
+    expect(gupfuzz(['minimize', 'long.gup.json']).code).toBe(0);
+    folder.write('poor.gup.json', poor.out);
+    expect(gupfuzz(['show', 'poor.gup.json']).out.replace(/\s+/g, ' ')).toContain(minimality.reason);
+  });
+
+  it('several files: to a folder or in place, the same bytes; what has nothing to minimize stays', () => {
+    mkdirSync(folder.at('in'));
+    folder.write('in/long.gup.json', padded());
+    for (const path of [B12, B02, B51]) cpSync(path, folder.at('in', basename(path)));
+    const { code, out, err } = gupfuzz(['minimize', '--shortest', 'in', '--out', 'out']);
+    expect([code, out]).toEqual([0, '']);
+    expect(err).toMatch(/^gupfuzz: in\/b12-.*: nothing is violated in it, so there is nothing to minimize$/m);
+    expect(readdirSync(folder.at('out')).sort()).toEqual([basename(B02), basename(B51), 'long.gup.json']);
+    expect(gupfuzz(['minimize', '--shortest', '--in-place', 'in']).code).toBe(0);
+    for (const name of readdirSync(folder.at('out')))
+      expect(readFileSync(folder.at('in', name), 'utf8')).toBe(readFileSync(folder.at('out', name), 'utf8'));
+    // Files of several policies, and of what is documented, come out as the catalogue has them.
+    for (const path of [B02, B51])
+      expect(readFileSync(folder.at('out', basename(path)), 'utf8')).toBe(readFileSync(path, 'utf8'));
+    expect(readFileSync(folder.at('in', basename(B12)), 'utf8')).toBe(readFileSync(B12, 'utf8'));
+    expect(gupfuzz(['replay', 'in', 'out']).code).toBe(0);
+  });
+
+  it('several files: one bad file does not hide the others', () => {
+    folder.write('bad.gup.json', '{}');
+    folder.write('long.gup.json', padded());
+    const { code, err } = gupfuzz(['minimize', 'bad.gup.json', 'long.gup.json', '--in-place']);
+    expect(code).toBe(3);
+    expect(err).toMatch(/^gupfuzz: bad\.gup\.json: /m);
+    expect(load(folder.at('long.gup.json')).steps).toHaveLength(5);
+  });
+
+  it('says when there is nothing to minimize', () => {
+    expect(oneLine(gupfuzz(['minimize', B12]), 3)).toMatch(/has no class \(nothing is violated in it\)/);
+    expect(oneLine(gupfuzz(['minimize', B06, '-p', 'pae']), 1)).toMatch(
+      /is not violated on v6\.2-anon-exclusive/,
+    );
+    folder.write('x.gup.json', changed(B06, { policy: 'elsewhere', expect: {} }));
+    expect(oneLine(gupfuzz(['minimize', 'x.gup.json']), 3)).toMatch(/its policy elsewhere is not built in/);
+  });
+});

@@ -1,0 +1,66 @@
+/** `gupfuzz show` and `gupfuzz validate` through the compiled command line. */
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { CATALOGUE, entry } from '../testing/catalogue.ts';
+import { gupfuzzIn, lines } from '../testing/cli.ts';
+import { freshFolder } from '../testing/folder.ts';
+
+const folder = freshFolder();
+const gupfuzz = gupfuzzIn(folder);
+const B06 = entry('b06');
+
+describe('show and validate', () => {
+  it('text: columns, what was seen, why, what others do', () => {
+    const { code, out, err } = gupfuzz(['show', B06]);
+    expect([code, err]).toEqual([0, '']);
+    for (const part of [
+      'B06: RDMA or VFIO writes into a pinned page are lost after fork',
+      '> 5  read A',
+      'Step 5: ',
+      'Promised: what the device stored through h1 in step 4',
+      'v6.2-anon-exclusive  not violated',
+      'See:      B06',
+      `gupfuzz replay ${B06}`,
+    ])
+      expect(out).toContain(part);
+  });
+
+  it('mail is at most 72 columns wide, and names the file as it is attached', () => {
+    const { code, out } = gupfuzz(['show', '--format', 'mail', B06]);
+    expect(code).toBe(0);
+    expect(out).toContain('> 5  read A');
+    expect(out).toContain(`\nReplay:\n  gupfuzz replay ${basename(B06)}\n`);
+    expect(lines(out).filter((line) => line.length > 72)).toEqual([]);
+  });
+
+  it('json is the file itself, steps one line each', () => {
+    expect(gupfuzz(['show', B06, '--format', 'json']).out).toBe(readFileSync(B06, 'utf8'));
+    expect(gupfuzz(['show', B06, '--format', 'steps']).out).toBe(
+      'h1 = P: gup A pin W LONGTERM\nC = P: fork\nP: write A\ndevice: dma_write h1\nP: read A\n',
+    );
+  });
+
+  it('--policy: what this one makes of it', () => {
+    const { out } = gupfuzz(['show', B06, '-p', 'pae', '-p', 'mapcount']);
+    expect(out).toMatch(
+      /Run just now:\n {2}v6\.2-anon-exclusive {2}not violated\n {2}v5\.7-mapcount +violated: /,
+    );
+  });
+
+  it('validate: one line per file, 3 if any is bad', () => {
+    expect(gupfuzz(['validate', CATALOGUE]).code).toBe(0);
+    folder.write('bad.gup.json', '{}');
+    const { code, out } = gupfuzz(['validate', B06, 'bad.gup.json', 'missing']);
+    expect(code).toBe(3);
+    expect(lines(out)).toEqual([
+      `${B06}: ok: 5 steps, pin-coherence/stale/anon/PIN-W-LT/device->cpu on v5.7-mapcount`,
+      expect.stringMatching(/^bad\.gup\.json: bad: /),
+      'missing: bad: there is no such file or folder',
+    ]);
+    expect(JSON.parse(gupfuzz(['validate', B06, 'missing', '--format', 'json']).out)).toMatchObject({
+      files: [{ file: B06 }],
+      problems: [{ file: 'missing' }],
+    });
+  });
+});
