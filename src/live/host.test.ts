@@ -55,8 +55,13 @@ describe.skipIf(MISSING !== '')(`programs on this machine${MISSING && `: ${MISSI
     expect(left).toEqual([]); // the executor removes its files
   });
 
-  const one = async (program: LiveProgram, on: Kernel = host): Promise<unknown[]> => {
-    return short((await on.run([program]))[0]!);
+  /** Runs the steps in one program, and compares what was seen in each, and how the program ended. */
+  const tried = async (
+    program: (...steps: LiveStep[]) => LiveProgram,
+    ...rows: readonly (readonly [step: LiveStep, seen: unknown])[]
+  ): Promise<void> => {
+    const [result] = await host.run([program(...rows.map(([step]) => step))]);
+    expect(short(result!)).toEqual([...rows.map(([, seen]) => seen), 'ok']);
   };
   /** Skips a test where this kernel, or this user, cannot. */
   const needs = (test: TestContext, ...callers: LiveCaller[]): void => {
@@ -79,164 +84,108 @@ describe.skipIf(MISSING !== '')(`programs on this machine${MISSING && `: ${MISSI
   });
 
   it('what a process stores is its own after fork, and goes with it', async () => {
-    expect(
-      await one(
-        anon(
-          read(0),
-          write(0, 2),
-          fork(0, 1),
-          write(1, 4),
-          read(0),
-          read(1),
-          fork(1, 2),
-          { op: 'exit', mm: 1 },
-          read(2),
-        ),
-      ),
-    ).toEqual([0, 'done', 'done', 'done', 2, 4, 'done', 'done', 4, 'ok']);
+    await tried(
+      anon,
+      [read(0), 0],
+      [write(0, 2), 'done'],
+      [fork(0, 1), 'done'],
+      [write(1, 4), 'done'],
+      [read(0), 2],
+      [read(1), 4],
+      [fork(1, 2), 'done'],
+      [{ op: 'exit', mm: 1 }, 'done'],
+      [read(2), 4],
+    );
   });
 
   it('munmap, mprotect, madvise', async () => {
-    const two: LiveProgram = {
-      pages: [ANON, ANON],
-      files: [],
-      steps: [
-        write(0, 1),
-        write(0, 2, 1),
-        { op: 'madvise', mm: 0, page: 0, advice: 'dontneed' },
-        read(0),
-        { op: 'mprotect', mm: 0, page: 1, prot: 'r' },
-        { op: 'mprotect', mm: 0, page: 1, prot: 'rw' },
-        write(0, 7, 1),
-        { op: 'munmap', mm: 0, page: 0 },
-        read(0, 1),
-      ],
-    };
-    expect(await one(two)).toEqual(['done', 'done', 'done', 0, 'done', 'done', 'done', 'done', 7, 'ok']);
+    await tried(
+      (...steps) => ({ pages: [ANON, ANON], files: [], steps }),
+      [write(0, 1), 'done'],
+      [write(0, 2, 1), 'done'],
+      [{ op: 'madvise', mm: 0, page: 0, advice: 'dontneed' }, 'done'],
+      [read(0), 0],
+      [{ op: 'mprotect', mm: 0, page: 1, prot: 'r' }, 'done'],
+      [{ op: 'mprotect', mm: 0, page: 1, prot: 'rw' }, 'done'],
+      [write(0, 7, 1), 'done'],
+      [{ op: 'munmap', mm: 0, page: 0 }, 'done'],
+      [read(0, 1), 7],
+    );
   });
 
   it('fork + fixed buffer: the parent and its device see the same page', async (test) => {
     needs(test, 'fixed_buffer');
-    expect(
-      await one(
-        anon(
-          write(0, 1),
-          gup(0, 0, 'fixed_buffer'),
-          fork(0, 1),
-          write(0, 4),
-          load(0),
-          read(1),
-          store(0, 7),
-          read(0),
-          read(1),
-          unpin(0),
-        ),
-      ),
-    ).toEqual(['done', 'done', 'done', 'done', 4, 1, 'done', 7, 1, 'done', 'ok']);
+    await tried(
+      anon,
+      [write(0, 1), 'done'],
+      [gup(0, 0, 'fixed_buffer'), 'done'],
+      [fork(0, 1), 'done'],
+      [write(0, 4), 'done'],
+      [load(0), 4],
+      [read(1), 1],
+      [store(0, 7), 'done'],
+      [read(0), 7],
+      [read(1), 1],
+      [unpin(0), 'done'],
+    );
   });
 
   it('vmsplice by a child: it does not get to see what the parent stores later', async (test) => {
     needs(test, 'vmsplice');
-    expect(
-      await one(
-        anon(
-          write(0, 1),
-          fork(0, 1),
-          gup(1, 0, 'vmsplice'),
-          { op: 'munmap', mm: 1, page: 0 },
-          write(0, 5),
-          load(0),
-          load(0),
-          unpin(0),
-          load(0),
-        ),
-      ),
-    ).toEqual([
-      'done',
-      'done',
-      'done',
-      'done',
-      'done',
-      1,
-      1,
-      'done',
-      'unsupported the reference is released',
-      'ok',
-    ]);
+    await tried(
+      anon,
+      [write(0, 1), 'done'],
+      [fork(0, 1), 'done'],
+      [gup(1, 0, 'vmsplice'), 'done'],
+      [{ op: 'munmap', mm: 1, page: 0 }, 'done'],
+      [write(0, 5), 'done'],
+      [load(0), 1],
+      [load(0), 1],
+      [unpin(0), 'done'],
+      [load(0), 'unsupported the reference is released'],
+    );
   });
 
   it('a process_vm call holds its page until its one transfer', async (test) => {
     needs(test, 'process_vm_readv', 'process_vm_writev');
-    expect(
-      await one(
-        anon(
-          write(0, 1),
-          gup(0, 0, 'process_vm_readv'),
-          write(0, 3),
-          load(0),
-          load(0),
-          unpin(0),
-          gup(0, 1, 'process_vm_writev'),
-          store(1, 8),
-          read(0),
-          unpin(1),
-          gup(0, 2, 'process_vm_writev'),
-          unpin(2),
-          read(0),
-        ),
-      ),
-    ).toEqual([
-      'done',
-      'done',
-      'done',
-      3,
-      'unsupported one transfer per call',
-      'done',
-      'done',
-      'done',
-      8,
-      'done',
-      'done',
-      'done',
-      8,
-      'ok',
-    ]);
+    await tried(
+      anon,
+      [write(0, 1), 'done'],
+      [gup(0, 0, 'process_vm_readv'), 'done'],
+      [write(0, 3), 'done'],
+      [load(0), 3],
+      [load(0), 'unsupported one transfer per call'],
+      [unpin(0), 'done'],
+      [gup(0, 1, 'process_vm_writev'), 'done'],
+      [store(1, 8), 'done'],
+      [read(0), 8],
+      [unpin(1), 'done'],
+      [gup(0, 2, 'process_vm_writev'), 'done'],
+      [unpin(2), 'done'],
+      [read(0), 8],
+    );
   });
 
   it('a GUP that the mapping does not allow is refused', async (test) => {
     needs(test, 'process_vm_writev', 'fixed_buffer');
-    const readOnly: LiveProgram = {
-      pages: [{ kind: 'anon', prot: 'r', file: -1 }],
-      files: [],
-      steps: [gup(0, 0, 'process_vm_writev'), gup(0, 1, 'fixed_buffer'), load(0), read(0)],
-    };
-    expect(await one(readOnly)).toEqual([
-      'refused EFAULT',
-      'refused EFAULT',
-      'unsupported no such reference',
-      0,
-      'ok',
-    ]);
+    await tried(
+      (...steps) => ({ pages: [{ kind: 'anon', prot: 'r', file: -1 }], files: [], steps }),
+      [gup(0, 0, 'process_vm_writev'), 'refused EFAULT'],
+      [gup(0, 1, 'fixed_buffer'), 'refused EFAULT'],
+      [load(0), 'unsupported no such reference'],
+      [read(0), 0],
+    );
   });
 
   it('O_DIRECT in and out of a page', async (test) => {
     needs(test, 'o_direct_read', 'o_direct_write');
-    expect(
-      await one(
-        anon(
-          write(0, 1),
-          { op: 'dio', mm: 0, page: 0, write: true, token: 2 },
-          {
-            op: 'dio',
-            mm: 0,
-            page: 0,
-            write: false,
-            token: 3,
-          },
-          read(0),
-        ),
-      ),
-    ).toEqual(['done', 1, 'done', 3, 'ok']);
+    await tried(
+      anon,
+      [write(0, 1), 'done'],
+      [{ op: 'dio', mm: 0, page: 0, write: true, token: 2 }, 1],
+      [{ op: 'dio', mm: 0, page: 0, write: false, token: 3 }, 'done'],
+      [read(0), 3],
+    );
   });
 
   it('a file: mapped, read, written, on disk, and as new for the next program', async (test) => {
@@ -262,17 +211,20 @@ describe.skipIf(MISSING !== '')(`programs on this machine${MISSING && `: ${MISSI
   });
 
   it('private file pages and shmem', async () => {
-    expect(
-      await one(onFile(PRIVATE, read(0), write(0, 2), read(0), { op: 'buffered_read', file: 0 })),
-    ).toEqual([FILE_TOKEN, 'done', 2, FILE_TOKEN, 'ok']);
-    const shmem: LivePage = { kind: 'shmem', prot: 'rw', file: 0 };
-    expect(await one(onFile(shmem, read(0), fork(0, 1), write(1, 3), read(0)))).toEqual([
-      0,
-      'done',
-      'done',
-      3,
-      'ok',
-    ]);
+    await tried(
+      (...steps) => onFile(PRIVATE, ...steps),
+      [read(0), FILE_TOKEN],
+      [write(0, 2), 'done'],
+      [read(0), 2],
+      [{ op: 'buffered_read', file: 0 }, FILE_TOKEN],
+    );
+    await tried(
+      (...steps) => onFile({ kind: 'shmem', prot: 'rw', file: 0 }, ...steps),
+      [read(0), 0],
+      [fork(0, 1), 'done'],
+      [write(1, 3), 'done'],
+      [read(0), 3],
+    );
   });
 
   it('a process that dies of a signal ends its program, not the next', async () => {

@@ -10,31 +10,10 @@ import { INVALID, World } from '../executor/simulated.ts';
 import { type AnyPolicy, expanded } from '../machine/tables.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { Binding, mmName, refName, type Scenario, type Step } from '../scenario/scenario.ts';
-import {
-  type Capabilities,
-  FILE_TOKEN,
-  type Kernel,
-  type LiveOutcome,
-  type LiveProgram,
-  type LiveResult,
-  type LiveStep,
-} from './protocol.ts';
+import { contentsAtStart, showsContent } from './contents.ts';
+import { FULL } from './full.ts';
+import type { Capabilities, Kernel, LiveOutcome, LiveProgram, LiveResult, LiveStep } from './protocol.ts';
 import { LIVE_PROFILE } from './translate.ts';
-
-/** Everything works. */
-export const FULL: Capabilities = {
-  release: 'model',
-  filesystem: 'ext4',
-  callers: {
-    vmsplice: '',
-    fixed_buffer: '',
-    process_vm_readv: '',
-    process_vm_writev: '',
-    o_direct_read: '',
-    o_direct_write: '',
-  },
-  features: {},
-};
 
 export interface ModelKernelOptions {
   readonly policy: AnyPolicy;
@@ -49,7 +28,7 @@ export function modelKernel(options: ModelKernelOptions): Kernel & { readonly pr
   let programs = 0;
   return {
     name: `model ${expanded(options.policy).id}`,
-    capabilities: options.capabilities ?? FULL,
+    capabilities: options.capabilities ?? { ...FULL, release: 'model' },
     programs: () => programs,
     run: async (list) =>
       list.map((program) => {
@@ -159,15 +138,12 @@ function runOnModel(program: LiveProgram, policy: AnyPolicy, free: Rng | undefin
   const { scenario, groups } = named(program);
   const world = new World(scenario.setup, expanded(policy), 250);
   const binding = new Binding(scenario.setup);
-  const labels = [0];
-  scenario.setup.files.forEach((f, i) => {
-    if (f.filesystem !== 'shmem') labels.push(FILE_TOKEN + i);
-  });
+  const labels = contentsAtStart(scenario.setup);
   let value: number | undefined;
   let log: string[] = [];
   world.onObservation = (o) => {
     if (o.kind === 'writeback-lost') log.push('WARNING: fs/ext4/inode.c');
-    if (['load', 'device-load', 'dio-write', 'file-read', 'disk'].includes(o.kind)) value = labels[o.token]!;
+    if (showsContent(o.kind)) value = labels[o.token]!;
   };
   const done = (step: Step, token: number): LiveOutcome => {
     const packed = binding.pack(step);

@@ -3,7 +3,7 @@ import { pagesOf } from '../check/scope.ts';
 import type { PageKind } from '../domain/kinds.ts';
 import { parseSteps } from '../scenario/parse.ts';
 import { type Scenario, stepText } from '../scenario/scenario.ts';
-import { FULL } from './model-kernel.ts';
+import { FULL } from './full.ts';
 import { type Capabilities, encodeProgram } from './protocol.ts';
 import { isUnsupported, type Translated, tokenText, toLive } from './translate.ts';
 

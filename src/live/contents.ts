@@ -1,0 +1,15 @@
+/** Contents in a world of the model and on a kernel: the one has tokens, the other numbers of the protocol. */
+import type { Setup } from '../domain/setup.ts';
+import type { ObservationKind } from '../property/property.ts';
+import { FILE_TOKEN } from './protocol.ts';
+
+/** What a program can see itself, and sees a content in; the filesystem's observations it cannot. */
+const SHOWING: readonly ObservationKind[] = ['load', 'device-load', 'dio-write', 'file-read', 'disk'];
+
+export const showsContent = (kind: ObservationKind): boolean => SHOWING.includes(kind);
+
+/** By token of a world that has not run yet: the content on a kernel. The first store brings the token after them. */
+export const contentsAtStart = (setup: Setup): number[] => [
+  0,
+  ...setup.files.flatMap((file, i) => (file.filesystem === 'shmem' ? [] : [FILE_TOKEN + i])),
+];

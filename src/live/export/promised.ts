@@ -1,0 +1,90 @@
+/** What the reference promises to the observers of a scenario, as the contents that a C program checks for. */
+import { runScenario } from '../../executor/run.ts';
+import { World } from '../../executor/simulated.ts';
+import type { Policy } from '../../machine/decisions.ts';
+import { expandPolicy } from '../../machine/tables.ts';
+import { aOf, bOf } from '../../ops/op.ts';
+import { MATCH } from '../../reference/reference.ts';
+import type { Scenario } from '../../scenario/scenario.ts';
+import { contentsAtStart, showsContent } from '../contents.ts';
+import { tokenOf } from '../translate.ts';
+
+/** A run of a scenario under a policy, seen as a program can see it. */
+export interface Observed {
+  readonly outcomes: readonly string[];
+  /** Index of the step that does not apply, or -1. */
+  readonly stopped: number;
+  /** By step that observes: contents that break no promise, as the program writes them. */
+  readonly allowed: ReadonlyMap<number, readonly number[]>;
+  /** True if an observer saw what is not allowed. */
+  readonly broken: boolean;
+}
+
+/** Runs the scenario, and asks the reference before each observing step which contents it would accept. */
+export function observe(scenario: Scenario, policy: Policy): Observed {
+  const world = new AskingWorld(scenario, policy);
+  const result = runScenario(scenario, world.machine.policy, world);
+  return {
+    outcomes: result.outcomes,
+    stopped:
+      result.notApplicable < 0 && result.outcomes.length < scenario.steps.length
+        ? result.outcomes.length
+        : result.notApplicable,
+    allowed: world.allowed,
+    broken: world.broken,
+  };
+}
+
+/** Tokens enough for the longest scenario, so that none is ever renamed. */
+const TOKENS = 250;
+
+class AskingWorld extends World {
+  readonly allowed = new Map<number, readonly number[]>();
+  broken = false;
+  readonly #scenario: Scenario;
+  /** By token of the reference: content in the program. */
+  readonly #contents: number[];
+  #at = 0;
+
+  constructor(scenario: Scenario, policy: Policy) {
+    super(scenario.setup, { ...expandPolicy(policy) }, TOKENS);
+    this.#scenario = scenario;
+    this.#contents = contentsAtStart(scenario.setup);
+  }
+
+  override step(packed: number): number {
+    const at = this.#at++;
+    const { op } = this.#scenario.steps[at]!;
+    const { reference } = this;
+    const a = aOf(packed);
+    const b = bOf(packed);
+    // What is documented as not guaranteed breaks no promise either.
+    const accepts =
+      op === 'read'
+        ? (t: number) => reference.judgeLoad(a, b, t) === MATCH || reference.excuseLoad(a, b, t) !== 0
+        : op === 'dma_read' || op === 'dio_end'
+          ? (t: number) => reference.judgeDevice(a, t) === MATCH || reference.excuseDevice(a, t) !== 0
+          : op === 'buffered_read'
+            ? (t: number) => reference.judgeFile(a, t) === MATCH || reference.excuseFile(a, t) !== 0
+            : op === 'fsync'
+              ? (t: number) => reference.judgeDisk(a, t) === MATCH
+              : undefined;
+    const before = reference.tokens[0]!;
+    const tokens = Array.from({ length: before }, (_, t) => t);
+    const good = accepts === undefined ? [] : tokens.filter(accepts);
+    let seen = -1;
+    this.onObservation = ({ kind, token }) => {
+      if (showsContent(kind)) seen = token;
+    };
+    this.#contents[before] = tokenOf(at);
+    const outcome = super.step(packed);
+    if (accepts !== undefined && seen >= 0) {
+      this.allowed.set(
+        at,
+        good.map((t) => this.#contents[t]!),
+      );
+      if (!good.includes(seen)) this.broken = true;
+    }
+    return outcome;
+  }
+}
