@@ -16,7 +16,7 @@ import { BUILT_IN } from '../policies/index.ts';
 import { isKnown } from '../policies/known.ts';
 import { bytesText, type CheckReport, checkData, checkText } from '../report/check.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
-import { shellWord } from '../report/finding.ts';
+import { shellWord } from '../report/shell.ts';
 import { formatCounterexample } from '../scenario/file.ts';
 import { CHECK_SCOPE, type CheckOptions } from './check.ts';
 import { checkScreen } from './check-screen.ts';
@@ -25,6 +25,7 @@ import { EXIT, inputError, usageError, worst } from './exit.ts';
 import { EXTENSION } from './files.ts';
 import { paint, print, printJson, talk, width } from './io.ts';
 import { type Scope, scopeOf } from './scope-options.ts';
+import { onStop } from './stop.ts';
 
 /** Share of free memory that the search may have: arrays that grow and the threads need some more for a while. */
 const MEMORY_SHARE = 0.6;
@@ -48,30 +49,18 @@ export async function runCheck(options: CheckOptions): Promise<number> {
     symmetry: options.symmetry ? 'all' : 'none',
   });
 
-  const abort = new AbortController();
   const screen = checkScreen(options.quiet);
-  let signal: 'SIGINT' | 'SIGTERM' | undefined;
-  const stop = (name: 'SIGINT' | 'SIGTERM') => (): void => {
+  const stop = onStop(() => {
     screen.clear();
-    if (signal !== undefined) process.exit(codeOf(name));
-    signal = name;
     talk('stopping; what was found so far is told (again to stop at once)');
-    abort.abort();
-  };
-  const onInt = stop('SIGINT');
-  const onTerm = stop('SIGTERM');
-  process.on('SIGINT', onInt);
-  process.on('SIGTERM', onTerm);
-  process.on('SIGHUP', onTerm);
+  });
   const started = performance.now();
   let searched: Searched;
   try {
-    searched = await search(spec, options, abort.signal, screen.update);
+    searched = await search(spec, options, stop.signal, screen.update);
   } finally {
     screen.clear();
-    process.off('SIGINT', onInt);
-    process.off('SIGTERM', onTerm);
-    process.off('SIGHUP', onTerm);
+    stop.off();
   }
   const seconds = (performance.now() - started) / 1000;
 
@@ -106,12 +95,9 @@ export async function runCheck(options: CheckOptions): Promise<number> {
   const { notWritten } = searched.driven;
   if (notWritten !== '') talk(notWritten);
   else for (const line of notices(report, options)) talk(line);
-  const code = signal === undefined ? exitOf(report) : codeOf(signal);
+  const code = stop.code ?? exitOf(report);
   return code === EXIT.ok && notWritten !== '' ? EXIT.badInput : code;
 }
-
-const codeOf = (signal: 'SIGINT' | 'SIGTERM'): number =>
-  signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
 
 /** Throws UserError for files that cannot be written in the end, before hours went into them. */
 function checkPaths({ checkpoint, resume, out }: CheckOptions): void {

@@ -10,10 +10,12 @@ import type { ExpandedPolicy } from '../machine/tables.ts';
 import { isKnown } from '../policies/known.ts';
 import { budgetText, campaignData, costsText, coverageText, matrixText } from '../report/campaign.ts';
 import { renderColumns, wrapText } from '../report/columns.ts';
+import { replayCommand } from '../report/shell.ts';
 import { type Counterexample, parseCounterexample } from '../scenario/file.ts';
 import { stepText } from '../scenario/scenario.ts';
 import { EXIT } from './exit.ts';
 import { searchText } from './search-screen.ts';
+import { onStop } from './stop.ts';
 
 export interface FuzzOptions {
   readonly policies: readonly ExpandedPolicy[];
@@ -46,21 +48,10 @@ export async function runFuzz(options: FuzzOptions): Promise<number> {
   const workers = options.workers ?? Math.max(1, availableParallelism());
   const names = options.policies.map((p) => p.alias ?? p.id);
   const screen = progressScreen(names, options);
-  const abort = new AbortController();
-  let signal: 'SIGINT' | 'SIGTERM' | undefined;
-  const stop = (name: 'SIGINT' | 'SIGTERM') => (): void => {
-    if (signal !== undefined) process.exit(name === 'SIGINT' ? EXIT.interrupted : EXIT.terminated);
-    signal = name;
+  const stop = onStop(() => {
     screen.stop();
     notice('stopping; what was found so far is kept (again to stop at once)');
-    abort.abort();
-  };
-  const onInt = stop('SIGINT');
-  const onTerm = stop('SIGTERM');
-  process.on('SIGINT', onInt);
-  process.on('SIGTERM', onTerm);
-  process.on('SIGHUP', onTerm);
-
+  });
   let result: CampaignResult;
   try {
     result = await runCampaign({
@@ -77,7 +68,7 @@ export async function runFuzz(options: FuzzOptions): Promise<number> {
       ...(options.shrinkStates === undefined ? {} : { shrinkStates: options.shrinkStates }),
       ...(options.shrinkJobs === undefined ? {} : { shrinkJobs: options.shrinkJobs }),
       documented: options.documented,
-      signal: abort.signal,
+      signal: stop.signal,
       onProgress: screen.update,
       onNotice: (line) => {
         screen.stop();
@@ -86,9 +77,7 @@ export async function runFuzz(options: FuzzOptions): Promise<number> {
     });
   } finally {
     screen.stop();
-    process.off('SIGINT', onInt);
-    process.off('SIGTERM', onTerm);
-    process.off('SIGHUP', onTerm);
+    stop.off();
   }
 
   if (options.format === 'json')
@@ -99,7 +88,7 @@ export async function runFuzz(options: FuzzOptions): Promise<number> {
     notice(`${result.failure}; this is a bug of gupfuzz, please report it`);
     return EXIT.bug;
   }
-  if (signal !== undefined) return signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
+  if (stop.code !== undefined) return stop.code;
   return exitCode(result, options);
 }
 
@@ -216,8 +205,7 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
     if (seen?.seen != null)
       lines.push(...wrap(`  seen: ${seen.seen.observed}; should be: ${seen.seen.expected}`, '    '));
     const { module } = result.policies.find((p) => p.id === first.policy)!;
-    const policy = module === undefined ? '' : ` --policy ${module}`;
-    if (file !== undefined) lines.push(`  ${pc.cyan(`gupfuzz replay ${file}${policy}`)}`);
+    if (file !== undefined) lines.push(`  ${pc.cyan(replayCommand(file, module))}`);
     return lines.join('\n');
   });
   if (blocks.length === 0) return '';

@@ -1,9 +1,8 @@
 /** `live`: what a real kernel does, and which policy says so. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { makeFolder } from '../campaign/folder.ts';
+import { availableParallelism } from 'node:os';
+import { FindingStore } from '../campaign/store.ts';
 import { runScenario } from '../executor/run.ts';
-import { fuzzLive, type LiveFinding, type LiveFuzzResult } from '../live/fuzz.ts';
+import { fuzzLive, type LiveFinding } from '../live/fuzz.ts';
 import { openHost } from '../live/host.ts';
 import type { Kernel } from '../live/protocol.ts';
 import {
@@ -19,12 +18,14 @@ import {
   runOnKernel,
 } from '../live/report.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
+import { shellWord } from '../report/shell.ts';
 import { formatCounterexample, newCounterexample } from '../scenario/file.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT, inputError, UserError, worst } from './exit.ts';
 import { exitOf, loadFiles, reportProblems } from './files.ts';
 import { print, talk } from './io.ts';
 import { LIVE_POLICY, LIVE_RUNS, type LiveOptions } from './live.ts';
+import { onStop } from './stop.ts';
 
 export async function runLive(options: LiveOptions): Promise<number> {
   const kernels = await openKernels(options);
@@ -59,12 +60,16 @@ async function openKernels(options: LiveOptions): Promise<readonly Kernel[]> {
         ...(modules === undefined ? {} : { modules }),
         ...(dir === undefined ? {} : { dir }),
       })),
+      options.machines ?? (options.runs === undefined ? 1 : machinesFor(options.kernels.length)),
     );
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw inputError(`no kernel to run on: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
+
+/** One for every processor: emulation takes a whole one. */
+const machinesFor = (kernels: number): number => Math.max(1, Math.floor(availableParallelism() / kernels));
 
 const isHost = (options: LiveOptions): boolean => options.what !== 'vm';
 const refusal = (options: LiveOptions): typeof harm =>
@@ -116,31 +121,70 @@ async function fuzz(kernels: readonly Kernel[], options: LiveOptions): Promise<n
   const names = options.policies.length > 0 ? options.policies : [LIVE_POLICY];
   const { policies, broken } = await choosePolicies(names);
   for (const { message } of broken) talk(message);
-  const abort = new AbortController();
-  const stop = (): void => abort.abort();
-  process.once('SIGINT', stop);
+  const stop = onStop(() => talk('stopping; what was found so far is kept (again to stop at once)'));
   const codes: number[] = broken.length > 0 ? [EXIT.badInput] : [];
   try {
-    for (const kernel of kernels)
-      for (const policy of policies) {
-        const result = await fuzzLive({
-          kernel,
-          policy,
-          seed: options.seed,
-          runs: options.runs ?? LIVE_RUNS,
-          repeats: options.repeat,
-          refuse: refusal(options),
-          signal: abort.signal,
-          onProgress: progress(kernel.name),
-        });
-        print(fuzzText(kernel.name, policy.id, result));
-        if (options.out !== undefined) save(options.out, kernel, policy, options.seed, result);
-        codes.push(result.disagreed > 0 ? EXIT.finding : result.agreed === 0 ? EXIT.nothingTested : EXIT.ok);
+    // Kernels at the same time, said in their order.
+    const running = kernels.map((kernel, i) => fuzzOne(kernel, policies, options, i, stop.signal));
+    await Promise.allSettled(running);
+    for (const one of running)
+      for (const { text, code } of await one) {
+        print(text);
+        codes.push(code);
       }
   } finally {
-    process.off('SIGINT', stop);
+    stop.off();
   }
-  return abort.signal.aborted ? EXIT.interrupted : worst(codes);
+  return stop.code ?? worst(codes);
+}
+
+async function fuzzOne(
+  kernel: Kernel,
+  policies: readonly ExpandedPolicy[],
+  options: LiveOptions,
+  at: number,
+  signal: AbortSignal,
+): Promise<{ readonly text: string; readonly code: number }[]> {
+  const said: { text: string; code: number }[] = [];
+  const { seed } = options;
+  const store = new FindingStore(options.out, talk, print);
+  const paths = new Map<string, string | undefined>();
+  for (const policy of policies) {
+    if (signal.aborted) break;
+    const result = await fuzzLive({
+      kernel,
+      policy,
+      seed,
+      runs: options.runs ?? LIVE_RUNS,
+      repeats: options.repeat,
+      refuse: refusal(options),
+      signal,
+      onProgress: progress(kernel.name),
+      onFinding: (f) => {
+        paths.set(f.class, save(store, kernel, policy, seed, f));
+      },
+    });
+    const again = result.findings.map((f) => replayLine(options, at, policy, f, paths.get(f.class)));
+    const code = result.disagreed > 0 ? EXIT.finding : result.agreed === 0 ? EXIT.nothingTested : EXIT.ok;
+    said.push({ text: [fuzzText(kernel.name, policy.id, result), ...again].join('\n'), code });
+  }
+  return said;
+}
+
+/** The command that runs it again: the file if there is one, else the runs up to it. */
+function replayLine(
+  options: LiveOptions,
+  at: number,
+  policy: ExpandedPolicy,
+  finding: LiveFinding,
+  path: string | undefined,
+): string {
+  const { kernels, modules, allowHost, seed } = options;
+  const where = isHost(options)
+    ? `${path === undefined ? 'fuzz' : 'run'}${allowHost ? ' --allow-host' : ''}`
+    : `vm --kernel ${shellWord(kernels[at]!)}${modules === undefined ? '' : ` --modules ${shellWord(modules)}`}`;
+  const what = path === undefined ? `--seed ${seed} --runs ${finding.run + 1}` : shellWord(path);
+  return `${finding.class}: gupfuzz live ${where} --policy ${shellWord(policy.module ?? policy.id)} ${what}`;
 }
 
 /** Plain lines come this often. */
@@ -156,21 +200,20 @@ function progress(kernel: string): (text: string) => void {
   };
 }
 
+/** A finding that was just seen, or the shrunk one, which replaces it. The path of the scenario, if it has one. */
 function save(
-  folder: string,
+  store: FindingStore,
   kernel: Kernel,
   policy: ExpandedPolicy,
   seed: number,
-  result: LiveFuzzResult,
-): void {
-  makeFolder(folder);
-  for (const f of result.findings) {
-    const name = `${kernel.name}-${policy.id}-${f.class}-${f.run}`.replace(/[^A-Za-z0-9.]+/g, '-');
-    const path = join(folder, name);
-    writeFileSync(`${path}.gup.json`, findingFile(kernel, policy, seed, f));
-    writeFileSync(`${path}.txt`, `${findingText(kernel.name, policy.id, f)}\n`);
-    talk(`saved ${path}.gup.json`);
-  }
+  f: LiveFinding,
+): string | undefined {
+  const name = `${kernel.name}-${policy.id}-${f.class}-${f.run}`.replace(/[^A-Za-z0-9.]+/g, '-');
+  const path = store.write(`${name}.gup.json`, findingFile(kernel, policy, seed, f));
+  if (path === undefined) return undefined;
+  store.write(`${name}.txt`, `${findingText(kernel.name, policy.id, f)}\n`);
+  talk(`saved ${path}${f.repeats === 0 ? '' : ', shrunk'}`);
+  return path;
 }
 
 /** A counterexample without a class: it breaks no promise of the model, but model and kernel differ. */
@@ -207,7 +250,8 @@ function findingFile(kernel: Kernel, policy: ExpandedPolicy, seed: number, f: Li
       },
       provenance: { tool: 'gupfuzz live', seed, run: f.run, found: 'campaign' },
       references: [],
-      explanation: `${seen}; ${f.shrunkHits} of ${f.repeats} runs.`.slice(0, 1200),
+      explanation:
+        `${seen}; ${f.repeats === 0 ? 'seen once' : `${f.shrunkHits} of ${f.repeats} runs`}.`.slice(0, 1200),
     }),
   );
 }

@@ -5,6 +5,7 @@ import { usageError } from './exit.ts';
 export const LIVE_WHAT = ['probe', 'run', 'fuzz', 'vm'] as const;
 const RUNS_MAX = 100_000_000;
 const REPEAT_MAX = 100_000;
+const MACHINES_MAX = 256;
 export const LIVE_POLICY = 'v6.5-longterm-ban';
 export const LIVE_RUNS = 1000;
 
@@ -19,6 +20,8 @@ export interface LiveOptions {
   readonly out: string | undefined;
   /** Of `vm`: releases in the cache, or paths. */
   readonly kernels: readonly string[];
+  /** Of `vm`: virtual machines per kernel; undefined: as many as there are processors for. */
+  readonly machines: number | undefined;
   readonly modules: string | undefined;
   readonly dir: string | undefined;
   readonly allowHost: boolean;
@@ -65,6 +68,12 @@ export const live: Command = defineCommand<LiveOptions>({
         requiresArg: true,
         describe: 'of vm: release in the cache, newest, or the path of a bzImage; may be repeated',
       })
+      .option('machines', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'of vm: virtual machines per kernel',
+        defaultDescription: 'with --runs: as many as there are processors; else 1',
+      })
       .option('modules', { type: 'string', requiresArg: true, describe: 'of vm: folder of its modules' })
       .option('dir', { type: 'string', requiresArg: true, describe: 'folder for the files of programs' })
       .option('allow-host', {
@@ -87,6 +96,8 @@ export const live: Command = defineCommand<LiveOptions>({
       throw usageError(`live ${what} takes no files`);
     if (what === 'vm' && kernels.length === 0) throw usageError('live vm needs --kernel');
     if (what !== 'vm' && kernels.length > 0) throw usageError('--kernel is for live vm');
+    const machines = args.whole('machines', 1, MACHINES_MAX);
+    if (what !== 'vm' && machines !== undefined) throw usageError('--machines is for live vm');
     if (what === 'vm' && paths.length > 0 && runs !== undefined)
       throw usageError('live vm takes files or --runs, not both');
     return {
@@ -98,6 +109,7 @@ export const live: Command = defineCommand<LiveOptions>({
       seed: args.whole('seed', 0, 2 ** 31 - 1) ?? 1,
       out: args.text('out'),
       kernels,
+      machines,
       modules: args.text('modules'),
       dir: args.text('dir'),
       allowHost: args.flag('allow-host'),

@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { pagesOf } from '../check/scope.ts';
 import type { PageKind } from '../domain/kinds.ts';
+import { derive, otherwise, type Policy, table, without } from '../machine/decisions.ts';
+import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
 import { parseSteps } from '../scenario/parse.ts';
-import { brokenPromises, compare, FREEDOMS, predict } from './compare.ts';
-import { FULL, modelKernel } from './model-kernel.ts';
-import type { LiveOutcome, LiveResult } from './protocol.ts';
-import { bestFits, fitText, harm, reportText, runOnKernel } from './report.ts';
+import { brokenPromises, compare, compareWith, FREEDOMS, type LiveObserver, predict } from './compare.ts';
+import { FULL } from './full.ts';
+import { modelKernel } from './model-kernel.ts';
+import type { Kernel, LiveOutcome, LiveProgram, LiveResult } from './protocol.ts';
+import { bestFits, fitText, harm, matrixOf, reportText, runOnKernel } from './report.ts';
 import { isUnsupported, type Translated, toLive } from './translate.ts';
 
 const V65 = policyByName('v6.5-longterm-ban');
@@ -33,6 +36,25 @@ const result = (...words: (number | string)[]): LiveResult => ({
   why: '',
 });
 const LEAK = 'P: write A\n C = P: fork\n C: write A\n P: read A';
+const mine = (edits: Parameters<typeof derive>[2], base: Policy = V65): Policy =>
+  derive(base, { id: 'mine', title: 'mine', sources: [] }, edits);
+/** io_uring pins file pages: what it stores dirties nothing, so that what is written or dropped when can be seen. */
+const OPEN = mine(
+  { gupKind: [without('io_uring: no file-backed buffers')] },
+  policyByName('v6.2-anon-exclusive'),
+);
+
+/** A step of each observer that sees step 1, after it. */
+const OBSERVERS: readonly (readonly [LiveObserver, PageKind, string])[] = [
+  ['load', 'anon', 'P: write A\n P: read A'],
+  ['device-load', 'anon', 'P: write A\n h1 = P: gup A vmsplice R\n device: dma_read h1'],
+  ['dio-write', 'anon', 'P: write A\n h1 = P: gup A o_direct_write R\n device: dio_end h1'],
+  ['file-read', 'shared-file', 'P: write F\n other: buffered_read f'],
+  ['disk', 'shared-file', 'P: write F\n other: fsync f'],
+];
+/** All done, and the last step sees this. */
+const endsWith = (t: Translated, seen: number): LiveResult =>
+  result(...t.program.steps.slice(1).map(() => 'done'), seen);
 
 describe('compare', () => {
   it('knows what each policy allows', () => {
@@ -47,6 +69,35 @@ describe('compare', () => {
     expect(compare(result('done', 'done', 'done', 1), live(['anon'], LEAK), V65).disagreements).toEqual([]);
     const garbage = compare(result('done', 'done', 'done', 77), live(['anon'], LEAK), V65);
     expect(garbage.disagreements[0]!.seen).toMatch(/no token/);
+  });
+
+  it.each(OBSERVERS)('compares what is seen by %s', (observer, kind, text) => {
+    const t = live([kind], text);
+    expect(compare(endsWith(t, 1), t, V65).disagreements).toEqual([]);
+    expect(compare(endsWith(t, 77), t, V65).disagreements).toMatchObject([
+      { step: t.scenario.steps.length - 1, observer, predicted: ['P@1'] },
+    ]);
+  });
+
+  it('a policy that cannot answer agrees with nothing', () => {
+    const t = live(['anon'], 'h1 = P: gup A vmsplice R');
+    const c = compare(result('done'), t, mine({ gupSlow: [table(otherwise('read fault'))] }));
+    expect(c.disagreements).toMatchObject([{ step: 0, observer: 'outcome', predicted: ['policy error'] }]);
+  });
+
+  it('compares whether an O_DIRECT call was refused', () => {
+    const t = live(['anon'], 'P: write A\n h1 = P: gup A o_direct_read W\n device: dio_end h1\n P: read A');
+    const refusing = mine({ gupKind: [table(otherwise('EFAULT'))] });
+    expect(compare(result('done', 'refused EFAULT', 1), t, refusing)).toMatchObject({
+      disagreements: [],
+      incomplete: '',
+    });
+    expect(compare(result('done', 'done', 3), t, refusing).disagreements).toMatchObject([
+      { step: 1, observer: 'outcome', predicted: ['refused EFAULT'], seen: 'done' },
+    ]);
+    expect(compare(result('done', 'refused EFAULT', 1), t, V65).disagreements).toMatchObject([
+      { step: 1, observer: 'outcome', predicted: ['done'], seen: 'refused EFAULT' },
+    ]);
   });
 
   it('compares refusals and their errno, and ends there', () => {
@@ -89,6 +140,82 @@ describe('compare', () => {
     expect(FREEDOMS.every((f) => f.source !== '' && f.reason !== '')).toBe(true);
   });
 
+  it('reports a freedom if and only if it was needed', () => {
+    const t = live(
+      ['shared-file'],
+      `P: write F
+       h1 = P: gup F fixed_buffer W LONGTERM
+       kernel: wb_start f NONE
+       device: dma_write h1
+       device: unpin h1
+       other: fsync f`,
+    );
+    const seen = (token: number) => compare(result('done', 'done', 'done', 'done', 'done', token), t, OPEN);
+    // The I/O takes what the device stores, unless it is over before.
+    expect(seen(4)).toMatchObject({ disagreements: [], freedoms: [] });
+    expect(seen(1)).toMatchObject({ disagreements: [], freedoms: ['writeback-ends'] });
+    expect(seen(256).disagreements).toHaveLength(1);
+  });
+
+  it('gives no freedom to what is no request', () => {
+    const t = live(
+      ['shared-file'],
+      `P: write F
+       h1 = P: gup F fixed_buffer W LONGTERM
+       kernel: wb_start f NONE
+       kernel: wb_end f
+       device: dma_write h1
+       device: unpin h1
+       other: fsync f`,
+    );
+    // Had writeback not been started, the page would be dirty, and fsync would write what the device stored.
+    const seen = (token: number) => compare(result(...Array(6).fill('done'), token), t, OPEN).disagreements;
+    expect(seen(1)).toEqual([]);
+    expect(seen(5)).toMatchObject([{ step: 6, observer: 'disk', predicted: ['P@1'] }]);
+  });
+
+  it('a kernel that took a freedom has taken it for good', () => {
+    const t = live(
+      ['shared-file'],
+      `h1 = P: gup F fixed_buffer W LONGTERM
+       other: fsync f
+       device: dma_write h1
+       device: unpin h1
+       kernel: reclaim f
+       other: buffered_read f
+       other: buffered_read f`,
+    );
+    const seen = (a: number, b: number) =>
+      compareWith(
+        result('done', 256, 'done', 'done', 'done', a, b),
+        t,
+        expandPolicy(OPEN),
+        FREEDOMS.map((f) => f.id),
+      ).disagreements;
+    expect([seen(3, 3), seen(256, 256)]).toEqual([[], []]);
+    // Not reclaimed when it is looked at first, and never asked again.
+    expect(seen(3, 256)).toMatchObject([{ step: 6, observer: 'file-read', predicted: ['h1@3'] }]);
+    expect(seen(256, 3)).toHaveLength(1);
+  });
+
+  it('excuses a kernel warning only where ext4 may give one', () => {
+    const warned = (t: Translated, at: number, ...words: (number | string)[]): number[] => {
+      const r = result(...words);
+      const steps = r.steps.map((s, i) => (i === at ? { ...s, log: ['WARNING: fs/ext4/inode.c'] } : s));
+      return compare({ ...r, steps }, t, V65).disagreements.map((d) => d.step);
+    };
+    const seen = [0, 1, 2, 3];
+    const plain = live(['shared-file'], 'P: write F\n h1 = P: gup F vmsplice R\n P: read F\n other: fsync f');
+    expect(seen.map((at) => warned(plain, at, 'done', 'done', 1, 1))).toEqual([[0], [1], [2], [3]]);
+    const held = live(
+      ['shared-file'],
+      'P: write F\n h1 = P: gup F process_vm_writev W\n P: read F\n other: fsync f',
+    );
+    expect(seen.map((at) => warned(held, at, 'done', 'done', 1, 1))).toEqual([[], [], [], []]);
+    const shmem = live(['shmem'], 'P: write S\n h1 = P: gup S process_vm_writev W\n other: buffered_read s');
+    expect(warned(shmem, 2, 'done', 'done', 1)).toEqual([2]);
+  });
+
   it('counts a kernel warning that nothing explains', () => {
     const r = result('done', 'done', 'done', 1);
     const steps = r.steps.map((s, i) => (i === 2 ? { ...s, log: ['WARNING: mm/gup.c'] } : s));
@@ -99,6 +226,19 @@ describe('compare', () => {
   it('is incomplete, not in agreement, where the program ended early', () => {
     const r = result('done', 'done');
     expect(compare({ ...r, end: 'timeout' }, live(['anon'], LEAK), V65).incomplete).toMatch(/timeout/);
+    const whole = result('done', 'done', 'done', 1);
+    expect(compare(whole, live(['anon'], LEAK), V65).incomplete).toBe('');
+    const stuck = compare(
+      { ...whole, end: 'failed', why: 'a process cannot be killed' },
+      live(['anon'], LEAK),
+      V65,
+    );
+    expect(stuck.incomplete).toBe('failed a process cannot be killed');
+  });
+
+  it('observes contents and outcomes of gups, and nothing else', () => {
+    const t = live(['anon'], 'P: write A\n h1 = P: gup A vmsplice R\n P: write A\n C = P: fork\n C: read A');
+    expect(compare(result('done', 'done', 'done', 'done', 3), t, V65).observed).toBe(2);
   });
 });
 
@@ -108,6 +248,43 @@ describe('brokenPromises', () => {
     expect(brokenPromises(result('done', 'done', 'done', 1), t)).toEqual([]);
     expect(brokenPromises(result('done', 'done', 'done', 3), t)).toEqual([
       { step: 3, observer: 'load', damage: 'leak', seen: 'C@3', expected: 'P@1', excuse: '' },
+    ]);
+  });
+
+  it.each(OBSERVERS)('are those that %s sees', (observer, kind, text) => {
+    const t = live([kind], text);
+    const step = t.scenario.steps.length - 1;
+    expect(brokenPromises(endsWith(t, 1), t)).toEqual([]);
+    for (const [seen, name] of [
+      [kind === 'anon' ? 0 : 256, kind === 'anon' ? '0' : 'f@0'],
+      [77, 'no token of this program (77)'],
+    ] as const)
+      expect(brokenPromises(endsWith(t, seen), t)).toMatchObject([
+        { step, observer, seen: name, excuse: '' },
+      ]);
+  });
+
+  it('are not those of a reference that was refused, whose program goes on', () => {
+    const t = live(
+      ['anon'],
+      'P: write A\n h1 = P: gup A fixed_buffer W LONGTERM\n device: dma_write h1\n P: read A',
+    );
+    const r = result('done', 'refused EFAULT', 'done', 0);
+    const none: LiveOutcome = { outcome: 'unsupported', why: 'no such reference', value: undefined, log: [] };
+    const seen = { ...r, steps: r.steps.map((s, i) => (i === 2 ? none : s)) };
+    expect(brokenPromises(seen, t)).toMatchObject([{ step: 3, expected: 'P@1', seen: '0' }]);
+  });
+
+  it('are excused where documentation says so', () => {
+    const t = live(
+      ['shared-file'],
+      `h1 = P: gup F fixed_buffer W LONGTERM
+       device: dma_write h1
+       device: unpin h1
+       other: buffered_read f`,
+    );
+    expect(brokenPromises(result('done', 'done', 'done', 256), t)).toMatchObject([
+      { step: 3, observer: 'file-read', seen: 'f@0', excuse: expect.stringContaining('pin_user_pages.rst') },
     ]);
   });
 
@@ -157,13 +334,130 @@ describe('reports', () => {
     expect(fitText('k', reports)).toContain('2 of 3 scenarios tested');
   });
 
-  it('know what could make a kernel warn', () => {
-    const risky = live(
-      ['shared-file'],
-      'h1 = P: gup F process_vm_writev W\n kernel: drop_caches f\n device: unpin h1 dirty',
+  /** Run n of a program as the nth of these, round and round. */
+  const inTurn = (...results: LiveResult[]): Kernel => ({
+    ...modelKernel({ policy: V65 }),
+    run: async (programs) => programs.map((_, i) => results[i % results.length]!),
+  });
+  const [V57, CANARY, V65X] = ['v5.7-mapcount', 'canary', 'v6.5-longterm-ban'].map((id) =>
+    expandPolicy(policyByName(id)),
+  ) as [ExpandedPolicy, ExpandedPolicy, ExpandedPolicy];
+  const [KEPT, LEAKED] = [result('done', 'done', 'done', 1), result('done', 'done', 'done', 3)];
+
+  it('a policy fits if it explains every run', async () => {
+    const [report] = await runOnKernel(inTurn(KEPT, LEAKED), [{ name: 'leak', scenario }], [CANARY, V65X], 4);
+    expect(report!.fits.map((f) => f.agrees)).toEqual([2, 2]);
+    expect([...report!.seen[3]!]).toEqual([
+      ['P@1', 2],
+      ['C@3', 2],
+    ]);
+    expect(report!.broken).toMatchObject([{ step: 3, seen: 'C@3', runs: 2 }]);
+    expect(bestFits([report!])).toMatchObject({ of: 1, agrees: 0 });
+    expect(matrixOf([[report!]])).toMatch(/broken; as no policy$/m);
+    const text = reportText(report!);
+    expect(text).toContain('agrees with: canary (2 of 4 runs), v6.5-longterm-ban (2 of 4 runs)');
+    expect(text).toMatch(/P: read A +P@1 \(2\), C@3 \(2\) +C@3 ! +P@1 !$/m);
+  });
+
+  it('the canary is never the best fit', async () => {
+    const reports = await runOnKernel(inTurn(LEAKED), [{ name: 'leak', scenario }], [CANARY, V65X], 2);
+    expect(reports[0]!.fits.map((f) => f.agrees)).toEqual([2, 0]);
+    expect(bestFits(reports)).toEqual({ policies: ['v6.5-longterm-ban'], of: 1, agrees: 0 });
+    expect(matrixOf([reports])).toMatch(/broken; as no policy$/m);
+  });
+
+  it('what shows nothing, or is not run to its end, fits no policy', async () => {
+    const blind = { ...scenario, steps: scenario.steps.slice(0, 1) };
+    const [nothing] = await runOnKernel(inTurn(result('done')), [{ name: 'x', scenario: blind }], [V65X], 1);
+    expect([nothing!.unsupported, nothing!.fits[0]!.agrees]).toEqual(['', 0]);
+    const stuck = inTurn(KEPT, { ...KEPT, end: 'timeout' });
+    const reports = await runOnKernel(stuck, [{ name: 'leak', scenario }], [V65X], 2);
+    expect([reports[0]!.unsupported, reports[0]!.fits[0]!.agrees]).toEqual(['timeout', 1]);
+    expect(bestFits(reports).of).toBe(0);
+    expect(reportText(reports[0]!)).toContain('unsupported, not a pass: timeout');
+    expect(matrixOf([reports])).toMatch(/^leak +unsupported$/m);
+    expect(fitText('k', reports)).toBe('k: nothing could be tested\n');
+  });
+
+  it('each scenario has its own runs, and what is refused has none', async () => {
+    const ran: LiveProgram[] = [];
+    const model = modelKernel({ policy: V57 });
+    const kernel: Kernel = {
+      ...model,
+      run: (programs) => {
+        ran.push(...programs);
+        return model.run(programs);
+      },
+    };
+    const short = (n: number) => ({ ...scenario, steps: scenario.steps.slice(0, n) });
+    const reports = await runOnKernel(
+      kernel,
+      [2, 4, 1].map((n) => ({ name: `${n}`, scenario: short(n) })),
+      [V57],
+      2,
+      ({ steps }) => (steps.length === 2 ? 'may do harm' : ''),
     );
-    expect(harm(risky.program)).toMatch(/B47/);
-    expect(harm(live(['shared-file'], 'P: write F\n kernel: drop_caches f').program)).toBe('');
-    expect(harm(live(['anon'], LEAK).program)).toBe('');
+    expect(reports.map((r) => [r.unsupported, r.runs])).toEqual([
+      ['may do harm', 0],
+      ['', 2],
+      ['', 2],
+    ]);
+    expect(ran.map(({ steps }) => steps.length)).toEqual([4, 4, 1, 1]);
+    expect(reports[1]!.seen.map((map) => [...map.keys()].join())).toEqual(['done', 'done', 'done', 'P@1']);
+  });
+
+  it('say what was excused, and by which freedom a policy agrees', async () => {
+    const lost = live(
+      ['shared-file'],
+      `h1 = P: gup F fixed_buffer W LONGTERM
+       other: fsync f
+       device: dma_write h1
+       device: unpin h1
+       kernel: reclaim f
+       other: buffered_read f`,
+    );
+    const open = expandPolicy(OPEN);
+    const named = [{ name: 'lost', scenario: lost.scenario }];
+    const dropped = await runOnKernel(
+      inTurn(result('done', 256, 'done', 'done', 'done', 256)),
+      named,
+      [open],
+      1,
+    );
+    expect(reportText(dropped[0]!)).toMatch(/^ {2}documented \(.*\): step 6 saw f@0/m);
+    expect(matrixOf([dropped])).toMatch(/ documented; as /);
+    const kept = await runOnKernel(inTurn(result('done', 256, 'done', 'done', 'done', 3)), named, [open], 1);
+    expect(matrixOf([kept])).toMatch(/ kept; as mine$/m);
+    expect([dropped, kept].map(([r]) => r!.fits[0]!.agrees)).toEqual([1, 1]);
+    expect([...dropped, ...kept].map((r) => r.fits[0]!.freedoms)).toContainEqual(['nothing-reclaimed']);
+    expect(reportText(kept[0]!)).toContain('mine agrees as reclaim and drop_caches are requests');
+  });
+
+  it.each([
+    ['h1 = P: gup F process_vm_writev W\n kernel: drop_caches f\n device: unpin h1 dirty', true],
+    ['h1 = P: gup F process_vm_writev W\n device: unpin h1 dirty\n kernel: reclaim f', true],
+    ['kernel: reclaim f\n h1 = P: gup F o_direct_read W\n device: dio_end h1', true],
+    ['h1 = P: gup F o_direct_write R\n device: dio_end h1\n kernel: reclaim f', false],
+    ['h1 = P: gup F process_vm_readv R\n device: unpin h1\n kernel: drop_caches f', false],
+    ['h1 = P: gup F process_vm_writev W\n device: unpin h1 dirty\n other: fsync f', false],
+    ['h1 = P: gup M process_vm_writev W\n device: unpin h1 dirty\n kernel: reclaim f', false],
+    ['P: write F\n kernel: drop_caches f', false],
+  ])('know what could make a kernel warn: %s', (text, risky) => {
+    expect(harm(live(['shared-file', 'private-file'], text).program)).toMatch(risky ? /B47/ : /^$/);
+  });
+
+  it('know of which file', () => {
+    const { program } = live(
+      ['shared-file'],
+      'h1 = P: gup F process_vm_writev W\n kernel: reclaim f\n device: unpin h1 dirty',
+    );
+    const second: LiveProgram = {
+      ...program,
+      files: ['dir', 'dir'],
+      pages: [{ ...program.pages[0]!, file: 1 }],
+    };
+    expect(harm(second)).toBe('');
+    const steps = second.steps.map((s) => (s.op === 'reclaim' ? { ...s, file: 1 } : s));
+    expect(harm({ ...second, steps })).toMatch(/B47/);
   });
 });

@@ -56,8 +56,16 @@ export const FREEDOMS: readonly Freedom[] = [
 export type FreedomId = Freedom['id'];
 const ALL_FREEDOMS: readonly FreedomId[] = FREEDOMS.map((f) => f.id);
 
-/** Who observed; `outcome`: the step was refused or not; `log`: a warning of the kernel. */
-export type LiveObserver = 'load' | 'device-load' | 'dio-write' | 'file-read' | 'disk' | 'outcome' | 'log';
+/** Who observed; `outcome`: the step was refused or not; `log`: a warning of the kernel; `end`: it killed or hung. */
+export type LiveObserver =
+  | 'load'
+  | 'device-load'
+  | 'dio-write'
+  | 'file-read'
+  | 'disk'
+  | 'outcome'
+  | 'log'
+  | 'end';
 
 export interface Disagreement {
   /** Index of the step in the (substituted) scenario. */
@@ -316,16 +324,24 @@ export function compareWith(
   const disagreements: Disagreement[] = [];
   let observed = 0;
   let incomplete = '';
+  /** No policy kills a process or hangs; trouble of the executor's own says nothing. */
+  const fell = (step: number): void => {
+    if (result.end !== 'killed' && result.end !== 'timeout') return;
+    const seen = `${result.end} ${result.why}`.trim();
+    disagreements.push({ step, observer: 'end', predicted: ['goes on'], seen });
+  };
   for (const [at, step] of scenario.steps.entries()) {
     // Of an O_DIRECT call, its gup: what became of it is told at its end, but whether it was refused is known.
     const dio = step.op === 'gup' && !liveAt.has(at) && liveAt.has(at + 1);
     const live = liveAt.get(dio ? at + 1 : at);
     const seen = live === undefined ? undefined : result.steps[live];
+    const successors = possible.successors(step, at);
     if (live !== undefined && seen === undefined) {
       incomplete = `ended before step ${at + 1}: ${result.end} ${result.why}`.trim();
+      // Where this model's ext4 warns, that of an older kernel stops.
+      if (!successors.some((s) => s.state.warned)) fell(at);
       break;
     }
-    const successors = possible.successors(step, at);
     if (successors.length === 0) {
       incomplete = `step ${at + 1} does not apply`;
       break;
@@ -366,19 +382,25 @@ export function compareWith(
       if (same.length === 0) differs(observer);
       else kept = same;
     }
-    // The kernel warns at unpin already, the model at writeback: so a warning is compared as "could there be one".
-    if (seen.log.length > 0 && !couldWarn(scenario, step))
+    // A kernel warns when a page is dirtied, or when it is written, be that after the last step; the model at
+    // writeback only. So a warning is compared as "could there be one".
+    if (seen.log.length > 0 && !couldWarn(scenario))
       disagreements.push({ step: at, observer: 'log', predicted: ['no warning'], seen: seen.log.join('; ') });
     possible.keep(kept);
   }
-  if (incomplete === '' && result.end !== 'ok') incomplete = `${result.end} ${result.why}`.trim();
+  if (incomplete === '' && result.end !== 'ok') {
+    incomplete = `${result.end} ${result.why}`.trim();
+    if (disagreements.length === 0 && !possible.states.some((s) => s.warned)) fell(scenario.steps.length - 1);
+  }
   return { disagreements, freedoms: disagreements.length === 0 ? freedoms : [], observed, incomplete };
 }
 
-/** ext4 warns of a page without buffers: where a holder dirties it, or where it is written. */
-const couldWarn = (scenario: Scenario, step: Step): boolean =>
-  scenario.setup.files.some((f) => f.filesystem !== 'shmem') &&
-  (step.op === 'unpin' || step.op === 'dma_write' || step.op === 'dio_end' || 'file' in step);
+/** ext4 warns of a page without buffers that is dirty: one of its files, dirtied by who held it for writing. */
+const couldWarn = ({ setup, steps }: Scenario): boolean =>
+  steps.some(
+    (s) =>
+      s.op === 'gup' && s.write && setup.pages.some((p) => p.name === s.page && p.kind === 'shared-file'),
+  );
 
 /** A promise that was not kept, by what was seen. */
 export interface BrokenPromise {

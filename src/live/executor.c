@@ -308,7 +308,8 @@ struct helper {
 };
 struct file_slot {
 	int fd, direct;
-	int fresh;
+	/* It is as a program is to find it. */
+	int renewed;
 	char path[200];
 };
 
@@ -838,7 +839,7 @@ static void close_file(struct file_slot *slot)
 		CALL(SYS_close, slot->direct);
 	if (slot->fd > 0)
 		CALL(SYS_unlinkat, AT_FDCWD, slot->path, 0);
-	slot->fd = slot->direct = 0;
+	slot->fd = slot->direct = slot->renewed = 0;
 }
 
 static long create_file(struct file_slot *slot, const char *name, uint64_t token)
@@ -872,11 +873,9 @@ static void remove_files(void)
 	rmdir(S->dir);
 }
 
-/* One page holding the token, on disk and, if that can be helped, not cached. */
-static long prepare_file(struct file_slot *slot, int number, uint64_t token)
+/* Back to one page holding the token, on disk and not cached; 0 if something holds the page. */
+static int renew_file(struct file_slot *slot, uint64_t token)
 {
-	char name[20];
-	snprintf(name, sizeof name, "file%d", number);
 	for (int again = 0; slot->fd > 0 && again < 2; again++) {
 		memset(S->io, 0, PAGE);
 		fill(S->io, token);
@@ -889,9 +888,20 @@ static long prepare_file(struct file_slot *slot, int number, uint64_t token)
 			CALL(SYS_fadvise64, slot->fd, 0, 0, POSIX_FADV_DONTNEED);
 		}
 		if (S->filesystem == TMPFS_MAGIC || !in_cache(slot->fd))
-			return 0;
+			return 1;
+	}
+	return 0;
+}
+
+static long prepare_file(struct file_slot *slot, int number, uint64_t token)
+{
+	char name[20];
+	if (slot->renewed || renew_file(slot, token)) {
+		slot->renewed = 0;
+		return 0;
 	}
 	/* Something still holds the page of an earlier program: a new file. */
+	snprintf(name, sizeof name, "file%d", number);
 	close_file(slot);
 	return create_file(slot, name, token);
 }
@@ -1382,6 +1392,8 @@ static enum end set_up(void)
 		snprintf(S->death, WHY, "a file: %s", error_name(error));
 		return FAILED;
 	}
+	/* A file that could not be renewed before was let go of now, with what the kernel has to say of it. */
+	put_log(-1);
 	/* The files may have taken long; the alarm is for what the program does. */
 	S->deadline = now_ns() + (uint64_t)S->alarm * 1000000u;
 	SH->box[0].command = C_MAP;
@@ -1434,6 +1446,10 @@ static enum end run_program(struct outcome_of *out)
 			end = FAILED;
 			snprintf(S->death, WHY, "a process cannot be killed");
 		}
+		/* What it left dirty is written while the log is its own. */
+		for (int i = 0; i < S->files && (end == GOES_ON || end == KILLED); i++)
+			if (!S->is_shmem[i])
+				S->file[i].renewed = renew_file(&S->file[i], (uint64_t)(FILE_TOKEN + i));
 	} else
 		snprintf(S->death, WHY, "%s", S->syntax);
 	if (out != NULL)

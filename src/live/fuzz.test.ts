@@ -5,8 +5,9 @@ import { mutantsOf } from '../mutate/mutants.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { stepText } from '../scenario/scenario.ts';
 import { compare } from './compare.ts';
+import { FULL } from './full.ts';
 import { fuzzLive, LiveGenerator, liveSetups } from './fuzz.ts';
-import { FULL, modelKernel } from './model-kernel.ts';
+import { modelKernel } from './model-kernel.ts';
 import { isUnsupported, toLive } from './translate.ts';
 
 const RUNS = 300;

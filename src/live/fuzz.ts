@@ -170,14 +170,15 @@ function endTransfer(ref: Reference, handle: number, add: (step: number) => numb
   if (caller === 'process_vm_writev') add(pack(UNPIN, handle, 0, 1));
 }
 
-/** Disagreements that are told apart: who observed, on what kind of page, and for an outcome which operation. */
+/** Disagreements that are told apart: who observed, on what kind of page, and for outcomes and ends which operation. */
 export function disagreementClass(scenario: Scenario, d: Disagreement): string {
   const step = scenario.steps[d.step]!;
   const page = 'page' in step ? step.page : 'ref' in step ? pageOfRef(scenario, step.ref) : undefined;
   const kind = scenario.setup.pages.find((p) => p.name === page)?.kind ?? 'file';
-  const what = d.observer === 'outcome' ? `outcome of ${step.op}` : d.observer;
-  const refused = d.observer === 'outcome' ? `: ${d.seen}` : '';
-  return `${what} (${kind})${refused}`;
+  if (d.observer === 'outcome') return `outcome of ${step.op} (${kind}): ${d.seen}`;
+  // Not what the kernel said as it died: addresses differ from one time to the next.
+  if (d.observer === 'end') return `end in ${step.op} (${kind}): ${d.seen.split(' ')[0]}`;
+  return `${d.observer} (${kind})`;
 }
 
 function pageOfRef(scenario: Scenario, ref: string): string | undefined {
@@ -200,6 +201,7 @@ export interface LiveFinding {
   readonly result: LiveResult;
   /** Runs of the scenario as drawn, and of the shrunk one, that disagreed. */
   readonly hits: number;
+  /** How often each was run again; 0: it was seen once, and the search stopped before it was looked at again. */
   readonly repeats: number;
   readonly shrunkHits: number;
 }
@@ -244,8 +246,11 @@ export interface LiveFuzzOptions {
   readonly stopAtFirst?: boolean;
   /** '' or why a program must not run. */
   readonly refuse?: (program: LiveProgram) => string;
+  /** Stops drawing and shrinking; what was found by then is returned. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (text: string) => void;
+  /** Told of each finding when it is seen, and again when it is shrunk: a kernel may take this process with it. */
+  readonly onFinding?: (finding: LiveFinding) => void;
 }
 
 export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult> {
@@ -253,6 +258,9 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
   const policy = expanded(options.policy);
   const batch = options.batch ?? 128;
   const repeats = options.repeats ?? 10;
+  const findingsMax = options.findingsMax ?? 8;
+  const refuse = options.refuse ?? ((): string => '');
+  const subject: Subject = { kernel, policy, refuse, signal: options.signal };
   const generator = new LiveGenerator(kernel.capabilities);
   const start = performance.now();
   let kernelMs = 0;
@@ -261,7 +269,7 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
   const freedoms = new Map<FreedomId, number>();
   const classes = new Map<string, number>();
   const log = new Set<string>();
-  const queue = new Map<string, { run: number; scenario: Scenario; observer: LiveObserver }>();
+  const findings = new Map<string, LiveFinding>();
   const count = <K>(map: Map<K, number>, key: K): void => {
     map.set(key, (map.get(key) ?? 0) + 1);
   };
@@ -271,9 +279,7 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
       return { run, translated: toLive(generator.draw(seed, run), kernel.capabilities) };
     });
     const programs = drawn.flatMap(({ run, translated }) => {
-      const why = isUnsupported(translated)
-        ? translated.unsupported
-        : (options.refuse?.(translated.program) ?? '');
+      const why = isUnsupported(translated) ? translated.unsupported : refuse(translated.program);
       if (!isUnsupported(translated) && why === '') return [{ run, translated }];
       incomplete++;
       count(reasons, why);
@@ -282,18 +288,24 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
     const from = performance.now();
     const results = await kernel.run(programs.map((p) => p.translated.program));
     kernelMs += performance.now() - from;
-    results.forEach((result, i) => {
+    for (const [i, result] of results.entries()) {
       const { run, translated } = programs[i]!;
       for (const step of result.steps) for (const line of step.log) log.add(line);
       const comparison = compare(result, translated, policy);
       observed += comparison.observed;
       const worst = first(comparison);
-      if (worst !== undefined) {
+      if (worst !== undefined && (await isNoAccident(subject, translated, result, worst))) {
         disagreed++;
         if (firstAt < 0) firstAt = run;
-        const id = disagreementClass(translated.scenario, worst);
+        const { scenario } = translated;
+        const { observer } = worst;
+        const id = disagreementClass(scenario, worst);
         count(classes, id);
-        if (!queue.has(id)) queue.set(id, { run, scenario: translated.scenario, observer: worst.observer });
+        if (findings.has(id) || findings.size >= findingsMax) continue;
+        const seen = { run, class: id, observer, scenario, shrunk: scenario, translated, comparison, result };
+        const finding = { ...seen, hits: 0, repeats: 0, shrunkHits: 0 };
+        findings.set(id, finding);
+        options.onFinding?.(finding);
       } else if (comparison.incomplete !== '') {
         incomplete++;
         count(reasons, comparison.incomplete.replace(/step \d+/, 'a step'));
@@ -302,18 +314,18 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
         agreed++;
         for (const freedom of comparison.freedoms) count(freedoms, freedom);
       }
-    });
+    }
     done += drawn.length;
     options.onProgress?.(
       `${done} of ${runs} runs, ${disagreed} disagree in ${classes.size} classes, ${incomplete} incomplete`,
     );
   }
-  const findings: LiveFinding[] = [];
-  for (const [id, { run, scenario, observer }] of [...queue].slice(0, options.findingsMax ?? 8)) {
+  for (const [id, seen] of findings) {
     if (options.signal?.aborted === true) break;
     options.onProgress?.(`shrinking on the kernel: ${id}`);
-    const finding = await confirm(kernel, policy, scenario, id, observer, run, repeats);
-    findings.push(finding);
+    const finding = await confirm(subject, seen, repeats);
+    findings.set(id, finding);
+    options.onFinding?.(finding);
   }
   return {
     runs: done,
@@ -325,7 +337,7 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
     freedoms,
     observed,
     classes,
-    findings,
+    findings: [...findings.values()],
     firstAt,
     log: [...log],
     elapsedMs: performance.now() - start,
@@ -333,50 +345,58 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
   };
 }
 
+/** What scenarios are run on and held to. */
+interface Subject {
+  readonly kernel: Kernel;
+  readonly policy: AnyPolicy;
+  readonly refuse: (program: LiveProgram) => string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Runs of a program that gave no answer, before the kernel is blamed and not the load of the machine. */
+const TIMEOUT_LOOKS = 3;
+
+/** A program that hangs will hang again; one of a machine that was busy for once will not. */
+async function isNoAccident(
+  subject: Subject,
+  translated: Translated,
+  result: LiveResult,
+  worst: Disagreement,
+): Promise<boolean> {
+  if (worst.observer !== 'end' || result.end !== 'timeout') return true;
+  const again = await subject.kernel.run(Array.from({ length: TIMEOUT_LOOKS }, () => translated.program));
+  return again.some((r) => r.end === 'timeout');
+}
+
 /** Runs it again, so often, and shrinks it on the kernel. */
-async function confirm(
-  kernel: Kernel,
-  policy: AnyPolicy,
-  scenario: Scenario,
-  id: string,
-  observer: LiveObserver,
-  run: number,
-  repeats: number,
-): Promise<LiveFinding> {
-  const again = await hitsOf(kernel, policy, scenario, id, repeats);
+async function confirm(subject: Subject, seen: LiveFinding, repeats: number): Promise<LiveFinding> {
+  const { class: id, scenario } = seen;
+  const again = await hitsOf(subject, seen, scenario, repeats);
   // One that shows up every time needs one look, the others several.
   const looks =
     again.hits === repeats ? 1 : again.hits === 0 ? 0 : Math.min(16, Math.ceil((3 * repeats) / again.hits));
-  const shrunk = looks === 0 ? scenario : await shrinkOn(kernel, policy, scenario, id, looks);
-  const last = await hitsOf(kernel, policy, shrunk, id, repeats);
-  return {
-    run,
-    class: id,
-    observer,
-    scenario,
-    shrunk,
-    translated: last.translated,
-    comparison: last.comparison,
-    result: last.result,
-    hits: again.hits,
-    repeats,
-    shrunkHits: last.hits,
-  };
+  const shrunk = looks === 0 ? scenario : await shrinkOn(subject, scenario, id, looks);
+  const last = shrunk === scenario ? again : await hitsOf(subject, seen, shrunk, repeats);
+  // One that shows up now and then can be shrunk to what does not: then what was drawn is the better witness.
+  const witness = last.hits > 0 ? { ...last, shrunk } : { ...again, shrunk: scenario };
+  return { ...seen, ...witness, hits: again.hits, repeats, shrunkHits: witness.hits };
 }
 
+/** What was seen is that of a run which disagrees; if none did, what was seen first. */
 async function hitsOf(
-  kernel: Kernel,
-  policy: AnyPolicy,
+  { kernel, policy }: Subject,
+  seen: LiveFinding,
   scenario: Scenario,
-  id: string,
   repeats: number,
-): Promise<{ hits: number; translated: Translated; comparison: Comparison; result: LiveResult }> {
+): Promise<Pick<LiveFinding, 'hits' | 'translated' | 'comparison' | 'result'>> {
   const translated = toLive(scenario, kernel.capabilities);
   if (isUnsupported(translated)) throw new RangeError(`cannot be run: ${translated.unsupported}`);
   const results = await kernel.run(Array.from({ length: repeats }, () => translated.program));
-  const compared = results.map((result) => ({ result, comparison: compare(result, translated, policy) }));
-  const shown = compared.filter(({ comparison }) => shows(translated, comparison, id));
-  return { hits: shown.length, translated, ...(shown[0] ?? compared[0]!) };
+  const shown = results
+    .map((result) => ({ translated, result, comparison: compare(result, translated, policy) }))
+    .filter(({ comparison }) => shows(translated, comparison, seen.class));
+  const { comparison, result } = shown[0] ?? seen;
+  return { hits: shown.length, translated: shown[0]?.translated ?? seen.translated, comparison, result };
 }
 
 const shows = (t: Translated, c: Comparison, id: string): boolean => {
@@ -393,9 +413,8 @@ class Pending extends Error {}
  * run until it asks something new, is told "no" for the next few questions, which are put to the kernel together, and
  * starts again with what is known by then. Passes are deterministic: the second time they ask the same.
  */
-export async function shrinkOn(
-  kernel: Kernel,
-  policy: AnyPolicy,
+async function shrinkOn(
+  { kernel, policy, refuse, signal }: Subject,
   scenario: Scenario,
   id: string,
   looks: number,
@@ -404,7 +423,9 @@ export async function shrinkOn(
   const answer = async (candidates: readonly Scenario[]): Promise<void> => {
     const programs = candidates.flatMap((c) => {
       const translated = toLive(c, kernel.capabilities);
-      if (!isUnsupported(translated)) return [{ key: JSON.stringify(c), translated }];
+      // What is shrunk may be what must not be run: two pages made one, say.
+      if (!isUnsupported(translated) && refuse(translated.program) === '')
+        return [{ key: JSON.stringify(c), translated }];
       known.set(JSON.stringify(c), false);
       return [];
     });
@@ -434,9 +455,10 @@ export async function shrinkOn(
       };
       try {
         const next = pass.run(from, fails);
-        if (asked.length === 0) return next;
+        if (asked.length === 0 || signal?.aborted === true) return next;
       } catch (error) {
         if (!(error instanceof Pending)) throw error;
+        if (signal?.aborted === true) return from;
       }
       await answer(asked);
     }
@@ -451,6 +473,7 @@ export async function shrinkOn(
   for (;;) {
     const before = best;
     for (const pass of PASSES) {
+      if (signal?.aborted === true) return best;
       const next = await runPass(pass, best);
       if (compareSimplicity(next, best) < 0 || pass.name === 'rename') best = next;
     }

@@ -7,6 +7,7 @@ import { rmSync } from 'node:fs';
 import { availableParallelism, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compileExecutor } from './compile.ts';
+import { shareOut } from './pool.ts';
 import { probeHost } from './probe.ts';
 import { encodeProgram, type Kernel, type LiveProgram, type LiveResult, ResultReader } from './protocol.ts';
 
@@ -42,21 +43,11 @@ export async function openHost(options: HostOptions = {}): Promise<Kernel> {
     capabilities,
     run: async (programs) => {
       if (closed) throw new Error('the host is closed');
-      const results: LiveResult[] = new Array(programs.length);
-      let next = 0;
-      const batch = Math.max(1, Math.min(BATCH, Math.ceil(programs.length / seats.length)));
-      await Promise.all(
-        seats.map(async (seat) => {
-          while (next < programs.length) {
-            const from = next;
-            next = Math.min(programs.length, from + batch);
-            await seat.run(programs.slice(from, next), (i, result) => {
-              results[from + i] = result;
-            });
-          }
-        }),
+      return shareOut(
+        programs,
+        seats.map((seat) => (some, answer) => seat.run(some, answer)),
+        BATCH,
       );
-      return results;
     },
     close: async () => {
       closed = true;

@@ -2,6 +2,7 @@
 import Table from 'cli-table3';
 import { PAGE_KINDS } from '../domain/kinds.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
+import { BORDERLESS } from '../report/borderless.ts';
 import { renderColumns } from '../report/columns.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { stepText } from '../scenario/scenario.ts';
@@ -191,27 +192,6 @@ export function bestFits(reports: readonly LiveReport[]): {
 
 // ---- Text --------------------------------------------------------------------------------------------------------
 
-const BORDERS = {
-  chars: {
-    top: '',
-    'top-mid': '',
-    'top-left': '',
-    'top-right': '',
-    bottom: '',
-    'bottom-mid': '',
-    'bottom-left': '',
-    'bottom-right': '',
-    left: '',
-    'left-mid': '',
-    mid: '',
-    'mid-mid': '',
-    right: '',
-    'right-mid': '',
-    middle: '  ',
-  },
-  style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-};
-
 const mapText = (map: ReadonlyMap<string, number>): string =>
   map.size === 0
     ? '-'
@@ -227,7 +207,7 @@ export function reportText(r: LiveReport): string {
   const { steps } = r.scenario;
   const table = new Table({
     head: ['', 'step', 'seen', ...shortNames(r.fits.map((f) => f.policy))],
-    ...BORDERS,
+    ...BORDERLESS,
   });
   steps.forEach((step, at) => {
     const shows =
@@ -283,7 +263,10 @@ export function fitText(kernel: string, reports: readonly LiveReport[]): string 
 /** Kernels by scenarios: what agrees where. */
 export function matrixOf(byKernel: readonly (readonly LiveReport[])[]): string {
   const names = byKernel[0]?.map((r) => r.name) ?? [];
-  const table = new Table({ head: ['scenario', ...byKernel.map((rs) => rs[0]?.kernel ?? '')], ...BORDERS });
+  const table = new Table({
+    head: ['scenario', ...byKernel.map((rs) => rs[0]?.kernel ?? '')],
+    ...BORDERLESS,
+  });
   names.forEach((name, i) => {
     table.push([
       name,
@@ -347,8 +330,12 @@ export function findingText(kernel: string, policy: string, f: LiveFinding): str
     return o === undefined || (o.outcome === 'done' && o.value === undefined) ? '' : seenText(scenario, o);
   });
   const marks = new Set(f.comparison.disagreements.map((d) => d.step));
+  const looks =
+    f.repeats === 0
+      ? 'seen once, not yet run again or shrunk'
+      : `${f.hits} of ${f.repeats} runs as drawn, ${f.shrunkHits} of ${f.repeats} shrunk to ${scenario.steps.length} steps`;
   return [
-    `${f.class}: run ${f.run}; ${f.hits} of ${f.repeats} runs as drawn, ${f.shrunkHits} of ${f.repeats} shrunk to ${scenario.steps.length} steps`,
+    `${f.class}: run ${f.run}; ${looks}`,
     renderColumns(scenario, { notes, marks }).trimEnd(),
     ...f.comparison.disagreements.map(
       (d) => `step ${d.step + 1}: ${policy} has ${d.predicted.join(' or ')}; ${kernel} has ${d.seen}`,

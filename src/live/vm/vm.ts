@@ -4,6 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import pLimit from 'p-limit';
 import { inputError } from '../../cli/exit.ts';
+import { type Runner, shareOut } from '../pool.ts';
 import { PROBE_END, parseCapabilities } from '../probe.ts';
 import {
   type Capabilities,
@@ -251,7 +252,8 @@ class Vm implements Kernel {
       };
       machine.ended.then(() => {
         const said = headline(messages.filter(({ at }) => at === results.length).map(({ text }) => text));
-        void lose('killed', this.#closed ? 'closed' : said === '' ? 'the machine went down' : said);
+        if (this.#closed) void lose('failed', 'closed');
+        else void lose('killed', said === '' ? 'the machine went down' : said);
       });
       refill();
     });
@@ -334,23 +336,41 @@ export async function openVm(options: VmOptions): Promise<Kernel> {
   }
 }
 
+/** Programs that one of several machines takes at a time. */
+const SHARE = 32;
+
 /**
- * Several VMs, each with a kernel. As many boot or run at once as there are processors: emulation takes a whole one.
- * If one does not come up, none stays.
+ * Several kernels, each in so many VMs. As many boot or run at once as there are processors: emulation takes a whole
+ * one. If one does not come up, none stays.
  */
-export async function openVms(list: readonly VmOptions[]): Promise<Kernel[]> {
+export async function openVms(list: readonly VmOptions[], machines = 1): Promise<Kernel[]> {
   const limit = pLimit(Math.max(1, availableParallelism()));
-  const opened = await Promise.allSettled(list.map((options) => limit(() => openVm(options))));
+  const wanted = list.flatMap((options) => Array.from({ length: machines }, () => options));
+  const opened = await Promise.allSettled(wanted.map((options) => limit(() => openVm(options))));
   const vms = opened.flatMap((o) => (o.status === 'fulfilled' ? [o.value] : []));
   const failed = opened.find((o) => o.status === 'rejected');
   if (failed !== undefined) {
     await Promise.all(vms.map((vm) => vm.close()));
     throw failed.reason;
   }
-  return vms.map((vm) => ({
-    name: vm.name,
-    capabilities: vm.capabilities,
-    run: (programs) => limit(() => vm.run(programs)),
-    close: () => vm.close(),
-  }));
+  return list.map((_, i) => {
+    const own = vms.slice(i * machines, (i + 1) * machines);
+    const runners = own.map((vm): Runner => {
+      return async (programs, answer) => {
+        const results = await limit(() => vm.run(programs));
+        results.forEach((result, at) => {
+          answer(at, result);
+        });
+      };
+    });
+    return {
+      name: own[0].name,
+      capabilities: own[0].capabilities,
+      // One machine is sent everything at once, and is never without work.
+      run: (programs) => shareOut(programs, runners, machines === 1 ? programs.length : SHARE),
+      close: async () => {
+        await Promise.all(own.map((vm) => vm.close()));
+      },
+    };
+  });
 }

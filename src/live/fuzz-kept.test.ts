@@ -1,0 +1,150 @@
+/** What a search on a kernel keeps when things go wrong: the kernel dies, hangs, or somebody presses Ctrl-C. */
+import { describe, expect, it } from 'vitest';
+import { policyByName } from '../policies/index.ts';
+import { stepText } from '../scenario/scenario.ts';
+import { fuzzLive, type LiveFinding } from './fuzz.ts';
+import { modelKernel } from './model-kernel.ts';
+import type { Kernel, LiveEnd, LiveProgram, LiveResult } from './protocol.ts';
+import { findingText } from './report.ts';
+
+const V65 = policyByName('v6.5-longterm-ban');
+
+/** The model of v6.5, but for what `spoil` makes of a result. */
+function spoilt(spoil: (program: LiveProgram, result: LiveResult) => LiveResult): Kernel {
+  const model = modelKernel({ policy: V65 });
+  return {
+    ...model,
+    run: async (programs) => (await model.run(programs)).map((result, i) => spoil(programs[i]!, result)),
+  };
+}
+/** As far as its first mprotect, which is the end of it. */
+function upToMprotect(program: LiveProgram, result: LiveResult, end: LiveEnd, why: string): LiveResult {
+  const at = program.steps.findIndex((s) => s.op === 'mprotect');
+  return at < 0 ? result : { steps: result.steps.slice(0, at), end, why };
+}
+
+describe('a kernel that', () => {
+  it('dies is a finding, shrunk to what kills it', async () => {
+    const kernel = spoilt((p, r) => upToMprotect(p, r, 'killed', 'kernel BUG at mm/mprotect.c:1!'));
+    const result = await fuzzLive({ kernel, policy: V65, seed: 1, runs: 60, findingsMax: 1, repeats: 3 });
+    expect(result.disagreed).toBeGreaterThan(5);
+    const [found] = result.findings;
+    expect(found!.class).toMatch(/^end in mprotect \(.+\): killed$/);
+    expect(found!.shrunk.steps.map(stepText)).toEqual([expect.stringMatching(/^P: mprotect \w+ r$/)]);
+    expect(found!.shrunkHits).toBe(3);
+    expect(findingText('k', 'p', found!)).toContain('step 1: p has goes on; k has killed kernel BUG');
+  });
+
+  it('has trouble of the executor is no finding, and no pass', async () => {
+    const kernel = spoilt((p, r) => upToMprotect(p, r, 'failed', 'a process cannot be killed'));
+    const result = await fuzzLive({ kernel, policy: V65, seed: 1, runs: 60, repeats: 3 });
+    expect([...result.classes]).toEqual([]);
+    expect(result.incomplete).toBeGreaterThan(5);
+    expect(result.agreed + result.blind + result.incomplete).toBe(60);
+  });
+
+  it('hangs is a finding; that a busy machine was late once is none', async () => {
+    const seen = new Set<string>();
+    const once = spoilt((p, r) => {
+      const key = JSON.stringify(p);
+      if (seen.has(key)) return r;
+      seen.add(key);
+      return upToMprotect(p, r, 'timeout', '');
+    });
+    const late = await fuzzLive({ kernel: once, policy: V65, seed: 1, runs: 60, repeats: 3 });
+    expect([...late.classes]).toEqual([]);
+    expect(late.incomplete).toBeGreaterThan(5);
+
+    const always = spoilt((p, r) => upToMprotect(p, r, 'timeout', ''));
+    const hung = await fuzzLive({
+      kernel: always,
+      policy: V65,
+      seed: 1,
+      runs: 60,
+      findingsMax: 1,
+      repeats: 3,
+    });
+    expect(hung.disagreed).toBe(late.incomplete);
+    expect(hung.findings[0]!.shrunk.steps).toHaveLength(1);
+  });
+
+  it('must not run some programs is spared them in shrinking too', async () => {
+    const model = modelKernel({ policy: V65 });
+    const refuse = (p: LiveProgram): string => (p.pages.length < 2 ? 'one page' : '');
+    let run = 0;
+    const kernel: Kernel = {
+      ...model,
+      run: async (programs) => {
+        expect(programs.map(refuse).filter((why) => why !== '')).toEqual([]);
+        run += programs.length;
+        return model.run(programs);
+      },
+    };
+    const options = { policy: policyByName('canary'), seed: 1, runs: 100, findingsMax: 2, repeats: 3 };
+    const result = await fuzzLive({ ...options, kernel, refuse });
+    expect(result.findings).toHaveLength(2);
+    expect(run).toBeGreaterThan(100);
+    for (const f of result.findings) expect(f.shrunk.setup.pages.length).toBeGreaterThan(1);
+    // Without being told, it does get there.
+    const free = await fuzzLive({ ...options, kernel: model });
+    expect(free.findings.some((f) => f.shrunk.setup.pages.length === 1)).toBe(true);
+  });
+});
+
+describe('a finding', () => {
+  const options = {
+    kernel: modelKernel({ policy: V65 }),
+    policy: policyByName('canary'),
+    seed: 1,
+    runs: 400,
+  };
+
+  it('is told of when it is seen, and again when it is shrunk', async () => {
+    const told: LiveFinding[] = [];
+    const { findings } = await fuzzLive({
+      ...options,
+      findingsMax: 2,
+      repeats: 3,
+      onFinding: (f) => told.push(f),
+    });
+    expect(told.map((f) => [f.class, f.repeats])).toEqual([
+      ...findings.map((f) => [f.class, 0]),
+      ...findings.map((f) => [f.class, 3]),
+    ]);
+    expect(told[0]!.shrunk).toEqual(told[0]!.scenario);
+    expect(told.slice(2)).toEqual(findings);
+  });
+
+  it('stays when the search is stopped, as it was drawn', async () => {
+    const abort = new AbortController();
+    const result = await fuzzLive({
+      ...options,
+      batch: 32,
+      signal: abort.signal,
+      onFinding: () => abort.abort(),
+    });
+    expect(result.runs).toBeLessThan(400);
+    expect(result.findings.length).toBeGreaterThan(0);
+    for (const f of result.findings) {
+      expect(f).toMatchObject({ repeats: 0, hits: 0 });
+      expect(f.comparison.disagreements).not.toEqual([]);
+    }
+    expect(findingText('k', 'p', result.findings[0]!)).toMatch(/; seen once, not yet run again or shrunk\n/);
+  });
+
+  it('stays when shrinking is stopped', async () => {
+    const abort = new AbortController();
+    const kernel: Kernel = {
+      ...options.kernel,
+      run: (programs) => {
+        if (programs.length < 128) abort.abort(); // the first that is not a batch of the search
+        return options.kernel.run(programs);
+      },
+    };
+    const result = await fuzzLive({ ...options, kernel, runs: 128, signal: abort.signal });
+    expect(result.findings.length).toBeGreaterThan(1);
+    expect(result.findings[0]!.repeats).toBe(10);
+    expect(result.findings[0]!.shrunkHits).toBe(10);
+    expect(result.findings.slice(1).every((f) => f.repeats === 0)).toBe(true);
+  });
+});
