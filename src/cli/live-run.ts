@@ -87,12 +87,13 @@ async function files(kernels: readonly Kernel[], options: LiveOptions): Promise<
     name: file,
     scenario: counterexample,
   }));
+  const stop = onStop(() => talk('stopping; what was seen so far is told (again to stop at once)'));
   const all = await Promise.all(
     kernels.map(async (kernel) => {
       talk(`${kernel.name}: ${scenarios.length} scenarios, ${options.repeat} runs each`);
-      return runOnKernel(kernel, scenarios, policies, options.repeat, refusal(options));
+      return runOnKernel(kernel, scenarios, policies, options.repeat, refusal(options), stop.signal);
     }),
-  );
+  ).finally(stop.off);
   for (const reports of all) {
     if (!options.brief) for (const r of reports) print(`${reportText(r)}\n`);
   }
@@ -100,6 +101,7 @@ async function files(kernels: readonly Kernel[], options: LiveOptions): Promise<
   all.forEach((reports, i) => {
     print(fitText(kernels[i]!.name, reports));
   });
+  if (stop.code !== undefined) return stop.code;
   return worst([
     exitOf(loaded),
     ...(broken.length > 0 ? [EXIT.badInput] : []),

@@ -78,13 +78,17 @@ export interface Named {
   readonly scenario: Scenario;
 }
 
-/** Each scenario so often, in one batch. `refuse`: '' or why a program must not run. */
+/** Programs asked for at a time: enough that the kernel is never without work, few enough to stop soon. */
+const BATCH = 128;
+
+/** Each scenario so often. `refuse`: '' or why a program must not run. Once `signal` aborts, the rest is not run. */
 export async function runOnKernel(
   kernel: Kernel,
   scenarios: readonly Named[],
   policies: readonly ExpandedPolicy[],
   repeats: number,
   refuse: (program: LiveProgram) => string = () => '',
+  signal?: AbortSignal,
 ): Promise<LiveReport[]> {
   const translated = scenarios.map(({ scenario }) => {
     const t = toLive(scenario, kernel.capabilities);
@@ -94,26 +98,27 @@ export async function runOnKernel(
   const programs = translated.flatMap((t) =>
     isUnsupported(t) ? [] : Array.from({ length: repeats }, () => t.program),
   );
-  const results = programs.length === 0 ? [] : await kernel.run(programs);
+  const results: LiveResult[] = [];
+  while (results.length < programs.length && signal?.aborted !== true)
+    results.push(...(await kernel.run(programs.slice(results.length, results.length + BATCH))));
   let at = 0;
   return scenarios.map(({ name, scenario }, i) => {
     const t = translated[i]!;
-    if (isUnsupported(t))
-      return {
-        name,
-        kernel: kernel.name,
-        unsupported: t.unsupported,
-        scenario,
-        substitutions: [],
-        runs: 0,
-        seen: [],
-        fits: [],
-        broken: [],
-        log: [],
-      };
-    const own = results.slice(at, at + repeats);
-    at += repeats;
-    return reportOf(name, kernel.name, t, own, policies);
+    const own = isUnsupported(t) ? [] : results.slice(at, at + repeats);
+    if (!isUnsupported(t)) at += repeats;
+    if (!isUnsupported(t) && own.length > 0) return reportOf(name, kernel.name, t, own, policies);
+    return {
+      name,
+      kernel: kernel.name,
+      unsupported: isUnsupported(t) ? t.unsupported : 'stopped before it was run',
+      scenario,
+      substitutions: [],
+      runs: 0,
+      seen: [],
+      fits: [],
+      broken: [],
+      log: [],
+    };
   });
 }
 

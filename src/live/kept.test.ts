@@ -1,11 +1,15 @@
-/** What a search on a kernel keeps when things go wrong: the kernel dies, hangs, or somebody presses Ctrl-C. */
+/** What is kept when things go wrong on a kernel: it dies, hangs, or somebody presses Ctrl-C. */
 import { describe, expect, it } from 'vitest';
+import { pagesOf } from '../check/scope.ts';
+import type { PageKind } from '../domain/kinds.ts';
+import { expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
-import { stepText } from '../scenario/scenario.ts';
+import { parseSteps } from '../scenario/parse.ts';
+import { type Scenario, stepText } from '../scenario/scenario.ts';
 import { fuzzLive, type LiveFinding } from './fuzz.ts';
 import { modelKernel } from './model-kernel.ts';
 import type { Kernel, LiveEnd, LiveProgram, LiveResult } from './protocol.ts';
-import { findingText } from './report.ts';
+import { bestFits, findingText, reportText, runOnKernel } from './report.ts';
 
 const V65 = policyByName('v6.5-longterm-ban');
 
@@ -146,5 +150,66 @@ describe('a finding', () => {
     expect(result.findings[0]!.repeats).toBe(10);
     expect(result.findings[0]!.shrunkHits).toBe(10);
     expect(result.findings.slice(1).every((f) => f.repeats === 0)).toBe(true);
+  });
+});
+
+describe('given scenarios', () => {
+  const scenario = (kinds: readonly PageKind[], text: string): Scenario => ({
+    setup: { ...pagesOf(kinds, 'ext4-v5.18'), mms: 2, refs: 2, pinBias: 1024 },
+    steps: parseSteps(text),
+  });
+  const POLICIES = [V65, policyByName('canary')].map(expandPolicy);
+  const dies: Kernel = spoilt((_, r) => ({ steps: r.steps.slice(0, -1), end: 'killed', why: 'SIGBUS' }));
+
+  it('of a kernel that dies no policy is right', async () => {
+    const named = [{ name: 'x', scenario: scenario(['anon'], 'P: write A\nP: read A') }];
+    const reports = await runOnKernel(dies, named, POLICIES, 3);
+    expect(reports[0]!.fits.map((f) => f.agrees)).toEqual([0, 0]);
+    expect(reports[0]!.fits[0]!.disagreements).toEqual([
+      { step: 1, observer: 'end', predicted: ['goes on'], seen: 'killed SIGBUS' },
+    ]);
+    expect(reportText(reports[0]!)).toContain('killed SIGBUS');
+  });
+
+  it('where ext4 of this model warns, that of an older kernel may stop', async () => {
+    const stripped = `h1 = P: gup F process_vm_writev W
+      other: fsync f
+      P: munmap F
+      kernel: reclaim f
+      device: dma_write h1
+      device: unpin h1 dirty
+      other: fsync f`;
+    const innocent = stripped.replace('kernel: reclaim f\n', '');
+    const ends = await runOnKernel(
+      dies,
+      [stripped, innocent].map((text) => ({ name: 'x', scenario: scenario(['shared-file'], text) })),
+      [expandPolicy(policyByName('v5.11-page-count'))], // v6.5 leaves a pinned page its buffers
+      1,
+    );
+    expect(ends.map((r) => r.unsupported)).toEqual([
+      'ended before step 7: killed SIGBUS',
+      'ended before step 6: killed SIGBUS',
+    ]);
+    expect(ends.map((r) => r.fits[0]!.disagreements.length)).toEqual([0, 1]);
+  });
+
+  it('that were not run when it was stopped are told from those that were', async () => {
+    const abort = new AbortController();
+    const model = modelKernel({ policy: V65 });
+    const kernel: Kernel = {
+      ...model,
+      run: (programs) => {
+        abort.abort();
+        return model.run(programs);
+      },
+    };
+    const one = { name: 'x', scenario: scenario(['anon'], 'P: write A\nP: read A') };
+    const reports = await runOnKernel(kernel, [one, one, one], POLICIES, 100, undefined, abort.signal);
+    expect(reports.map((r) => [r.runs, r.unsupported])).toEqual([
+      [100, ''],
+      [28, ''],
+      [0, 'stopped before it was run'],
+    ]);
+    expect(bestFits(reports).of).toBe(2);
   });
 });
