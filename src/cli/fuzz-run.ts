@@ -14,7 +14,7 @@ import { replayCommand } from '../report/shell.ts';
 import { type Counterexample, parseCounterexample } from '../scenario/file.ts';
 import { stepText } from '../scenario/scenario.ts';
 import { EXIT } from './exit.ts';
-import { searchText } from './search-screen.ts';
+import { searchText } from './progress-line.ts';
 import { onStop } from './stop.ts';
 
 export interface FuzzOptions {

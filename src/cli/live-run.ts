@@ -25,6 +25,7 @@ import { EXIT, inputError, UserError, worst } from './exit.ts';
 import { exitOf, loadFiles, reportProblems } from './files.ts';
 import { print, talk } from './io.ts';
 import { LIVE_POLICY, LIVE_RUNS, type LiveOptions } from './live.ts';
+import { progressLine } from './progress-line.ts';
 import { onStop } from './stop.ts';
 
 export async function runLive(options: LiveOptions): Promise<number> {
@@ -123,21 +124,38 @@ async function fuzz(kernels: readonly Kernel[], options: LiveOptions): Promise<n
   const names = options.policies.length > 0 ? options.policies : [LIVE_POLICY];
   const { policies, broken } = await choosePolicies(names);
   for (const { message } of broken) talk(message);
-  const stop = onStop(() => talk('stopping; what was found so far is kept (again to stop at once)'));
+  const line = progressLine();
+  const say = (text: string): void => {
+    line.clear();
+    talk(text);
+  };
+  const stop = onStop(() => say('stopping; what was found so far is kept (again to stop at once)'));
   const codes: number[] = broken.length > 0 ? [EXIT.badInput] : [];
   try {
     // Kernels at the same time, said in their order.
-    const running = kernels.map((kernel, i) => fuzzOne(kernel, policies, options, i, stop.signal));
+    const running = kernels.map((kernel, i) => {
+      const onProgress = (text: string): void => line.update(() => `${kernel.name}: ${text}`);
+      return fuzzOne(kernel, policies, options, i, { signal: stop.signal, onProgress, say });
+    });
     await Promise.allSettled(running);
+    line.clear();
     for (const one of running)
       for (const { text, code } of await one) {
         print(text);
         codes.push(code);
       }
   } finally {
+    line.clear();
     stop.off();
   }
   return stop.code ?? worst(codes);
+}
+
+interface Hearing {
+  readonly signal: AbortSignal;
+  readonly onProgress: (text: string) => void;
+  /** A line of its own. */
+  readonly say: (line: string) => void;
 }
 
 async function fuzzOne(
@@ -145,11 +163,11 @@ async function fuzzOne(
   policies: readonly ExpandedPolicy[],
   options: LiveOptions,
   at: number,
-  signal: AbortSignal,
+  { signal, onProgress, say }: Hearing,
 ): Promise<{ readonly text: string; readonly code: number }[]> {
   const said: { text: string; code: number }[] = [];
   const { seed } = options;
-  const store = new FindingStore(options.out, talk, print);
+  const store = new FindingStore(options.out, say, print);
   const paths = new Map<string, string | undefined>();
   for (const policy of policies) {
     if (signal.aborted) break;
@@ -161,9 +179,11 @@ async function fuzzOne(
       repeats: options.repeat,
       refuse: refusal(options),
       signal,
-      onProgress: progress(kernel.name),
+      onProgress,
       onFinding: (f) => {
-        paths.set(f.class, save(store, kernel, policy, seed, f));
+        const path = save(store, kernel, policy, seed, f);
+        paths.set(f.class, path);
+        if (path !== undefined) say(`saved ${path}${f.repeats === 0 ? '' : ', shrunk'}`);
       },
     });
     const again = result.findings.map((f) => replayLine(options, at, policy, f, paths.get(f.class)));
@@ -189,19 +209,6 @@ function replayLine(
   return `${finding.class}: gupfuzz live ${where} --policy ${shellWord(policy.module ?? policy.id)} ${what}`;
 }
 
-/** Plain lines come this often. */
-const INTERVAL_MS = 2000;
-
-function progress(kernel: string): (text: string) => void {
-  let last = 0;
-  return (text) => {
-    const now = performance.now();
-    if (now - last < INTERVAL_MS && !text.startsWith('shrinking')) return;
-    last = now;
-    talk(`${kernel}: ${text}`);
-  };
-}
-
 /** A finding that was just seen, or the shrunk one, which replaces it. The path of the scenario, if it has one. */
 function save(
   store: FindingStore,
@@ -214,7 +221,6 @@ function save(
   const path = store.write(`${name}.gup.json`, findingFile(kernel, policy, seed, f));
   if (path === undefined) return undefined;
   store.write(`${name}.txt`, `${findingText(kernel.name, policy.id, f)}\n`);
-  talk(`saved ${path}${f.repeats === 0 ? '' : ', shrunk'}`);
   return path;
 }
 

@@ -16,7 +16,7 @@ import { choosePolicies } from './choose.ts';
 import { EXIT, inputError, UserError, usageError, worst } from './exit.ts';
 import { exitOf, loadFiles, loadOne, type ReadFile, reportProblems } from './files.ts';
 import { print, talk } from './io.ts';
-import { searchScreen } from './search-screen.ts';
+import { progressLine, searchText } from './progress-line.ts';
 
 export interface MinimizeOptions {
   /** Files and folders. */
@@ -161,13 +161,13 @@ function search(
   { setup, steps }: Counterexample,
   target: Target,
 ): Shrunk {
-  const screen = searchScreen();
+  const screen = progressLine();
   const work = shrinkingForAll(shrinkers, { setup, steps }, target);
   try {
     for (;;) {
       const { done, value } = work.next();
       if (done === true) return value;
-      screen.update(file, value);
+      screen.update(() => `${file}: ${searchText(value)}`);
     }
   } finally {
     screen.clear();

@@ -1,36 +1,35 @@
-/** Shows how far a long search has got, on stderr: one live line on a terminal, a plain line now and then elsewhere. */
+/** Shows how far long work has got, on stderr: one live line on a terminal, a plain line now and then elsewhere. */
 import type { SearchProgress } from '../shrink/shrink.ts';
 
-/** A search that takes less long is not worth a word. */
+/** What takes less long is not worth a word. */
 const QUIET_MS = 1000;
 const LIVE_INTERVAL_MS = 200;
 const PLAIN_INTERVAL_MS = 5000;
 
-export interface SearchScreen {
-  /** Call it as often as there is something new. `what`: the file, say. */
-  update(what: string, progress: SearchProgress): void;
+export interface ProgressLine {
+  /** Call it as often as there is something new; `text` is asked for if it is to be shown. */
+  update(text: () => string): void;
   /** Takes the live line away. Call it before anything else is printed. */
   clear(): void;
 }
 
 /** `stream` and `now` (ms) as a test wants them. */
-export function searchScreen(
+export function progressLine(
   stream: NodeJS.WriteStream = process.stderr,
   now: () => number = () => performance.now(),
-): SearchScreen {
+): ProgressLine {
   const started = now();
   let last = started - PLAIN_INTERVAL_MS + QUIET_MS;
   let live = false;
   return {
-    update: (what, progress) => {
+    update: (text) => {
       const at = now();
       const due = stream.isTTY
         ? Math.max(started + QUIET_MS, last + LIVE_INTERVAL_MS)
         : last + PLAIN_INTERVAL_MS;
       if (at < due) return;
       last = at;
-      const seconds = ((at - started) / 1000).toFixed(0);
-      const line = `${what}: ${searchText(progress)}, ${seconds} s`;
+      const line = `${text()}, ${((at - started) / 1000).toFixed(0)} s`;
       if (!stream.isTTY) {
         stream.write(`gupfuzz: ${line}\n`);
         return;

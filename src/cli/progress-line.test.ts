@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { SearchProgress } from '../shrink/shrink.ts';
 import { shown } from '../testing/screen.ts';
-import { searchScreen } from './search-screen.ts';
+import { progressLine, searchText } from './progress-line.ts';
 
 const at = (states: number): SearchProgress => ({
   policy: 'v5.7-mapcount',
@@ -16,14 +16,14 @@ const at = (states: number): SearchProgress => ({
 /** What it writes for these numbers of states at these times, in ms. */
 function written(isTTY: boolean, columns: number, updates: readonly (readonly [number, number])[]): string[] {
   const open = (stream: NodeJS.WriteStream, now: () => number) => {
-    const { update, clear } = searchScreen(stream, now);
-    return { update: (states: number) => update('x.gup.json', at(states)), clear };
+    const { update, clear } = progressLine(stream, now);
+    return { update: (states: number) => update(() => `x.gup.json: ${searchText(at(states))}`), clear };
   };
   return shown(open, { isTTY, columns }, updates);
 }
 
-describe('searchScreen', () => {
-  it('says nothing of a short search', () => {
+describe('progressLine', () => {
+  it('says nothing of what takes less than a second', () => {
     const updates = [
       [10, 1],
       [900, 2],
