@@ -6,8 +6,8 @@
 
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
+import type { Counterexample } from '../src/scenario/definition.ts';
 import {
-  type Counterexample,
   type CounterexampleContent,
   counterexampleId,
   FILE_BYTES_MAX,

@@ -25,12 +25,8 @@ export { FILESYSTEMS, type Filesystem } from './machine/filesystems.ts';
 export { type AnyPolicy, type ExpandedPolicy, expandPolicy, PolicyError } from './machine/tables.ts';
 export { BUILT_IN, findPolicy, policyByName } from './policies/index.ts';
 export { classId, type FindingClass, type Property } from './property/property.ts';
-export {
-  type Counterexample,
-  FileError,
-  formatCounterexample,
-  parseCounterexample,
-} from './scenario/file.ts';
+export type { Counterexample } from './scenario/definition.ts';
+export { FileError, formatCounterexample, parseCounterexample } from './scenario/file.ts';
 export { parseSteps } from './scenario/parse.ts';
 export { type Scenario, type Step, stepText } from './scenario/scenario.ts';
 export { type Minimality, Shrinker, type Shrunk, type Target } from './shrink/shrink.ts';

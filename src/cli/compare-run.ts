@@ -35,7 +35,8 @@ import {
 import { buildCounterexample } from '../report/counterexample.ts';
 import { type FindingOptions, renderFinding } from '../report/finding.ts';
 import { type JunitCase, type JunitSuite, renderJunit } from '../report/junit.ts';
-import { type Counterexample, formatCounterexample } from '../scenario/file.ts';
+import type { Counterexample } from '../scenario/definition.ts';
+import { formatCounterexample } from '../scenario/file.ts';
 import { failsAs, Shrinker } from '../shrink/shrink.ts';
 import { choosePolicies } from './choose.ts';
 import type { COMPARE_FORMATS } from './compare.ts';

@@ -1,7 +1,8 @@
 /** Counterexample files from the command line: folders expanded, each file read and parsed, problems collected. */
 import { closeSync, openSync, readdirSync, readSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Counterexample, FILE_BYTES_MAX, FileError, parseCounterexample } from '../scenario/file.ts';
+import type { Counterexample } from '../scenario/definition.ts';
+import { FILE_BYTES_MAX, FileError, parseCounterexample } from '../scenario/file.ts';
 import { EXIT, type ExitCode, inputError } from './exit.ts';
 
 export const EXTENSION = '.gup.json';

@@ -6,7 +6,7 @@ import { BUILT_IN } from '../policies/index.ts';
 import { classId } from '../property/property.ts';
 import { renderColumns } from '../report/columns.ts';
 import { renderTrace } from '../report/trace.ts';
-import type { Counterexample } from '../scenario/file.ts';
+import type { Counterexample } from '../scenario/definition.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT, worst } from './exit.ts';
 import { exitOf, loadFiles, reportProblems } from './files.ts';

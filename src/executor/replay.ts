@@ -2,7 +2,7 @@
 import { COST_NAMES } from '../machine/machine.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { classId } from '../property/property.ts';
-import type { Counterexample, Expectation } from '../scenario/file.ts';
+import type { Counterexample, Expectation } from '../scenario/definition.ts';
 import { type RunResult, runScenario } from './run.ts';
 
 /**

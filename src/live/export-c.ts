@@ -5,7 +5,7 @@
  */
 
 import { policyByName } from '../policies/index.ts';
-import type { Counterexample } from '../scenario/file.ts';
+import type { Counterexample } from '../scenario/definition.ts';
 import { stepText } from '../scenario/scenario.ts';
 import { type Predicted, predict } from './export/eras.ts';
 import { frame } from './export/frame.ts';

@@ -5,7 +5,7 @@ import type { Stopped } from '../check/search.ts';
 import type { BrokenPolicy, CheckVerdict, FoundClass, PropertyVerdict } from '../check/verdicts.ts';
 import type { Setup } from '../domain/setup.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
-import type { Counterexample } from '../scenario/file.ts';
+import type { Counterexample } from '../scenario/definition.ts';
 import { stepText } from '../scenario/scenario.ts';
 import { renderColumns, wrapText } from './columns.ts';
 import { type Paint, PLAIN } from './paint.ts';

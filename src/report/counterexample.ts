@@ -8,10 +8,10 @@ import {
   type Counterexample,
   type Expectation,
   type Minimality,
-  newCounterexample,
   type ProvenanceOfFile,
   REASON_MAX,
-} from '../scenario/file.ts';
+} from '../scenario/definition.ts';
+import { newCounterexample } from '../scenario/file.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { type Explanation, explainFinding, explainQuiet } from './explain.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LOADER_SAMPLES } from '../../bench/fuzz-loader.ts';
-import type { Counterexample } from '../scenario/file.ts';
+import type { Counterexample } from '../scenario/definition.ts';
 import { expectationText, renderFinding } from './finding.ts';
 import type { Paint } from './paint.ts';
 import { replayCommand, shellWord } from './shell.ts';

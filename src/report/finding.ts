@@ -1,6 +1,7 @@
 /** One finding for a person at a terminal: what happens, what was seen, why, and how to see it again. */
 import { classId } from '../property/property.ts';
-import { byNumbers, type Counterexample, type Expectation } from '../scenario/file.ts';
+import type { Counterexample, Expectation } from '../scenario/definition.ts';
+import { byNumbers } from '../scenario/file.ts';
 import { labelled, renderColumns, wrapText } from './columns.ts';
 import { classInWords } from './mail.ts';
 import { type Paint, PLAIN } from './paint.ts';

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { LOADER_SAMPLES } from '../../bench/fuzz-loader.ts';
 import { PAGE_KINDS, REF_KINDS } from '../domain/kinds.ts';
 import type { Damage, FindingClass, ObservedBy, StoredBy } from '../property/property.ts';
-import { type Counterexample, newCounterexample } from '../scenario/file.ts';
+import type { Counterexample } from '../scenario/definition.ts';
+import { newCounterexample } from '../scenario/file.ts';
 import { classInWords, renderMail } from './mail.ts';
 
 const [LEAK, NOTIFY, ALLOWED] = LOADER_SAMPLES as readonly [Counterexample, Counterexample, Counterexample];

@@ -3,7 +3,8 @@
  * nothing that a mail client breaks.
  */
 import { classId, type FindingClass } from '../property/property.ts';
-import { byNumbers, type Counterexample } from '../scenario/file.ts';
+import type { Counterexample } from '../scenario/definition.ts';
+import { byNumbers } from '../scenario/file.ts';
 import { labelled, renderColumns, WIDTH_DEFAULT, wrapText } from './columns.ts';
 import { replayCommand } from './shell.ts';
 

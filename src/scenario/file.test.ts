@@ -3,18 +3,15 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { fuzzLoader, LOADER_SAMPLES, mutateValue, withId, Xorshift } from '../../bench/fuzz-loader.ts';
 import { OP_KINDS } from '../ops/op.ts';
+import { type Counterexample, jsonSchema, STEPS_MAX, schemaText } from './definition.ts';
 import {
   byNumbers,
-  type Counterexample,
   counterexampleId,
   FILE_BYTES_MAX,
   FileError,
   formatCounterexample,
-  jsonSchema,
   newCounterexample,
   parseCounterexample,
-  STEPS_MAX,
-  schemaText,
 } from './file.ts';
 
 const [LEAK, NOTIFY, ALLOWED] = LOADER_SAMPLES as readonly [Counterexample, Counterexample, Counterexample];

@@ -2,12 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  type Counterexample,
-  formatCounterexample,
-  newCounterexample,
-  parseCounterexample,
-} from '../scenario/file.ts';
+import type { Counterexample } from '../scenario/definition.ts';
+import { formatCounterexample, newCounterexample, parseCounterexample } from '../scenario/file.ts';
 
 export const CATALOGUE: string = fileURLToPath(new URL('../../counterexamples', import.meta.url));
 

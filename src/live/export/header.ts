@@ -1,6 +1,6 @@
 /** The comment at the head of an exported C program: what it tries, by what devices, and where it fails. */
 import { renderColumns, wrapText } from '../../report/columns.ts';
-import type { Counterexample } from '../../scenario/file.ts';
+import type { Counterexample } from '../../scenario/definition.ts';
 import type { LiveCaller } from '../protocol.ts';
 import type { Translated } from '../translate.ts';
 import { erasWith, type Predicted } from './eras.ts';

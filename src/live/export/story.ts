@@ -1,6 +1,6 @@
 /** The steps of a scenario as the C statements of main: for each a comment, the calls, and its check. */
 import { wrapText } from '../../report/columns.ts';
-import type { Counterexample } from '../../scenario/file.ts';
+import type { Counterexample } from '../../scenario/definition.ts';
 import { stepText } from '../../scenario/scenario.ts';
 import type { LiveCaller, LiveStep } from '../protocol.ts';
 import type { Translated } from '../translate.ts';

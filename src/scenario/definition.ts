@@ -1,0 +1,392 @@
+/**
+ * What a counterexample is: the types, and one zod definition that gives the loader and the published JSON Schema. The
+ * types are written out beside it (declarations need them) and the compiler holds both together.
+ */
+import { z } from 'zod';
+import { CALLERS, PAGE_KINDS, REF_KINDS } from '../domain/kinds.ts';
+import { FILES_MAX, MMS_MAX, PAGES_MAX, REFS_MAX, type Setup } from '../domain/setup.ts';
+import { FILESYSTEMS } from '../machine/filesystems.ts';
+import { COST_NAMES, type Costs } from '../machine/machine.ts';
+import { ADVICE } from '../ops/madvise.ts';
+import { WB_MODES } from '../ops/writeback.ts';
+import { DAMAGES, type FindingClass, OBSERVED_BY, STORED_BY } from '../property/property.ts';
+import { UNPRINTABLE } from './file-error.ts';
+import { FIRST_MM, type Step } from './scenario.ts';
+
+export const FILE_FORMAT = 'gupfuzz-counterexample';
+export const FILE_VERSION = 1;
+export const STEPS_MAX = 200;
+/** Characters of `minimality.reason`. */
+export const REASON_MAX = 300;
+
+/** What one policy is expected to make of the scenario. */
+export interface Expectation {
+  readonly verdict: 'violated' | 'documented' | 'not violated' | 'unsupported';
+  /** Ids of the classes violated, sorted; empty unless `violated`. */
+  readonly classes: readonly string[];
+  /** Ids of the classes met that are documented as not guaranteed, sorted. */
+  readonly documented?: readonly string[];
+  /** Only the costs that the entry wants pinned. */
+  readonly costs?: Partial<Readonly<Costs>>;
+}
+
+export interface Seen {
+  /** Index of the step (from 0) at which it was seen. */
+  readonly step: number;
+  readonly observed: string;
+  readonly expected: string;
+}
+
+export interface Minimality {
+  readonly kind: 'shortest' | '1-minimal' | 'none';
+  /** `2 mms, 1 anon page, 1 ref, 14 operations`. */
+  readonly scope: string;
+  /** Steps: how deep the scope was searched. */
+  readonly depth: number;
+  /**
+   * Ids of the policies that must all show the finding, for what is said here to hold: several, or the one that shows
+   * what is documented. Absent: the policy of the file.
+   */
+  readonly policies?: readonly string[];
+  /** Why it is not proved to be shortest; never with `shortest`. */
+  readonly reason?: string;
+}
+
+export interface ProvenanceOfFile {
+  readonly tool: string;
+  readonly seed: number | null;
+  readonly run: number | null;
+  readonly found: 'campaign' | 'check' | 'minimize' | 'by hand';
+}
+
+export interface Counterexample {
+  readonly format: typeof FILE_FORMAT;
+  readonly version: typeof FILE_VERSION;
+  /** Content id: see counterexampleId. */
+  readonly id: string;
+  /** In words, at most 120 characters. */
+  readonly title: string;
+  readonly setup: Setup;
+  readonly steps: readonly Step[];
+  /** The policy it was found on; null (like `class`) where nothing is violated. */
+  readonly policy: string | null;
+  readonly class: FindingClass | null;
+  readonly seen: Seen | null;
+  /** By policy id. */
+  readonly expect: Readonly<Record<string, Expectation>>;
+  readonly minimality: Minimality;
+  readonly provenance: ProvenanceOfFile;
+  /** Kernel bug ids (`B01`), CVEs, commits, selftests. */
+  readonly references: readonly string[];
+  /** Two or three sentences. */
+  readonly explanation: string;
+}
+
+const PROPERTY = '(?:[a-z][a-z0-9-]{0,39}|claim: [a-z][A-Za-z0-9 _=>-]{0,59})';
+const CLASS_ID = new RegExp(
+  `^${PROPERTY}/(?:${DAMAGES.join('|')})/(?:${PAGE_KINDS.join('|')})` +
+    `/(?:-|(?:${REF_KINDS.join('|')})-[RW](?:-LT)?)/(?:${STORED_BY.join('|')})->(?:${OBSERVED_BY.join('|')})$`,
+);
+
+// Each part carries as its error what is allowed there; `explain` puts it behind path and value.
+const oneOf = <const T extends readonly [string, ...string[]]>(values: T, title: string) =>
+  z.enum(values, { error: `one of ${values.map((v) => JSON.stringify(v)).join(', ')}` }).meta({ title });
+const only = <const T extends string | number>(value: T, title: string) =>
+  z.literal(value, { error: JSON.stringify(value) }).meta({ title });
+const pattern = (regex: RegExp, allowed: string, title: string) =>
+  z.string({ error: allowed }).regex(regex, { error: allowed }).meta({ title });
+const text = (min: number, max: number, title: string) =>
+  // The pattern counts characters as JSON Schema does, not UTF-16 units.
+  pattern(
+    new RegExp(`^[^${UNPRINTABLE}]{${min},${max}}$`, 'u'),
+    `text of ${min} to ${max} characters without line breaks or control characters`,
+    title,
+  ).meta({ title, minLength: min, maxLength: max });
+// The tasks that every scenario has are no names.
+const name = (what: string) =>
+  pattern(
+    /^(?!(?:device|kernel|other)$)[A-Za-z][A-Za-z0-9_]{0,15}$/,
+    'a name: a letter, then up to 15 letters, digits or _ (not device, kernel, other)',
+    what,
+  );
+const whole = (min: number, max: number, title: string, orNull = '') => {
+  const error = `a whole number from ${min} to ${max}${orNull}`;
+  return z.int({ error }).min(min, { error }).max(max, { error }).meta({ title });
+};
+const flag = (title: string) => z.boolean({ error: 'true or false' }).meta({ title });
+const object = <T extends z.core.$ZodLooseShape>(shape: T, orNull = '') => {
+  const fields = Object.keys(shape).join(', ');
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? fields : `an object with ${fields}${orNull}`),
+  });
+};
+const list = <T extends z.ZodType>(item: T, min: number, max: number, what: string) => {
+  const error = `a list of ${min} to ${max} ${what}`;
+  return z.array(item, { error }).min(min, { error }).max(max, { error });
+};
+
+const policyId = pattern(
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+  'a policy id (a letter or digit, then up to 63 letters, digits or . _ -), or null',
+  'Policy id',
+);
+const classIds = (title: string, min: number) =>
+  list(
+    pattern(CLASS_ID, 'a class id such as isolation/leak/anon/GET-R/cpu->device', 'Class id'),
+    min,
+    100,
+    'class ids',
+  ).meta({ title });
+
+const mmTask = name('The mm whose task executes the step');
+const pageArgument = name('Name of a page of the setup');
+const fileArgument = name('Name of a file page of the setup');
+const refArgument = name('Name that an earlier gup gave to its reference');
+const device = only('device', 'The device that holds the reference');
+const kernel = only('kernel', 'The kernel by itself');
+const other = only('other', 'Another process that has the file open');
+
+const STEP = z
+  .discriminatedUnion(
+    'op',
+    [
+      object({ task: mmTask, op: only('fork', 'fork(2)'), result: name('Name of the child') }),
+      object({ task: mmTask, op: only('exit', 'The process exits') }),
+      object({
+        task: mmTask,
+        op: oneOf(['munmap', 'read', 'write'], 'munmap(2); a load; a store of fresh content'),
+        page: pageArgument,
+      }),
+      object({
+        task: mmTask,
+        op: only('mprotect', 'mprotect(2)'),
+        page: pageArgument,
+        prot: oneOf(['r', 'rw'], 'PROT_READ, or PROT_READ|PROT_WRITE'),
+      }),
+      object({
+        task: mmTask,
+        op: only('madvise', 'madvise(2)'),
+        page: pageArgument,
+        advice: oneOf(ADVICE, 'MADV_DONTNEED, MADV_DONTFORK or MADV_DOFORK'),
+      }),
+      object({
+        task: mmTask,
+        op: only('gup', 'A caller takes a reference'),
+        page: pageArgument,
+        caller: oneOf(CALLERS, 'Who asks; the promise follows it'),
+        write: flag('FOLL_WRITE'),
+        longterm: flag('FOLL_LONGTERM'),
+        fast: flag('GUP-fast is tried first'),
+        result: name('Name of the reference'),
+      }),
+      object({
+        task: device,
+        op: only('unpin', 'The reference is released'),
+        ref: refArgument,
+        dirty: flag('The driver marks the page dirty'),
+      }),
+      object({
+        task: device,
+        op: oneOf(
+          ['dio_end', 'dma_read', 'dma_write'],
+          'O_DIRECT completes; the device loads; the device stores',
+        ),
+        ref: refArgument,
+      }),
+      object({
+        task: kernel,
+        op: only('wb_start', 'Writeback starts'),
+        file: fileArgument,
+        mode: oneOf(WB_MODES, 'WB_SYNC_NONE or WB_SYNC_ALL'),
+      }),
+      object({
+        task: kernel,
+        op: oneOf(['wb_end', 'reclaim', 'drop_caches'], 'Writeback ends; memory pressure; drop_caches'),
+        file: fileArgument,
+      }),
+      object({
+        task: other,
+        op: oneOf(['fsync', 'buffered_read', 'buffered_write'], 'fsync(2), read(2) or write(2) of the file'),
+        file: fileArgument,
+      }),
+    ],
+    {
+      error: (issue) =>
+        issue.code === 'invalid_union'
+          ? `one of ${(issue.options as string[]).join(', ')}`
+          : 'an object: a step',
+    },
+  )
+  .meta({ id: 'Step', title: 'One step', description: 'A task does one operation, to its end.' });
+
+const prot = oneOf(['r', 'rw'], 'PROT_READ, or PROT_READ|PROT_WRITE');
+const PAGE = z
+  .discriminatedUnion(
+    'kind',
+    [
+      object({ name: name('Name of the page'), kind: only('anon', 'Anonymous memory, private'), prot }),
+      object({
+        name: name('Name of the page'),
+        kind: oneOf(
+          ['private-file', 'shared-file', 'shmem'],
+          'MAP_PRIVATE or MAP_SHARED of a file; shared memory',
+        ),
+        prot,
+        file: name('Which file page is mapped'),
+      }),
+    ],
+    {
+      error: (issue) =>
+        issue.code === 'invalid_union' ? `one of ${PAGE_KINDS.join(', ')}` : 'an object: a page of the setup',
+    },
+  )
+  .meta({ id: 'Page', title: 'One page of the address space of the first mm; forks inherit it' });
+
+const FILE = object({
+  name: name('Name of the file page'),
+  filesystem: oneOf(
+    FILESYSTEMS.map((f) => f.id) as [string, ...string[]],
+    'Filesystem profile: what it does with a page dirtied without notice',
+  ),
+}).meta({ id: 'File', title: 'One page of a file' });
+
+const CLASS = object(
+  {
+    property: pattern(
+      new RegExp(`^${PROPERTY}$`),
+      'the id of a property, or "claim: ..."',
+      'The broken promise',
+    ),
+    damage: oneOf(DAMAGES, 'What is broken'),
+    page: oneOf(PAGE_KINDS, 'Kind of the page'),
+    ref: oneOf([...REF_KINDS, '-'], 'The reference through which was observed or stored'),
+    access: oneOf(['R', 'W', '-'], 'Access of that reference'),
+    longterm: flag('FOLL_LONGTERM'),
+    storedBy: oneOf(STORED_BY, 'Who stored what leaked or was missed'),
+    observedBy: oneOf(OBSERVED_BY, 'Who observed it'),
+  },
+  ', or null',
+).meta({ id: 'Class', title: 'Class of the finding' });
+
+const EXPECTATION = object({
+  verdict: oneOf(
+    ['violated', 'documented', 'not violated', 'unsupported'],
+    'Verdict of the scenario on the policy',
+  ),
+  classes: classIds('Ids of the classes violated, sorted', 0),
+  documented: classIds(
+    'Ids of the classes met that are documented as not guaranteed, sorted',
+    1,
+  ).exactOptional(),
+  costs: object(
+    Object.fromEntries(COST_NAMES.map((c) => [c, whole(0, 1_000_000, `Cost: ${c}`).exactOptional()])) as {
+      [K in keyof Costs]: z.ZodExactOptional<ReturnType<typeof whole>>;
+    },
+  )
+    .meta({ title: 'Costs that are pinned; the others are free' })
+    .exactOptional(),
+}).meta({ id: 'Expectation', title: 'What one policy is expected to make of the scenario' });
+
+const COUNTEREXAMPLE = object({
+  format: only(FILE_FORMAT, 'What this file is'),
+  version: only(FILE_VERSION, 'Version of the format'),
+  id: pattern(/^[0-9a-f]{16}$/, '16 hexadecimal digits', 'Content id').meta({
+    description:
+      'First 16 hexadecimal digits of the SHA-256 of setup, steps, policy and class as canonical JSON.',
+  }),
+  title: text(1, 120, 'Title in words'),
+  setup: object({
+    pages: list(PAGE, 1, PAGES_MAX, 'pages'),
+    files: list(FILE, 0, FILES_MAX, 'files'),
+    mms: whole(1, MMS_MAX, 'Bound: mms alive at a time'),
+    refs: whole(0, REFS_MAX, 'Bound: references held at a time'),
+    pinBias: whole(2, 1024, 'GUP_PIN_COUNTING_BIAS: 1024 in the kernel, small in exhaustive search'),
+  }).meta({
+    title: 'Where the scenario starts',
+    description: `One mm, ${FIRST_MM}; nothing faulted in, nothing cached.`,
+  }),
+  steps: list(STEP, 1, STEPS_MAX, 'steps').meta({ title: 'The program, in order' }),
+  policy: policyId.nullable().meta({
+    title: 'The policy it was found on',
+    description: 'null, like class, where nothing is violated.',
+  }),
+  class: CLASS.nullable().meta({ title: 'Class of the finding' }),
+  seen: object(
+    {
+      step: whole(0, STEPS_MAX - 1, 'Index of the step, from 0'),
+      observed: text(1, 300, 'What was seen'),
+      expected: text(1, 300, 'What should have been seen'),
+    },
+    ', or null',
+  )
+    .nullable()
+    .meta({ title: 'What was seen, and what should have been' }),
+  expect: z
+    .record(policyId, EXPECTATION, {
+      error: (issue) =>
+        issue.code === 'invalid_key'
+          ? 'policy ids: a letter, then up to 63 letters, digits or . _ -'
+          : 'an object: policy id -> expectation',
+    })
+    .meta({ title: 'Expectation per policy' }),
+  minimality: object({
+    kind: oneOf(
+      ['shortest', '1-minimal', 'none'],
+      'Shortest in the scope; no step can be left out; not minimized',
+    ),
+    scope: text(1, 200, 'The scope, for people'),
+    depth: whole(0, 1_000_000, 'How deep the scope was searched, steps'),
+    policies: list(policyId, 1, 20, 'policy ids')
+      .meta({ title: 'Policies that must all show the finding; absent: the policy of the file' })
+      .exactOptional(),
+    reason: text(1, REASON_MAX, 'Why it is not proved to be shortest; never with "shortest"').exactOptional(),
+  }).meta({ title: 'How small it is known to be' }),
+  provenance: object({
+    tool: text(1, 80, 'Tool and version'),
+    seed: whole(
+      Number.MIN_SAFE_INTEGER,
+      Number.MAX_SAFE_INTEGER,
+      'Seed of the campaign',
+      ', or null',
+    ).nullable(),
+    run: whole(0, Number.MAX_SAFE_INTEGER, 'Run index of the campaign', ', or null').nullable(),
+    found: oneOf(['campaign', 'check', 'minimize', 'by hand'], 'How it was found'),
+  }).meta({ title: 'Where it comes from' }),
+  references: list(text(1, 200, 'Bug id, CVE, commit or selftest'), 0, 50, 'references').meta({
+    title: 'Kernel references',
+  }),
+  explanation: text(1, 1200, 'Why it happens, in two or three sentences'),
+}).meta({
+  title: `gupfuzz counterexample, format version ${FILE_VERSION}`,
+  description:
+    'A scenario with what each policy is expected to make of it. The loader also checks what a schema cannot say: ' +
+    'size, doubled fields, names introduced and not ended, ranges, agreement of class and expectations, content id.',
+});
+
+type Loaded = z.infer<typeof COUNTEREXAMPLE>;
+type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
+
+/** A value as the definition has it, in its order of fields; or what is wrong with it. */
+export function defined(
+  value: unknown,
+): { readonly data: Counterexample } | { readonly issues: readonly z.core.$ZodIssue[] } {
+  const loaded = COUNTEREXAMPLE.safeParse(value);
+  return loaded.success ? { data: loaded.data } : { issues: loaded.error.issues };
+}
+
+/** The same value: the compiler sees to it that the definition takes every step and every class. */
+export const definable = (c: Counterexample): object => ({
+  ...c,
+  steps: c.steps satisfies Frozen<Loaded['steps']>,
+  class: c.class satisfies Frozen<Loaded['class']>,
+});
+
+/** JSON Schema, draft 2020-12. */
+export function jsonSchema(): object {
+  return z.toJSONSchema(COUNTEREXAMPLE, { target: 'draft-2020-12', io: 'input' });
+}
+
+/** Text of counterexamples/schema.json. */
+export function schemaText(): string {
+  return `${JSON.stringify(jsonSchema(), null, 2)}\n`;
+}

@@ -1,0 +1,148 @@
+/** What a schema cannot say of a counterexample: names, where they begin and end, ranges, agreement of its parts. */
+import { shapeOf } from '../domain/setup.ts';
+import { classId } from '../property/property.ts';
+import { CALLER_CONTRACTS } from '../reference/promises.ts';
+import type { Counterexample } from './definition.ts';
+import { FileError, type Path, pathText, shorten, shown } from './file-error.ts';
+import { FIRST_MM } from './scenario.ts';
+
+/** Throws FileError of layer `meaning`. `file`: its name for messages. */
+export function checkMeaning(c: Counterexample, file: string): void {
+  checkSetup(c, file);
+  checkSteps(c, file);
+  checkFinding(c, file);
+}
+
+/** An mm or a reference: where its name came from, and where it ended. */
+interface Introduced {
+  readonly name: string;
+  readonly kind: 'mm' | 'ref';
+  readonly from: string;
+  ended: string;
+}
+
+function checkSetup(c: Counterexample, file: string): void {
+  const { pages, files } = c.setup;
+  const fail = (path: string, value: unknown, allowed: string): never => {
+    throw new FileError(file, 'meaning', path, `is ${shown(value)}; allowed: ${allowed}`);
+  };
+  for (const [what, named] of Object.entries({ pages, files }))
+    named.forEach(({ name }, i) => {
+      const first = named.findIndex((n) => n.name === name);
+      if (first < i)
+        fail(`setup.${what}[${i}].name`, name, `a name not yet used (setup.${what}[${first}] has it)`);
+    });
+  pages.forEach((page, i) => {
+    if (page.file !== undefined && !files.some((f) => f.name === page.file))
+      fail(`setup.pages[${i}].file`, page.file, oneNamed('a file of setup.files', files));
+  });
+  try {
+    shapeOf(c.setup);
+  } catch (error) {
+    if (error instanceof RangeError) throw new FileError(file, 'meaning', '', error.message);
+    throw error;
+  }
+}
+
+/** Names are introduced before they are used, never reused, and not used after their end. */
+function checkSteps(c: Counterexample, file: string): void {
+  const names = new Map<string, Introduced>();
+  names.set(FIRST_MM, { name: FIRST_MM, kind: 'mm', from: 'the mm at the start', ended: '' });
+
+  c.steps.forEach((step, at) => {
+    const fail = (field: string, value: unknown, what: string): never => {
+      throw new FileError(file, 'meaning', `steps[${at}].${field}`, `is ${shown(value)}${what}`);
+    };
+    const use = (field: 'task' | 'ref', kind: 'mm' | 'ref', name: string): void => {
+      const known = names.get(name);
+      const alive = [...names.values()].filter((n) => n.kind === kind && n.ended === '');
+      const allowed = oneNamed(kind === 'mm' ? 'an mm that lives' : 'a reference that is held', alive);
+      if (known === undefined) fail(field, name, `, which nothing introduced before; allowed: ${allowed}`);
+      else if (known.kind !== kind) fail(field, name, `, which is ${known.from}; allowed: ${allowed}`);
+      else if (known.ended !== '') fail(field, name, `, which ended at ${known.ended}; allowed: ${allowed}`);
+    };
+    const introduce = (kind: 'mm' | 'ref', name: string): void => {
+      const known = names.get(name);
+      if (known !== undefined) fail('result', name, `, which is ${known.from}; allowed: a name not yet used`);
+      names.set(name, { name, kind, from: `the result of steps[${at}] (${step.op})`, ended: '' });
+    };
+    const end = (name: string): void => {
+      names.get(name)!.ended = `steps[${at}] (${step.op})`;
+    };
+
+    if ('ref' in step) use('ref', 'ref', step.ref);
+    else if (!('file' in step)) use('task', 'mm', step.task);
+    if ('page' in step && !c.setup.pages.some((p) => p.name === step.page))
+      fail('page', step.page, `; allowed: ${oneNamed('a page of setup.pages', c.setup.pages)}`);
+    if ('file' in step && !c.setup.files.some((f) => f.name === step.file))
+      fail('file', step.file, `; allowed: ${oneNamed('a file of setup.files', c.setup.files)}`);
+    switch (step.op) {
+      case 'fork':
+        introduce('mm', step.result);
+        break;
+      case 'gup': {
+        const contract = CALLER_CONTRACTS[step.caller];
+        for (const field of ['write', 'longterm'] as const)
+          if (contract[field] !== 'free' && contract[field] !== step[field])
+            fail(field, step[field], `; allowed: ${contract[field]} for ${step.caller}`);
+        introduce('ref', step.result);
+        break;
+      }
+      case 'exit':
+        end(step.task);
+        break;
+      case 'unpin':
+      case 'dio_end':
+        end(step.ref);
+        break;
+    }
+  });
+}
+
+const oneNamed = (what: string, named: readonly { readonly name: string }[]): string =>
+  `${what} (${named.length === 0 ? 'there is none' : shorten(named.map((n) => n.name).join(', '), 80)})`;
+
+/** Policy, class, what was seen and the expectations agree with each other. */
+function checkFinding(c: Counterexample, file: string): void {
+  const fail = (path: Path, value: unknown, allowed: string): never => {
+    throw new FileError(file, 'meaning', pathText(path), `is ${shown(value)}; allowed: ${allowed}`);
+  };
+  if (c.class === null && c.policy !== null) fail(['class'], null, 'a class, or null in policy as well');
+  if (c.class !== null && c.policy === null) fail(['policy'], null, 'a policy id, or null in class as well');
+  if (c.seen !== null && c.seen.step >= c.steps.length)
+    fail(['seen', 'step'], c.seen.step, `the index of a step, 0 to ${c.steps.length - 1}`);
+  if (c.class !== null) {
+    const { ref, access, longterm, damage, storedBy } = c.class;
+    if (ref === '-' && access !== '-') fail(['class', 'access'], access, '"-" where ref is "-"');
+    if (ref !== '-' && access === '-') fail(['class', 'access'], access, '"R" or "W" where ref is not "-"');
+    if (ref === '-' && longterm) fail(['class', 'longterm'], longterm, 'false where ref is "-"');
+    const content = damage === 'leak' || damage === 'stale';
+    if (content !== (storedBy !== '-'))
+      fail(['class', 'storedBy'], storedBy, `${content ? 'who stored' : '"-"'} where damage is "${damage}"`);
+  }
+  const { kind, policies, reason } = c.minimality;
+  if (kind === 'shortest' && reason !== undefined)
+    fail(['minimality', 'reason'], reason, 'no reason where kind is "shortest"');
+  policies?.forEach((id, i) => {
+    const at = ['minimality', 'policies', i];
+    if (policies.indexOf(id) < i) fail(at, id, 'each policy once');
+    const e = c.expect[id];
+    const shows = c.class === null ? e?.documented !== undefined : e?.classes.includes(classId(c.class));
+    if (shows !== true) fail(at, id, 'a policy that shows the finding, by its expectation');
+  });
+  for (const [policy, e] of Object.entries(c.expect)) {
+    const at = ['expect', policy];
+    for (const field of ['classes', 'documented'] as const)
+      e[field]?.forEach((id, i, ids) => {
+        if (i > 0 && ids[i - 1]! >= id) fail([...at, field, i], id, 'ids sorted by code units, each once');
+      });
+    if (e.verdict === 'violated' && e.classes.length === 0)
+      fail([...at, 'classes'], e.classes, 'at least one class id');
+    if (e.verdict !== 'violated' && e.classes.length > 0)
+      fail([...at, 'classes'], e.classes, `[] for "${e.verdict}"`);
+    if (e.verdict === 'not violated' && e.documented !== undefined)
+      fail([...at, 'documented'], e.documented, 'nothing for "not violated"');
+    if (policy === c.policy && c.class !== null && !e.classes.includes(classId(c.class)))
+      fail([...at, 'classes'], e.classes, `with ${classId(c.class)}, as found on this policy`);
+  }
+}
