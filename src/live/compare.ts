@@ -15,11 +15,12 @@ import { type AnyPolicy, type ExpandedPolicy, expanded } from '../machine/tables
 import { gupVariant } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
 import { aOf, bOf, cOf, OP_KINDS, opOf, pack } from '../ops/op.ts';
-import type { Observation, ObservationKind } from '../property/property.ts';
+import type { Observation } from '../property/property.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { EXCUSES, HANDLE_VOID, LEAK, MATCH, Reference } from '../reference/reference.ts';
 import { Binding, type Scenario, type Step } from '../scenario/scenario.ts';
-import { FILE_TOKEN, type LiveOutcome, type LiveResult } from './protocol.ts';
+import { contentsAtStart, showsContent, TOKENS } from './contents.ts';
+import type { LiveOutcome, LiveResult } from './protocol.ts';
 import { type Translated, tokenOf, tokenText } from './translate.ts';
 
 /** Something that a kernel may or may not do, whatever its policy. */
@@ -92,7 +93,6 @@ interface Row {
   readonly allowed: readonly string[];
 }
 
-const CONTENT: readonly ObservationKind[] = ['load', 'device-load', 'dio-write', 'file-read', 'disk'];
 const WB_START = OP_KINDS.indexOf('wb_start');
 const WB_END = OP_KINDS.indexOf('wb_end');
 const GUP = OP_KINDS.indexOf('gup');
@@ -113,8 +113,6 @@ interface Successor {
   readonly value: number;
 }
 
-/** Enough for a scenario of the most steps that a file may have. */
-const TOKENS = 250;
 /** States after which we give up on telling them apart; a few freedoms give a handful. */
 const STATES_MAX = 512;
 
@@ -137,15 +135,12 @@ class Possible {
     this.#freedoms = new Set(freedoms);
     this.#world.onObservation = (o: Observation): void => {
       if (o.kind === 'writeback-lost') this.#warned = true;
-      if (!CONTENT.includes(o.kind)) return;
+      if (!showsContent(o.kind)) return;
       this.#observer = o.kind as LiveObserver;
       this.#token = o.token;
     };
     const labels = new Int16Array(TOKENS);
-    let next = 1;
-    setup.files.forEach((file, f) => {
-      if (file.filesystem !== 'shmem') labels[next++] = FILE_TOKEN + f;
-    });
+    labels.set(contentsAtStart(setup));
     this.states = [{ columns: this.#world.columns.snapshot(), labels, warned: false }];
   }
 
@@ -424,13 +419,8 @@ export function brokenPromises(result: LiveResult, translated: Translated): Brok
   columns.bytes.fill(0);
   ref.reset();
   const binding = new Binding(setup);
-  const labels = new Map<number, number>([[0, 0]]);
-  let next = 1;
-  setup.files.forEach((file, f) => {
-    if (file.filesystem !== 'shmem') labels.set(FILE_TOKEN + f, next++);
-  });
-  const names = new Map<number, number>();
-  for (const [label, token] of labels) names.set(token, label);
+  const names = new Map(contentsAtStart(setup).entries());
+  const labels = new Map([...names].map(([token, label]) => [label, token]));
   const broken: BrokenPromise[] = [];
   for (const [at, step] of scenario.steps.entries()) {
     const packed = binding.pack(step);

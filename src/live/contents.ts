@@ -13,3 +13,6 @@ export const contentsAtStart = (setup: Setup): number[] => [
   0,
   ...setup.files.flatMap((file, i) => (file.filesystem === 'shmem' ? [] : [FILE_TOKEN + i])),
 ];
+
+/** Tokens of a world: enough for a scenario of the most steps that a file may have, so that none is renamed. */
+export const TOKENS = 250;

@@ -6,7 +6,7 @@ import { expandPolicy } from '../../machine/tables.ts';
 import { aOf, bOf } from '../../ops/op.ts';
 import { MATCH } from '../../reference/reference.ts';
 import type { Scenario } from '../../scenario/scenario.ts';
-import { contentsAtStart, showsContent } from '../contents.ts';
+import { contentsAtStart, showsContent, TOKENS } from '../contents.ts';
 import { tokenOf } from '../translate.ts';
 
 /** A run of a scenario under a policy, seen as a program can see it. */
@@ -34,9 +34,6 @@ export function observe(scenario: Scenario, policy: Policy): Observed {
     broken: world.broken,
   };
 }
-
-/** Tokens enough for the longest scenario, so that none is ever renamed. */
-const TOKENS = 250;
 
 class AskingWorld extends World {
   readonly allowed = new Map<number, readonly number[]>();
