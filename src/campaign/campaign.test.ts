@@ -217,6 +217,40 @@ describe('what a campaign says of itself', () => {
     expect(result.goalsMissed).not.toContain('durability');
   });
 
+  it('a canary that only does what is documented was not caught', async () => {
+    const tame = { ...expandPolicy(policyByName('longterm-ban')), id: 'tame', canary: true };
+    const result = await campaign({
+      policies: [tame],
+      profile: 'anon',
+      runs: CHUNK_RUNS,
+      documented: true,
+      shrink: 'none',
+    });
+    expect(result.findings.length).toBeGreaterThan(0);
+    expect(result.findings.filter((f) => !f.documented)).toEqual([]);
+    expect(result.canariesMissed).toEqual(['tame']);
+  });
+
+  it('up to which run it is complete', async () => {
+    const of = async (runs: number, index: number, count: number): Promise<readonly number[]> => {
+      const shard = { index, count };
+      const result = await campaign({ policies: SMALL, profile: 'anon', runs, shard, shrink: 'none' });
+      return [result.runs, result.endRun];
+    };
+    const runs = 2 * CHUNK_RUNS - 100;
+    expect(await of(runs, 0, 1)).toEqual([runs, runs]);
+    expect(await of(runs, 1, 2)).toEqual([CHUNK_RUNS - 100, runs]);
+    expect(await of(runs + CHUNK_RUNS, 0, 2)).toEqual([runs, runs + CHUNK_RUNS]);
+  });
+
+  it('that a part of it failed, and why', async () => {
+    const [mapcount] = SMALL;
+    const broken = { ...mapcount!, tables: mapcount!.tables.slice(0, 3) };
+    const result = await campaign({ policies: [broken], profile: 'anon', runs: CHUNK_RUNS, shrink: 'none' });
+    expect(result.failure).toMatch(/./);
+    expect(result.runs).toBe(0);
+  });
+
   it('names a policy that does not converge, and goes on with the others', async () => {
     const stuck = expandPolicy(
       derive(

@@ -1,21 +1,34 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Spec } from '../check/model.ts';
+import { PolicyModel, type Spec } from '../check/model.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from '../check/scope.ts';
+import { Exploration } from '../check/search.ts';
 import { StateTable } from '../check/table.ts';
 import type { PageKind } from '../domain/kinds.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
 import type { Driven, DriveOptions, Progress } from './drive.ts';
+import type { Threads as SearchThreads } from './parallel.ts';
 
 // Threads need compiled code: `npm test` builds first.
-const compiled = new URL('../../dist/src/campaign/drive.js', import.meta.url).href;
-const { drive } = (await import(compiled)) as {
+const compiled = (name: string): string =>
+  new URL(`../../dist/src/campaign/${name}.js`, import.meta.url).href;
+const { drive } = (await import(compiled('drive'))) as {
   readonly drive: (spec: Spec, options: DriveOptions) => Promise<Driven>;
 };
+const { Threads } = (await import(compiled('parallel'))) as { readonly Threads: typeof SearchThreads };
 
 const temp = mkdtempSync(join(tmpdir(), 'gupfuzz-test-'));
 afterAll(() => rmSync(temp, { recursive: true, force: true }));
@@ -70,6 +83,27 @@ describe('threads', () => {
     expect(one.stopped).toBe('states');
     expect(whole(await run(WIDE, { statesMax: 5_000, threads: 2 }))).toEqual(whole(one));
   });
+
+  // Steps that a thread could not take must not look like steps that lead to nothing new.
+  it.each<readonly [string, object]>([
+    ['at its start', { setup: {} }],
+    ['at work', { alphabet: { gups: PLAIN_GUPS } }],
+  ])(
+    'a thread that fails %s ends the search with its error',
+    async (_, wrong) => {
+      const pool = new Threads(
+        new Exploration(new PolicyModel(WIDE), 1e9, 8, true),
+        { ...WIDE, ...wrong } as Spec,
+        2,
+      );
+      try {
+        await expect(pool.advance()).rejects.toThrow(/Cannot read properties of undefined/);
+      } finally {
+        await pool.close();
+      }
+    },
+    20_000,
+  );
 });
 
 describe('limits', () => {
@@ -192,6 +226,88 @@ describe('checkpoints', () => {
     await refuses(flipped, /checksum/);
     const gone = await run(WIDE, { resume: join(temp, 'none') }).catch((e: Error) => e.message);
     expect(gone).toMatch(/none: cannot be read/);
+  });
+
+  it('is of one search alone: not of another grain, symmetry or alphabet, nor of rules that were edited', async () => {
+    await run(WIDE, { depthMax: 3, checkpoint: { path, everyMs } });
+    const { policy, alphabet } = WIDE;
+    const tables = policy.tables.map((table, i) =>
+      i === 0 ? { ...table, answer: [...table.answer].reverse() } : table,
+    );
+    expect(tables[0]!.answer).not.toEqual(policy.tables[0]!.answer);
+    const others: readonly Spec[] = [
+      { ...WIDE, grain: 'property' },
+      { ...WIDE, symmetry: 'none' },
+      { ...WIDE, alphabet: { ...alphabet, gups: alphabet.gups.slice(1) } },
+      { ...WIDE, alphabet: { ...alphabet, ops: alphabet.ops.map((on, op) => on && op > 0) } },
+      { ...WIDE, policy: { ...policy, tables } },
+      { ...WIDE, policy: { ...policy, claims: [0] } },
+      { ...WIDE, setup: { ...WIDE.setup, pinBias: 2 } },
+    ];
+    for (const other of others)
+      await expect(run(other, { depthMax: 4, resume: path })).rejects.toThrow(/of another search/);
+  });
+
+  it('refuses states that are not those of the model, and a first line that does not fit the rest', async () => {
+    const { exploration: x } = await run(WIDE, { depthMax: 3, checkpoint: { path, everyMs } });
+    const good = readFileSync(path);
+    const end = good.indexOf(10);
+    const bad = join(temp, 'forged');
+    const forge = async (header: object, rest: Buffer, what: RegExp): Promise<void> => {
+      const sum = createHash('sha256').update(rest).digest('hex');
+      writeFileSync(bad, Buffer.concat([Buffer.from(`${JSON.stringify({ ...header, sum })}\n`), rest]));
+      await expect(run(WIDE, { depthMax: 4, resume: bad })).rejects.toThrow(what);
+    };
+    const header = JSON.parse(good.subarray(0, end).toString()) as {
+      states: number;
+      layer: number;
+      slots: number;
+    };
+    const rest = good.subarray(end + 1);
+    // The last state was reached by another step, as if the model had changed since.
+    const step = 4 * (header.slots + 2 * x.states - 1);
+    const other = Buffer.from(rest);
+    other.writeInt32LE(x.table.steps[1]!, step);
+    expect(other.equals(rest)).toBe(false);
+    await forge(header, other, /its states are not those of this model/);
+    const { states, layer } = header;
+    await forge({ ...header, states: states + x.size / 2, layer: layer - 1 }, rest, /fewer states/);
+    await forge({ ...header, states: states - x.size / 2, layer: layer + 1 }, rest, /more states/);
+  });
+
+  it('is written now and then, beside the one before: that is whole until the new one is', async () => {
+    rmSync(path, { force: true });
+    await run(WIDE, { depthMax: 3, checkpoint: { path, everyMs } });
+    const before = readFileSync(path);
+    const kept = join(temp, 'kept');
+    linkSync(path, kept);
+    const seen: boolean[] = [];
+    await run(WIDE, {
+      depthMax: 5,
+      resume: path,
+      checkpoint: { path, everyMs: 0 },
+      onProgress: (p) => seen.push(p.depth === 5 && !readFileSync(path).equals(before)),
+    });
+    expect(seen).toContain(true); // before the search stopped, that is
+    expect(readFileSync(kept).equals(before)).toBe(true);
+    expect(existsSync(`${path}.part`)).toBe(false);
+  });
+
+  it('leaves nothing behind where it cannot be put, and says no more of it once it can', async () => {
+    const folder = join(temp, 'folder');
+    mkdirSync(folder);
+    const { notWritten } = await run(WIDE, { depthMax: 2, checkpoint: { path: folder, everyMs } });
+    expect(notWritten).toMatch(/folder: cannot be written/);
+    expect(existsSync(`${folder}.part`)).toBe(false);
+    const later = join(temp, 'later', 'state');
+    const mended = await run(WIDE, {
+      depthMax: 4,
+      checkpoint: { path: later, everyMs: 0 },
+      onProgress: (p) => {
+        if (p.depth === 3) mkdirSync(join(temp, 'later'));
+      },
+    });
+    expect(mended.notWritten).toBe('');
   });
 
   it('goes on when it cannot be written, and says so', async () => {

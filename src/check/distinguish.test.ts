@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { PageKind } from '../domain/kinds.ts';
-import type { Setup } from '../domain/setup.ts';
+import { REFS_MAX, type Setup } from '../domain/setup.ts';
 import { runScenario } from '../executor/run.ts';
+import { derive, otherwise, table } from '../machine/decisions.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { gupVariant } from '../ops/gup.ts';
 import { OP_KINDS, pack } from '../ops/op.ts';
-import { BUILT_IN } from '../policies/index.ts';
+import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { stepText } from '../scenario/scenario.ts';
 import { compareWithin, PairSearch, show } from './distinguish.ts';
 import { ENDED } from './model.ts';
@@ -146,6 +147,10 @@ describe('what it finds', () => {
     expect(found.shown!.scenario.steps.map(stepText).join('; ')).toBe(text);
     expect([found.shown!.seen.a, found.shown!.seen.b]).toEqual(seen);
     expect(found.complete).toBe(found.steps!.length);
+    // The other way round it is the same, whichever of the two refuses the last step.
+    const swapped = compareWithin(spec.b, spec.a, setup, spec.alphabet, 6, 1_000_000);
+    for (const { shown } of [found, swapped]) expect(shown!.scenario.setup).toEqual(setup);
+    expect([swapped.steps, swapped.shown!.seen]).toEqual([found.steps, { a: seen[1], b: seen[0] }]);
   });
 
   it('goes on after the filesystem alone has seen something, to what is warned of', () => {
@@ -155,6 +160,32 @@ describe('what it finds', () => {
     expect(search.state).toBe('closed');
     const lengths = new Map(search.told.map((t) => [name(t.difference), t.length]));
     expect(lengths.get('filesystem')).toBeLessThan(lengths.get('kernel log')!);
+  });
+});
+
+describe('a program in which both refuse a gup on the way', () => {
+  const REFUSED = pack(OP_KINDS.indexOf('gup'), 0, 0, gupVariant('pin', true, true, false));
+  const GETS = [gupVariant('get', true, false, false)];
+  // Where there is room for one name more, it is kept; else it is given up at once.
+  it.each([
+    [scope(['shared-file'], 1, 1), 2, []],
+    [scope(['shared-file'], 1, REFS_MAX), REFS_MAX, ['device: unpin h1']],
+    [scope(['shared-file', 'anon', 'anon', 'anon', 'anon', 'anon'], 4, 2), 2, ['device: unpin h1']],
+  ] as const)('runs again: %#', (setup, roomy, given) => {
+    const small = specOf('v6.5-longterm-ban', 'canary', scope(['shared-file'], 1, 1), GETS);
+    const search = new PairSearch(small, 100_000);
+    search.runTo(9, (found) => found.some((d) => d.kind === 'observable'));
+    const told = search.told[0]!;
+    const plain = show(small, told);
+    const spec = { ...small, setup };
+    const { scenario, seen } = show(spec, { ...told, steps: [REFUSED, ...told.steps] });
+    expect(scenario.setup.refs).toBe(roomy);
+    expect(scenario.steps.slice(1, 1 + given.length).map(stepText)).toEqual(given);
+    expect(scenario.steps).toHaveLength(1 + given.length + told.length);
+    for (const policy of [spec.a, spec.b]) expect(runScenario(scenario, policy).notApplicable).toBe(-1);
+    // What is seen says when it was stored: the steps before it are more.
+    const later = (text: string): string => text.replace(/@(\d+)/g, (_, at) => `@${+at - 1 - given.length}`);
+    expect({ a: later(seen.a), b: later(seen.b) }).toEqual(plain.seen);
   });
 });
 
@@ -176,6 +207,28 @@ describe('compareWithin', () => {
     expect(compared.shown!.more.b).toContain('gupFaults');
     const swapped = compareWithin(b, a, setup, without, 99, 1_000_000);
     expect(swapped.shown!.more.a).toEqual(compared.shown!.more.b);
+  });
+
+  it('an answer that cannot be carried out tells a policy from one that goes on, and not from itself', () => {
+    const setup = scope(['anon'], 1, 1);
+    const alphabet = alphabetFor(setup, [R_PIN]);
+    const stuck = expandPolicy(
+      derive(
+        policyByName('v6.5-longterm-ban'),
+        { id: 'stuck', title: 'faults for ever', sources: [] },
+        { gupSlow: [table(otherwise('read fault'))] },
+      ),
+    );
+    const found = compareWithin(byId('v6.5-longterm-ban'), stuck, setup, alphabet, 3, 100_000);
+    expect([found.differs, found.observer, found.steps?.length]).toEqual(['observable', 'policy error', 1]);
+    expect(found.shown!.seen).toEqual({
+      a: 'goes on',
+      b: expect.stringMatching(/^gupSlow does not converge/),
+    });
+    expect(compareWithin(stuck, stuck, setup, alphabet, 99, 100_000)).toEqual({
+      differs: 'none',
+      complete: 'closed',
+    });
   });
 
   it('says how far it got when it gave up', () => {

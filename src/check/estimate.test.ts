@@ -103,6 +103,11 @@ describe('estimate', () => {
     expect(estimate(layers, 50_000, 5, 'low')!.states).toBe(51_031);
   });
 
+  it('counts two layers as held at a time, also of those that it foresees', () => {
+    const { states, peak } = estimate(layers, 0, 5, 'likely')!;
+    expect(peak).toBeCloseTo(720 + (states - 1031), 6);
+  });
+
   it('is low below likely, and both grow with the depth', () => {
     let before = 0;
     for (let depth = 5; depth < 12; depth++) {

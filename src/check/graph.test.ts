@@ -83,6 +83,12 @@ describe('cycle', () => {
     expect(small().cycle([needs(3), needs(0)], all, all)).toBeUndefined();
   });
 
+  it('takes allowed edges alone, also where another one would do for a need', () => {
+    const twice = Graph.of([[0, 0]]);
+    expect(twice.cycle([all], all, (edge) => edge !== 0)).toEqual({ entry: 0, edges: [1] });
+    expect(twice.cycle([needs(0)], all, (edge) => edge !== 0)).toBeUndefined();
+  });
+
   it('begins where it has to pass', () => {
     expect(small().cycle([needs(3)], (n) => n === 2, all)).toEqual({ entry: 2, edges: [3, 1] });
     expect(small().cycle([needs(3)], (n) => n === 0, all)).toBeUndefined();
@@ -94,6 +100,18 @@ describe('cycle', () => {
     expect(graph.cycle([needs(2)], all, all)).toEqual({ entry: 1, edges: [2] });
     expect(graph.cycle([needs(2)], (n) => n === 0, all)).toEqual({ entry: 0, edges: [0, 2, 1] });
     expect(graph.cycle([needs(0), needs(2)], all, all)).toEqual({ entry: 0, edges: [0, 2, 1] });
+  });
+});
+
+describe('a graph that grows', () => {
+  it('answers for what was added since it was last asked', () => {
+    const graph = small();
+    expect(graph.source(4)).toBe(4);
+    expect(nodesOf(graph.reaching(marks(0, 0, 0, 0, 1)))).toEqual([4]);
+    graph.addNode();
+    graph.addEdge(4);
+    expect(graph.source(5)).toBe(5);
+    expect(nodesOf(graph.reaching(marks(0, 0, 0, 0, 1, 0)))).toEqual([4, 5]);
   });
 });
 

@@ -5,8 +5,8 @@ import { Rng } from '../domain/rng.ts';
 import { coarseClass, INVALID, World } from '../executor/simulated.ts';
 import { type Changes, derive, otherwise, type Policy, rule, table } from '../machine/decisions.ts';
 import { expandPolicy } from '../machine/tables.ts';
-import { GUP_VARIANTS } from '../ops/gup.ts';
-import { bOf, cOf, OP_KINDS, opOf } from '../ops/op.ts';
+import { GUP_VARIANTS, gupVariant } from '../ops/gup.ts';
+import { bOf, cOf, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { GRAINS, type Grain, KeyEncoder } from './key.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
@@ -142,4 +142,100 @@ describe('the law of the key: one key, one behaviour', () => {
         expect(law({ kinds, policy, grain, gups: GUP_VARIANTS, pinBias: 2 }, 800, 31)).toBeGreaterThan(5);
     });
   }
+});
+
+describe('what must not be taken for one state', () => {
+  type Program = readonly (readonly [op: OpKind, a: number, b?: number, c?: number])[];
+  const W_GET = gupVariant('get', true, false, false);
+  const R_GET = gupVariant('get', false, false, false);
+  const DIO_READ = gupVariant('o_direct_read', true, false, false);
+  const [P, C, H1, H2, A, F] = [0, 1, 0, 1, 0, 0];
+
+  /** Keys and behaviours after each of the programs. */
+  function reached(
+    policy: string,
+    kinds: readonly PageKind[],
+    grain: Grain,
+    programs: readonly Program[],
+  ): (readonly [key: string, behaviour: string])[] {
+    const setup = { ...pagesOf(kinds, 'ext4-v5.18'), mms: 2, refs: 2, pinBias: 8 };
+    return programs.map((program) => {
+      const world = new World(setup, expandPolicy(policyByName(policy)));
+      for (const [op, a, b, c] of program)
+        expect(world.step(pack(OP_KINDS.indexOf(op), a, b, c)), op).not.toBe(INVALID);
+      const key = new KeyEncoder(world, 'all', grain);
+      key.encode();
+      const text = keyText(key);
+      return [text, behaviour(world, key, grain, PLAIN_GUPS, new Int32Array(4096))] as const;
+    });
+  }
+
+  it('whose store is seen through a reference, when whoever stored it is gone', () => {
+    const begin: Program = [
+      ['write', P, A],
+      ['fork', P],
+      ['gup', P, A, R_GET],
+      ['munmap', P, A],
+    ];
+    const [cpu, device] = reached('v5.7-mapcount', ['anon'], 'class', [
+      [...begin, ['gup', C, A, W_GET], ['unpin', H2, 0, 0], ['write', C, A], ['exit', C]],
+      [...begin, ['gup', C, A, W_GET], ['dma_write', H2], ['unpin', H2, 0, 0], ['exit', C]],
+    ]);
+    expect(cpu![1]).not.toBe(device![1]);
+    expect(cpu![0]).not.toBe(device![0]);
+  });
+
+  it('whether what is seen through a reference to a page that is gone is documented', () => {
+    const end: Program = [
+      ['munmap', P, A],
+      ['write', C, A],
+      ['exit', C],
+    ];
+    for (const grain of GRAINS) {
+      const [documented, broken] = reached('canary', ['anon'], grain, [
+        [['write', P, A], ['gup', P, A, W_GET], ['fork', P], ...end],
+        [['write', P, A], ['fork', P], ['gup', P, A, W_GET], ...end],
+      ]);
+      expect(documented![1]).not.toBe(broken![1]);
+      expect(documented![0]).not.toBe(broken![0]);
+    }
+  });
+
+  it('whether two references are to one page that is gone or to two', () => {
+    for (const grain of GRAINS) {
+      const [one, two] = reached('v5.7-mapcount', ['anon'], grain, [
+        [
+          ['write', P, A],
+          ['gup', P, A, W_GET],
+          ['gup', P, A, R_GET],
+          ['fork', P],
+          ['munmap', P, A],
+          ['exit', C],
+        ],
+        [
+          ['write', P, A],
+          ['gup', P, A, W_GET],
+          ['fork', P],
+          ['gup', C, A, R_GET],
+          ['munmap', P, A],
+          ['exit', C],
+        ],
+      ]);
+      expect(one![1]).not.toBe(two![1]);
+      expect(one![0]).not.toBe(two![0]);
+    }
+  });
+
+  it('whose store a file has lost', () => {
+    const end: Program = [
+      ['fsync', F],
+      ['reclaim', F],
+    ];
+    const [get, dio] = reached('v5.11-page-count', ['shared-file'], 'class', [
+      [['gup', P, F, W_GET], ...end, ['dma_write', H1], ['unpin', H1, 0, 1], ...end],
+      [['gup', P, F, DIO_READ], ...end, ['dio_end', H1], ...end],
+    ]);
+    expect(get![1]).not.toBe(dio![1]);
+    expect(get![0]).not.toBe(dio![0]);
+  });
 });

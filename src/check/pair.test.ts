@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import type { PageKind } from '../domain/kinds.ts';
+import { type PageKind, ZERO_TOKEN } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';
 import type { Setup } from '../domain/setup.ts';
 import { decodeClass } from '../executor/simulated.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
-import { type Alphabet, bOf, cOf, OP_KINDS, opOf } from '../ops/op.ts';
+import { gupVariant } from '../ops/gup.ts';
+import { type Alphabet, bOf, cOf, OP_KINDS, opOf, pack } from '../ops/op.ts';
 import { BUILT_IN } from '../policies/index.ts';
-import { ENDED, NOT_A_STEP } from './model.ts';
+import { ENDED, GOES_ON, NOT_A_STEP } from './model.ts';
 import { differenceOf, PairModel } from './pair.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
 
@@ -191,5 +192,38 @@ describe('while nobody has told two policies apart', () => {
       last = next;
     }
     expect(least).toBeLessThan(10); // it did run out
+  });
+
+  it('a content that one world alone holds outlasts the renaming', () => {
+    const setup = scope(['anon'], 2, 1);
+    const [a, b] = [byId('v5.11-page-count'), byId('v5.7-mapcount')];
+    const alphabet = alphabetFor(setup, PLAIN_GUPS);
+    const write = pack(OP_KINDS.indexOf('write'), 0, 0, 0);
+    // B's device keeps what was stored before fork, which P has copied away from; in A nobody holds it in the end.
+    const steps = [
+      pack(OP_KINDS.indexOf('gup'), 0, 0, gupVariant('pin', true, false, false)),
+      write,
+      pack(OP_KINDS.indexOf('fork'), 0, 0, 0),
+      write,
+      pack(OP_KINDS.indexOf('exit'), 1, 0, 0),
+      pack(OP_KINDS.indexOf('fork'), 0, 0, 0),
+      pack(OP_KINDS.indexOf('exit'), 1, 0, 0),
+    ];
+    for (const swapped of [false, true]) {
+      const model = new PairModel({ setup, a: swapped ? b : a, b: swapped ? a : b, alphabet });
+      for (const step of steps) expect(model.step(step)).toBe(GOES_ON);
+      const device = ({ machine }: PairModel['a']): number => machine.content[machine.refPfn[0]!]!;
+      const [follows, keeps] = swapped ? [model.b, model.a] : [model.a, model.b];
+      for (let i = 0; i < 300; i++) {
+        expect(model.step(write)).toBe(GOES_ON);
+        expect(device(follows)).toBe(follows.reference.current[0]);
+        expect([ZERO_TOKEN, device(follows)]).not.toContain(device(keeps));
+      }
+      const load = pack(OP_KINDS.indexOf('dma_read'), 0, 0, 0);
+      expect([model.step(load), foundIn(model).map((f) => differenceOf(f))]).toEqual([
+        ENDED,
+        [{ kind: 'observable', observer: 'device' }],
+      ]);
+    }
   });
 });

@@ -13,9 +13,10 @@ import { BUILT_IN } from '../policies/index.ts';
 import { classId } from '../property/property.ts';
 import { stepText } from '../scenario/scenario.ts';
 import { runPasses } from '../shrink/shrink.ts';
+import { CANDIDATE, Candidates } from './expand.ts';
 import { KeyEncoder } from './key.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf, setupOf } from './scope.ts';
-import { Search } from './search.ts';
+import { Layer, Search } from './search.ts';
 
 const POLICIES: readonly ExpandedPolicy[] = BUILT_IN.map(expandPolicy);
 const policyOf = (id: string): ExpandedPolicy => POLICIES.find((p) => p.id === id)!;
@@ -398,6 +399,38 @@ describe('its bounds', () => {
     const covered = s.depth;
     s.runTo(20);
     expect(s.depth).toBe(covered);
+    const exactly = new Search({ ...s.options, statesMax: s.states });
+    exactly.runTo(20);
+    expect([exactly.state, exactly.states]).toEqual(['states', s.states]);
+  });
+});
+
+describe('what grows while states are put into it', () => {
+  const filled = (words: Int32Array): boolean => words.every((word) => word === 7);
+
+  it('a layer keeps its states, and says before how much it will take', () => {
+    const layer = new Layer(3, false);
+    layer.words.fill(7, 0, 30);
+    layer.count = 10;
+    const more = layer.growth(1000);
+    layer.reserve(1000);
+    expect(layer.bytes).toBe(more);
+    expect(layer.bytes).toBeGreaterThanOrEqual(4 * 3000);
+    expect(filled(layer.words.subarray(0, 30))).toBe(true);
+    expect(layer.growth(1000)).toBe(0);
+  });
+
+  it('a list of candidates keeps its candidates', () => {
+    const list = new Candidates(3, false);
+    list.grow();
+    const room = list.words.length / CANDIDATE;
+    list.words.fill(7);
+    list.states.fill(7);
+    list.grow();
+    expect(list.words.length).toBeGreaterThan(room * CANDIDATE);
+    expect(list.states.length / 3).toBe(list.words.length / CANDIDATE);
+    expect(filled(list.words.subarray(0, room * CANDIDATE))).toBe(true);
+    expect(filled(list.states.subarray(0, room * 3))).toBe(true);
   });
 });
 

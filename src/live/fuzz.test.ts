@@ -1,13 +1,17 @@
 import { describe, expect, it } from 'vitest';
+import { pagesOf } from '../check/scope.ts';
 import { Rng } from '../domain/rng.ts';
 import { expandPolicy, withConditions } from '../machine/tables.ts';
 import { mutantsOf } from '../mutate/mutants.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
-import { stepText } from '../scenario/scenario.ts';
+import { parseSteps } from '../scenario/parse.ts';
+import { type Scenario, type Step, stepText } from '../scenario/scenario.ts';
 import { compare } from './compare.ts';
 import { FULL } from './full.ts';
-import { fuzzLive, LiveGenerator, liveSetups } from './fuzz.ts';
+import { disagreementClass, fuzzLive, LiveGenerator, liveSetups } from './fuzz.ts';
 import { modelKernel } from './model-kernel.ts';
+import type { Kernel, LiveProgram, LiveResult } from './protocol.ts';
+import { fuzzText } from './report.ts';
 import { isUnsupported, toLive } from './translate.ts';
 
 const RUNS = 300;
@@ -35,6 +39,26 @@ describe('LiveGenerator', () => {
     expect(b.draw(5, 18)).not.toEqual(b.draw(6, 18));
   });
 
+  it('lets everybody look once more after the last store', () => {
+    const generator = new LiveGenerator(FULL);
+    for (let run = 0; run < 300; run++) {
+      const { steps, setup } = generator.draw(2, run);
+      const seenLater = (at: number, looks: (s: Step) => boolean): boolean => steps.slice(at + 1).some(looks);
+      steps.forEach((s, at) => {
+        const gone = (l: Step): boolean =>
+          l.task === s.task && (l.op === 'exit' || (l.op === 'munmap' && 'page' in s && l.page === s.page));
+        if (s.op === 'write' && !seenLater(at, gone))
+          expect(seenLater(at, (l) => l.op === 'read' && l.task === s.task && l.page === s.page)).toBe(true);
+      });
+      const last = steps.findLastIndex((s) =>
+        ['write', 'dma_write', 'buffered_write', 'dio_end'].includes(s.op),
+      );
+      for (const file of setup.files)
+        for (const op of file.filesystem === 'shmem' ? ['buffered_read'] : ['buffered_read', 'fsync'])
+          expect(seenLater(last, (l) => l.op === op && 'file' in l && l.file === file.name)).toBe(true);
+    }
+  });
+
   it('stays within what the kernel has', () => {
     const poor = {
       ...FULL,
@@ -50,6 +74,24 @@ describe('LiveGenerator', () => {
         false,
       );
     }
+  });
+});
+
+describe('disagreementClass', () => {
+  const scenario: Scenario = {
+    setup: { ...pagesOf(['anon', 'shared-file'], 'ext4-v5.18'), mms: 2, refs: 1, pinBias: 1024 },
+    steps: parseSteps(
+      'h1 = P: gup F vmsplice R\n P: read A\n device: dma_read h1\n other: buffered_read f\n other: fsync f',
+    ),
+  };
+  it.each([
+    [0, 'outcome', 'refused EPERM', 'outcome of gup (shared-file): refused EPERM'],
+    [1, 'load', '0', 'load (anon)'],
+    [2, 'device-load', '0', 'device-load (shared-file)'],
+    [3, 'file-read', '0', 'file-read (file)'],
+    [4, 'log', 'WARNING: x', 'log (file)'],
+  ] as const)('of step %i seen by %s', (step, observer, seen, expected) => {
+    expect(disagreementClass(scenario, { step, observer, seen, predicted: [] })).toBe(expected);
   });
 });
 
@@ -116,6 +158,92 @@ describe('a kernel that is the model', () => {
     expect(found!.hits).toBeGreaterThan(0);
     expect(found!.hits).toBeLessThan(20);
     expect(found!.shrunk.steps.length).toBeLessThanOrEqual(8);
+  });
+
+  const V65 = policyByName('v6.5-longterm-ban');
+  /** The model of v6.5, and what is made of each result. */
+  const made = (make: (r: LiveResult, p: LiveProgram) => LiveResult): Kernel => {
+    const model = modelKernel({ policy: V65 });
+    return {
+      ...model,
+      run: async (programs) => (await model.run(programs)).map((r, i) => make(r, programs[i]!)),
+    };
+  };
+  const of = (program: LiveProgram, op: string): boolean => program.steps.some((s) => s.op === op);
+  /** The class that the kernel shows for a scenario, or ''. */
+  const classOn = async (kernel: Kernel, scenario: Scenario): Promise<string> => {
+    const t = toLive(scenario, FULL);
+    if (isUnsupported(t)) return '';
+    const [r] = await kernel.run([t.program]);
+    const [worst] = compare(r!, t, V65).disagreements;
+    return worst === undefined ? '' : disagreementClass(t.scenario, worst);
+  };
+
+  it('with two faults: a finding is shrunk to what shows the same, and cannot do without any step', async () => {
+    // After a fork loads see zeroes; without one devices do.
+    const kernel = made((r, p) => ({
+      ...r,
+      steps: r.steps.map((s, i) =>
+        p.steps[i]!.op === (of(p, 'fork') ? 'read' : 'dma_read') ? { ...s, value: 77 } : s,
+      ),
+    }));
+    const { findings, firstAt, classes } = await fuzzLive({
+      kernel,
+      policy: V65,
+      seed: 3,
+      runs: 200,
+      repeats: 2,
+    });
+    expect(findings.map((f) => f.class).sort()).toEqual([...classes.keys()].sort());
+    expect(firstAt).toBe(Math.min(...findings.map((f) => f.run)));
+    for (const { class: id, shrunk, scenario } of findings) {
+      expect(await classOn(kernel, scenario)).toBe(id);
+      expect(await classOn(kernel, shrunk)).toBe(id);
+      for (let i = 0; i < shrunk.steps.length; i++) {
+        const without = { ...shrunk, steps: shrunk.steps.filter((_, k) => k !== i) };
+        if (
+          without.steps.every(
+            (s) => !('ref' in s) || without.steps.some((g) => g.op === 'gup' && g.result === s.ref),
+          )
+        )
+          expect(await classOn(kernel, without)).not.toBe(id);
+      }
+    }
+  });
+
+  it('results belong to the programs that were run, and those refused are no pass', async () => {
+    const kernel = modelKernel({ policy: V65 });
+    const refuse = (p: LiveProgram): string => (of(p, 'fork') ? 'forks' : '');
+    const result = await fuzzLive({ kernel, policy: V65, seed: 1, runs: 60, refuse });
+    expect([...result.classes]).toEqual([]);
+    expect([...result.reasons.keys()]).toEqual(['forks']);
+    expect(result.incomplete).toBeGreaterThan(5);
+    expect(result.agreed + result.blind).toBe(60 - result.incomplete);
+    expect(kernel.programs()).toBe(60 - result.incomplete);
+  });
+
+  it('that shows nothing does not pass', async () => {
+    const blind = made((r) => ({ ...r, steps: r.steps.map((s) => ({ ...s, value: undefined })) }));
+    const result = await fuzzLive({ kernel: blind, policy: V65, seed: 1, runs: 60 });
+    const generator = new LiveGenerator(FULL);
+    const drawn = Array.from({ length: 60 }, (_, run) => generator.draw(1, run).steps);
+    expect(result.blind).toBe(drawn.filter((steps) => steps.every((s) => s.op !== 'gup')).length);
+    expect(result.blind).toBeGreaterThan(0);
+    expect(result.agreed).toBe(60 - result.blind);
+    expect(fuzzText('k', 'p', result)).toContain(
+      `60 runs, ${result.agreed} agree, 0 disagree, 0 incomplete, ${result.blind} with nothing to see`,
+    );
+  });
+
+  it('that warns is heard', async () => {
+    const kernel = made((r) => ({
+      ...r,
+      steps: r.steps.map((s, i) => (i === 0 ? { ...s, log: ['WARNING: mm/gup.c'] } : s)),
+    }));
+    const result = await fuzzLive({ kernel, policy: V65, seed: 1, runs: 40, findingsMax: 0 });
+    expect(result.log).toEqual(['WARNING: mm/gup.c']);
+    expect([...result.classes.keys()].every((id) => id.startsWith('log '))).toBe(true);
+    expect(result.disagreed).toBeGreaterThan(0);
   });
 
   it('whose step is unsupported does not pass', async () => {

@@ -100,11 +100,30 @@ describe('results', () => {
     ]);
   });
 
+  it('have what the kernel logs at the step that it names', () => {
+    const [got] = read([
+      'result 5',
+      '0 done',
+      '1 done',
+      '0 log BUG: a',
+      '1 log BUG: b',
+      '7 log BUG: c',
+      'end 5 ok',
+    ]);
+    expect(got!.result.steps.map(({ log }) => log)).toEqual([['BUG: a'], ['BUG: b']]);
+  });
+
+  it('of no program are none', () => {
+    expect(read(['end -1 ok', 'result 1', 'end 1 ok', 'end 1 ok', 'end -1 ok'])).toHaveLength(1);
+  });
+
   it('of programs that ended early', () => {
-    const ends = read(['result 0', 'end 0 timeout', 'result 1', '0 done', 'end 1 killed SIGSEGV']);
+    const lost = ['result 2', '0 done', 'end 2 timeout the kernel does not answer'];
+    const ends = read(['result 0', 'end 0 timeout', 'result 1', '0 done', 'end 1 killed SIGSEGV', ...lost]);
     expect(ends.map(({ result: { end, why, steps } }) => [end, why, steps.length])).toEqual([
       ['timeout', '', 0],
       ['killed', 'SIGSEGV', 1],
+      ['timeout', 'the kernel does not answer', 1],
     ]);
   });
 

@@ -147,7 +147,12 @@ describe('toLive', () => {
   it('gives up on what this kernel lacks', () => {
     const none = { ...FULL, callers: { ...FULL.callers, vmsplice: 'EPERM' } };
     expect(why(of(['anon'], 'h1 = P: gup A get R'), none)).toMatch(/no vmsplice: EPERM/);
-    expect(why(of(['shared-file'], 'P: read F'), { ...FULL, filesystem: 'tmpfs' })).toMatch(/on tmpfs/);
+    for (const filesystem of ['tmpfs', 'overlay'])
+      for (const [kind, page] of [['shared-file', 'F'] as const, ['private-file', 'M'] as const])
+        expect(why(of([kind], `P: read ${page}`), { ...FULL, filesystem })).toContain(`on ${filesystem}`);
+    expect(why(of(['shared-file'], 'kernel: wb_end f'), { ...FULL, features: { wb_start: 'no' } })).toMatch(
+      /wb_end f: no/,
+    );
     expect(why(of(['shared-file'], 'kernel: reclaim f'), { ...FULL, features: { pageout: 'no' } })).toMatch(
       /reclaim f: no/,
     );

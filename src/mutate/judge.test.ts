@@ -4,6 +4,7 @@ import { runScenario } from '../executor/run.ts';
 import { DECISION_NAMES, type DecisionName, derive, type Policy } from '../machine/decisions.ts';
 import { expandPolicy, withConditions } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
+import { COMPARER } from './comparer.ts';
 import { type Comparison, Judge, type Judged, type JudgeOptions } from './judge.ts';
 import { mutantsOf, mutationId } from './mutants.ts';
 import { mutate, stepsText, summaryOf, summaryText } from './run.ts';
@@ -160,6 +161,29 @@ describe('survivors', () => {
     ]);
     // The file scope has no anonymous page: the question is never asked there, so there is nothing to compare.
     expect(asked).toEqual(['v6.5-longterm-ban false small 5']);
+  });
+});
+
+describe('what compares', () => {
+  it('goes on to the next scope until one costs more', () => {
+    const none: Comparison = { differs: 'none', worse: [], what: '', depth: 5 };
+    const said: Record<string, Comparison> = {
+      small: { ...none, differs: 'observable', what: 'another errno' },
+      again: { ...none, differs: 'cost', worse: ['copies'], what: 'a copy more' },
+    };
+    const found = judged(longtermBan, 'wpFault/only reference: dropped', {
+      ladder: ladderOf(SMALL, { ...SMALL, name: 'again' }, { ...SMALL, name: 'never' }),
+      compare: () => (scope) => said[scope.name]!,
+    });
+    expect([found.verdict, found.scope, found.detail]).toEqual(['cost', 'again', 'a copy more']);
+  });
+
+  it('a refusal costs more, and what costs less only differs', () => {
+    const id = 'gupSlow/no page: answer EFAULT';
+    expect(judged(longtermBan, id, { compare: COMPARER })).toMatchObject({
+      verdict: 'cost',
+      detail: 'refused: EFAULT, by the policy done',
+    });
   });
 });
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Kernel, type LiveProgram, ResultReader } from '../protocol.ts';
+import type { Kernel, LiveProgram } from '../protocol.ts';
 import { listKernels } from './cache.ts';
 import { onPath, QEMU } from './machine.ts';
 import { staticBinary } from './parts.ts';
@@ -123,16 +123,5 @@ describe.skipIf(missing !== '')(title, () => {
       ['done', undefined],
       ['done', 1],
     ]);
-  });
-});
-
-it('what is lost with a machine closes as any result', () => {
-  const reader = new ResultReader();
-  reader.push('result 3');
-  reader.push('0 done');
-  expect(reader.push('end 3 timeout the kernel does not answer')?.result).toEqual({
-    steps: [{ outcome: 'done', why: '', value: undefined, log: [] }],
-    end: 'timeout',
-    why: 'the kernel does not answer',
   });
 });
