@@ -2,20 +2,20 @@
  * A search on disk: a line of JSON, then the arrays as they are in memory (little-endian 32-bit words). Only for the
  * same program on the same kind of machine: it is to go on after an interruption, not to keep.
  */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { modelOf, type Spec } from '../check/model.ts';
 import type { Exploration, FoundNote, SearchState } from '../check/search.ts';
 
 /** To be raised when the key, the columns or this format change. */
-const VERSION = 1;
+const VERSION = 2;
 const MAGIC = 'gupfuzz checkpoint';
 const LINE_MAX = 1 << 20;
 const PIECE = 1 << 26;
 
 interface Header {
-  readonly magic: string;
-  readonly version: number;
+  readonly magic: typeof MAGIC;
+  readonly version: typeof VERSION;
   readonly search: string;
   readonly size: number;
   readonly depth: number;
@@ -28,9 +28,15 @@ interface Header {
   readonly layer: number;
   readonly next: number;
   readonly found: readonly FoundNote[];
-  /** SHA-256 of all that follows. */
+  readonly slots: number;
+}
+
+/** SHA-256, in hexadecimal, of the first line without itself and of all that follows. */
+interface Summed extends Header {
   readonly sum: string;
 }
+
+const summed = (header: Header): Hash => createHash('sha256').update(JSON.stringify(header));
 
 /** A checkpoint that cannot be used. The message is one line that names the file. */
 export class CheckpointError extends Error {
@@ -71,9 +77,7 @@ export function writeCheckpoint(path: string, spec: Spec, x: Exploration): void 
   const beside = `${path}.part`;
   let fd: number | undefined;
   try {
-    const sum = createHash('sha256');
-    for (const piece of pieces(sections(x))) sum.update(piece);
-    const header: Header & { readonly slots: number; readonly partitions: number } = {
+    const header: Header = {
       magic: MAGIC,
       version: VERSION,
       search: searchId(spec),
@@ -89,18 +93,23 @@ export function writeCheckpoint(path: string, spec: Spec, x: Exploration): void 
       next: x.next.count,
       found: [...x.found.values()],
       slots: x.table.slots.length,
-      partitions: x.table.partitions,
-      sum: sum.digest('hex'),
     };
+    const sum = summed(header);
+    for (const piece of pieces(sections(x))) sum.update(piece);
+    const line: Summed = { ...header, sum: sum.digest('hex') };
     fd = openSync(beside, 'w');
-    writeAll(fd, Buffer.from(`${JSON.stringify(header)}\n`));
+    writeAll(fd, Buffer.from(`${JSON.stringify(line)}\n`));
     for (const piece of pieces(sections(x))) writeAll(fd, piece);
     closeSync(fd);
     fd = undefined;
     renameSync(beside, path);
   } catch (error) {
     if (fd !== undefined) closeSync(fd);
-    rmSync(beside, { force: true });
+    try {
+      rmSync(beside, { force: true });
+    } catch {
+      // A folder of that name, say: it is why nothing can be written.
+    }
     throw new CheckpointError(
       path,
       `cannot be written (${error instanceof Error ? error.message : String(error)})`,
@@ -136,19 +145,7 @@ function fill(path: string, spec: Spec, x: Exploration, fd: number): void {
   const head = Buffer.alloc(LINE_MAX);
   const got = readSync(fd, head, 0, LINE_MAX, 0);
   const end = head.subarray(0, got).indexOf(10);
-  let header: Header & { readonly slots: number };
-  try {
-    header = JSON.parse(head.subarray(0, Math.max(0, end)).toString('utf8'));
-  } catch {
-    throw new CheckpointError(path, 'is not a checkpoint of gupfuzz check');
-  }
-  if (typeof header !== 'object' || header === null || header.magic !== MAGIC)
-    throw new CheckpointError(path, 'is not a checkpoint of gupfuzz check');
-  if (header.version !== VERSION)
-    throw new CheckpointError(
-      path,
-      `was written by another version (${String(header.version).slice(0, 20)}, not ${VERSION})`,
-    );
+  const { sum: wanted, ...header } = firstLine(path, head.subarray(0, Math.max(0, end)).toString('utf8'));
   if (header.search !== searchId(spec) || header.size !== x.size)
     throw new CheckpointError(
       path,
@@ -160,7 +157,7 @@ function fill(path: string, spec: Spec, x: Exploration, fd: number): void {
   const words = slots + 2 * states + (layer + next) * header.size;
   if (fstatSync(fd).size !== end + 1 + words * 4) throw damaged('its length is not what its first line says');
 
-  const sum = createHash('sha256');
+  const sum = summed(header);
   let at = end + 1;
   const read = (into: Uint8Array): void => {
     for (let done = 0; done < into.length; ) {
@@ -197,8 +194,7 @@ function fill(path: string, spec: Spec, x: Exploration, fd: number): void {
   x.next.reserve(next);
   read(bytesOf(x.layer.words, 0, layer * header.size));
   read(bytesOf(x.next.words, 0, next * header.size));
-  if (sum.digest('hex') !== header.sum)
-    throw damaged('its contents do not have the checksum of its first line');
+  if (sum.digest('hex') !== wanted) throw damaged('its contents do not have the checksum of its first line');
   x.layer.count = layer;
   x.next.count = next;
   x.depth = header.depth;
@@ -211,6 +207,24 @@ function fill(path: string, spec: Spec, x: Exploration, fd: number): void {
   x.found.clear();
   for (const note of header.found) x.found.set(note.finding, note);
   check(path, spec, x);
+}
+
+/** Its types are trusted only once the checksum is right. */
+function firstLine(path: string, line: string): Summed {
+  const no = new CheckpointError(path, 'is not a checkpoint of gupfuzz check');
+  let header: Summed;
+  try {
+    header = JSON.parse(line);
+  } catch {
+    throw no;
+  }
+  if (typeof header !== 'object' || header === null || header.magic !== MAGIC) throw no;
+  if (header.version !== VERSION)
+    throw new CheckpointError(
+      path,
+      `was written by another version (${String(header.version).slice(0, 20)}, not ${VERSION})`,
+    );
+  return header;
 }
 
 /** The last state of the layer must be what its path leads to: a changed model would go on from nonsense. */

@@ -116,6 +116,13 @@ describe('limits', () => {
     const { stopped, exploration } = await run(WIDE, { depthMax: 4 });
     expect([stopped, exploration.depth]).toEqual(['depth', 4]);
   });
+  it('is done at the depth, though there is no room for a state more', async () => {
+    const { exploration: x } = await run(WIDE, { depthMax: 4 });
+    const { stopped, exploration } = await run(WIDE, { depthMax: 4, statesMax: x.states });
+    expect([stopped, exploration.depth, exploration.states]).toEqual(['depth', 4, x.states]);
+    const less = await run(WIDE, { depthMax: 5, statesMax: x.states });
+    expect([less.stopped, less.exploration.depth]).toEqual(['states', 4]);
+  });
   it('stays below its memory', async () => {
     const memoryMax = 64e6;
     let most = 0;
@@ -214,7 +221,7 @@ describe('checkpoints', () => {
     await refuses('{"magic":"gup"}\n', /not a checkpoint/);
     await refuses(good.subarray(0, good.length - 40), /length/);
     await refuses(
-      Buffer.concat([Buffer.from(line.replace('"version":1', '"version":9')), rest]),
+      Buffer.concat([Buffer.from(line.replace(/"version":\d+/, '"version":9')), rest]),
       /another version \(9/,
     );
     await refuses(
@@ -248,20 +255,46 @@ describe('checkpoints', () => {
       await expect(run(other, { depthMax: 4, resume: path })).rejects.toThrow(/of another search/);
   });
 
+  // A depth that was not searched would be a proof that was not made.
+  it.each<readonly [string, unknown]>([
+    ['depth', 4],
+    ['depth', 'x'],
+    ['state', 'closed'],
+    ['at', 5],
+    ['at', 1_000_000],
+    ['first', 0],
+    ['transitions', 1],
+    ['complete', null],
+    ['found', []],
+    ['found', 7],
+  ])('refuses a first line that was changed: %s %j', async (field, value) => {
+    await run(WIDE, { depthMax: 3, checkpoint: { path, everyMs } });
+    const good = readFileSync(path);
+    const end = good.indexOf(10);
+    const header = JSON.parse(good.subarray(0, end).toString()) as Record<string, unknown>;
+    expect(header[field]).not.toEqual(value);
+    const bad = join(temp, 'first-line');
+    const line = JSON.stringify({ ...header, [field]: value });
+    writeFileSync(bad, Buffer.concat([Buffer.from(line), good.subarray(end)]));
+    const refused = run(WIDE, { depthMax: 4, resume: bad });
+    await expect(refused).rejects.toThrow(/first-line: a damaged checkpoint: .*(checksum|first|at is)/);
+  });
+
   it('refuses states that are not those of the model, and a first line that does not fit the rest', async () => {
     const { exploration: x } = await run(WIDE, { depthMax: 3, checkpoint: { path, everyMs } });
     const good = readFileSync(path);
     const end = good.indexOf(10);
     const bad = join(temp, 'forged');
     const forge = async (header: object, rest: Buffer, what: RegExp): Promise<void> => {
-      const sum = createHash('sha256').update(rest).digest('hex');
+      const sum = createHash('sha256').update(JSON.stringify(header)).update(rest).digest('hex');
       writeFileSync(bad, Buffer.concat([Buffer.from(`${JSON.stringify({ ...header, sum })}\n`), rest]));
       await expect(run(WIDE, { depthMax: 4, resume: bad })).rejects.toThrow(what);
     };
-    const header = JSON.parse(good.subarray(0, end).toString()) as {
+    const { sum: _, ...header } = JSON.parse(good.subarray(0, end).toString()) as {
       states: number;
       layer: number;
       slots: number;
+      sum: string;
     };
     const rest = good.subarray(end + 1);
     // The last state was reached by another step, as if the model had changed since.
@@ -299,6 +332,10 @@ describe('checkpoints', () => {
     const { notWritten } = await run(WIDE, { depthMax: 2, checkpoint: { path: folder, everyMs } });
     expect(notWritten).toMatch(/folder: cannot be written/);
     expect(existsSync(`${folder}.part`)).toBe(false);
+    const taken = join(temp, 'taken');
+    mkdirSync(`${taken}.part`);
+    const ended = await run(WIDE, { depthMax: 2, checkpoint: { path: taken, everyMs } });
+    expect([ended.stopped, ended.notWritten]).toEqual(['depth', expect.stringMatching(/taken: cannot be/)]);
     const later = join(temp, 'later', 'state');
     const mended = await run(WIDE, {
       depthMax: 4,

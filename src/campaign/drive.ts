@@ -92,8 +92,10 @@ export async function drive(spec: Spec, options: DriveOptions): Promise<Driven> 
     });
   try {
     for (;;) {
-      if (x.gaveUp()) stopped = x.state === 'closed' ? 'closed' : 'states';
+      const over = x.gaveUp();
+      if (over && x.state === 'closed') stopped = 'closed';
       else if (x.depth >= depthMax) stopped = 'depth';
+      else if (over) stopped = 'states';
       else if (signal?.aborted === true) stopped = 'interrupted';
       else if (x.bytesAfterNext > memoryMax) stopped = 'memory';
       if (stopped !== undefined) break;
