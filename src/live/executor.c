@@ -63,7 +63,7 @@
 #define MAX_REFS 256
 #define MAX_STEPS 1024
 #define POOL 16
-#define FILE_TOKEN 256
+#define FILE_TOKEN 4096
 #define OUT_SIZE (1 << 18)
 #define IN_SIZE (1 << 16)
 #define WHY 120
@@ -1289,8 +1289,11 @@ static void flush(void)
 
 static void put_log(int step)
 {
+	/* As what the console of a virtual machine is looked through for: what is told here is not told twice. */
 	static const char *const ALARMING[] = {
-		"WARNING:", "BUG:", "kernel BUG at", "Oops:", "general protection", "Kernel panic"
+		"WARNING:", "BUG:", "kernel BUG at", "Oops:", "general protection", "divide error", "invalid opcode",
+		"Kernel panic", "INFO: task", "RIP: 0010:", "EXT4-fs warning", "EXT4-fs error", "refcount_t:",
+		"list_add corruption", "list_del corruption"
 	};
 	char line[1200];
 	if (S->kmsg < 0)
@@ -1433,14 +1436,17 @@ static enum end run_program(struct outcome_of *out)
 			if ((end = run_step(&S->step[done])) != GOES_ON)
 				break;
 			struct outcome_of *now = &S->now;
-			if (out != NULL)
+			if (out != NULL) {
 				out[done] = *now;
-			else if (now->outcome != DONE)
+				continue;
+			}
+			if (now->outcome != DONE)
 				put("%d %s %s\n", done, now->outcome == REFUSED ? "refused" : "unsupported", now->why);
 			else if (now->has_value)
 				put("%d done %llu\n", done, (unsigned long long)now->value);
 			else
 				put("%d done\n", done);
+			put_log(done);
 		}
 		if (!tear_down(end != GOES_ON || forks > 0) && end == GOES_ON) {
 			end = FAILED;
@@ -1454,7 +1460,8 @@ static enum end run_program(struct outcome_of *out)
 		snprintf(S->death, WHY, "%s", S->syntax);
 	if (out != NULL)
 		return end;
-	put_log(done - 1);
+	/* Of the step that was not survived, or of the end of the program: its last step. */
+	put_log(end == GOES_ON && done > 0 ? done - 1 : done);
 	if (end == GOES_ON)
 		put("end %ld ok\n", S->id);
 	else if (end == TIMEOUT)

@@ -220,6 +220,9 @@ describe('a kernel that is the model', () => {
     expect(result.incomplete).toBeGreaterThan(5);
     expect(result.agreed + result.blind).toBe(60 - result.incomplete);
     expect(kernel.programs()).toBe(60 - result.incomplete);
+    const text = fuzzText('k', 'p', result);
+    expect(text).toContain(`0 disagree, ${result.incomplete} incomplete, `);
+    expect(text).toContain(`\n  incomplete: ${result.incomplete} x forks\n`);
   });
 
   it('that shows nothing does not pass', async () => {

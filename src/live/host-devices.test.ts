@@ -218,14 +218,14 @@ mkdir "$2/gupfuzz-$$"
 while read -r word id rest; do
   [ "$word" = program ] || continue
   case "$rest" in "pages 12 "*) exec sleep 1000 ;; esac
-  sleep 0.2
+  sleep 0.4
   printf 'result %s\\n0 done 5\\nend %s ok\\n' "$id" "$id"
 done
 rmdir "$2/gupfuzz-$$"
 `,
       { mode: 0o755 },
     );
-    const kernel = await openHost({ dir, executor: fake, alarm: 1, patience: 2000 });
+    const kernel = await openHost({ dir, executor: fake, alarm: 1, patience: 4000 });
     const of = (pages: number): LiveProgram => {
       return { pages: new Array(pages).fill(ANON), files: [], steps: [read(0)] };
     };

@@ -153,6 +153,25 @@ describe('a finding', () => {
   });
 });
 
+describe('shrinking', () => {
+  it('stays with what it was about, though less shows something else', async () => {
+    // Devices see nonsense, and so do processes, but where there are two references.
+    const kernel = spoilt((p, r) => {
+      const two = p.steps.filter(({ op }) => op === 'gup').length > 1;
+      const steps = r.steps.map((s, i) => {
+        const { op } = p.steps[i]!;
+        return op === 'dma_read' || (op === 'read' && !two) ? { ...s, value: 99 } : s;
+      });
+      return { ...r, steps };
+    });
+    const { findings } = await fuzzLive({ kernel, policy: V65, seed: 2, runs: 200, repeats: 2 });
+    const device = findings.filter((f) => f.observer === 'device-load');
+    expect(device.length).toBeGreaterThan(1);
+    for (const f of device)
+      expect([f.shrunkHits, f.shrunk.steps.map(({ op }) => op)]).toEqual([2, ['gup', 'dma_read']]);
+  });
+});
+
 describe('given scenarios', () => {
   const scenario = (kinds: readonly PageKind[], text: string): Scenario => ({
     setup: { ...pagesOf(kinds, 'ext4-v5.18'), mms: 2, refs: 2, pinBias: 1024 },

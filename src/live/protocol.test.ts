@@ -72,7 +72,7 @@ describe('results', () => {
       read([
         'result 4',
         '0 done',
-        '1 done 256',
+        '1 done 4096',
         '2 refused EFAULT',
         '3 unsupported one transfer per call',
         '3 log WARNING: CPU: 0 PID: 7',
@@ -86,7 +86,7 @@ describe('results', () => {
           why: '',
           steps: [
             { outcome: 'done', why: '', value: undefined, log: [] },
-            { outcome: 'done', why: '', value: 256, log: [] },
+            { outcome: 'done', why: '', value: 4096, log: [] },
             { outcome: 'refused', why: 'EFAULT', value: undefined, log: [] },
             {
               outcome: 'unsupported',
@@ -111,6 +111,9 @@ describe('results', () => {
       'end 5 ok',
     ]);
     expect(got!.result.steps.map(({ log }) => log)).toEqual([['BUG: a'], ['BUG: b']]);
+    expect(got!.result.why).toBe('BUG: c'); // of a step without an outcome
+    const [dead] = read(['result 6', '0 log BUG: d', 'end 6 killed SIGKILL']);
+    expect(dead!.result).toEqual({ steps: [], end: 'killed', why: 'SIGKILL; BUG: d' });
   });
 
   it('of no program are none', () => {

@@ -28,8 +28,8 @@
  */
 import type { Caller, PageKind } from '../domain/kinds.ts';
 
-/** What file f holds at the start is FILE_TOKEN + f. */
-export const FILE_TOKEN = 256;
+/** What file f holds at the start is FILE_TOKEN + f: more than a program has steps. */
+export const FILE_TOKEN = 4096;
 
 /** Callers that a user program can be, without a driver (docs/live.md). */
 export type LiveCaller = Extract<
@@ -185,6 +185,8 @@ function stepWords(step: LiveStep): (string | number)[] {
 export class ResultReader {
   #id = -1;
   #steps: { outcome: LiveOutcome['outcome']; why: string; value: number | undefined; log: string[] }[] = [];
+  /** What the kernel logged in a step that has no outcome: it was the end of the program. */
+  #last: string[] = [];
 
   /** A line that is none of the protocol is ignored: a serial line carries kernel messages too. */
   push(line: string): { readonly id: number; readonly result: LiveResult } | undefined {
@@ -192,10 +194,12 @@ export class ResultReader {
     if (first === 'result') {
       this.#id = Number(second);
       this.#steps = [];
+      this.#last = [];
       return undefined;
     }
     if (first === 'end' && Number(second) === this.#id && this.#id >= 0) {
-      const result: LiveResult = { steps: this.#steps, end: third as LiveEnd, why: rest.join(' ') };
+      const why = [rest.join(' '), ...this.#last].filter((w) => w !== '').join('; ');
+      const result: LiveResult = { steps: this.#steps, end: third as LiveEnd, why };
       const id = this.#id;
       this.#id = -1;
       this.#steps = [];
@@ -205,7 +209,7 @@ export class ResultReader {
     if (this.#id < 0 || first === undefined || first === '' || !Number.isInteger(at) || at < 0)
       return undefined;
     if (second === 'log') {
-      this.#steps[at]?.log.push([third, ...rest].join(' '));
+      (this.#steps[at]?.log ?? this.#last).push([third, ...rest].join(' '));
       return undefined;
     }
     if (at !== this.#steps.length || (second !== 'done' && second !== 'refused' && second !== 'unsupported'))

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { pagesOf } from '../check/scope.ts';
 import type { PageKind } from '../domain/kinds.ts';
+import { STEPS_MAX } from '../scenario/definition.ts';
 import { parseSteps } from '../scenario/parse.ts';
 import { type Scenario, stepText } from '../scenario/scenario.ts';
 import { FULL } from './full.ts';
-import { type Capabilities, encodeProgram } from './protocol.ts';
+import { type Capabilities, encodeProgram, FILE_TOKEN } from './protocol.ts';
 import { isUnsupported, type Translated, tokenText, toLive } from './translate.ts';
 
 const of = (kinds: readonly PageKind[], text: string, filesystem = 'ext4-v5.18'): Scenario => ({
@@ -99,6 +100,29 @@ describe('toLive', () => {
     ]);
     expect(t.from).toEqual([0, 2, 4, 5]);
     expect(tokenText(t.scenario, 5)).toBe('h2@5');
+  });
+
+  it('names contents: zero, what a file has at the start, and what a step stored', () => {
+    const { scenario } = live(of(['shared-file', 'shmem'], 'P: write F\n P: read S'));
+    const [f, g] = scenario.setup.files.map(({ name }) => `${name}@0`);
+    expect(f).not.toBe(g);
+    expect([0, FILE_TOKEN, FILE_TOKEN + 1, 1].map((token) => tokenText(scenario, token))).toEqual([
+      '0',
+      f,
+      g,
+      'P@1',
+    ]);
+    for (const token of [3, FILE_TOKEN - 1, FILE_TOKEN + 2])
+      expect(tokenText(scenario, token)).toBe(`no token of this program (${token})`);
+  });
+
+  it('tells the contents of the longest program from those of its files', () => {
+    const writes = Array.from({ length: STEPS_MAX }, () => 'P: write F').join('\n');
+    const t = live(of(['shared-file'], writes));
+    const last = t.program.steps.at(-1)!;
+    expect(last).toMatchObject({ op: 'write', token: STEPS_MAX });
+    // Ends of process_vm calls are put in: up to one for each step.
+    expect(2 * STEPS_MAX).toBeLessThan(FILE_TOKEN);
   });
 
   it('ends a process_vm call with its transfer', () => {
