@@ -1,7 +1,7 @@
 /** `live`: what a real kernel does, and which policy says so. */
 import { availableParallelism } from 'node:os';
 import { FindingStore } from '../campaign/store.ts';
-import { runScenario } from '../executor/run.ts';
+import { findingFile } from '../live/finding.ts';
 import { fuzzLive, type LiveFinding } from '../live/fuzz.ts';
 import { openHost } from '../live/host.ts';
 import type { Kernel } from '../live/protocol.ts';
@@ -19,7 +19,6 @@ import {
 } from '../live/report.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { shellWord } from '../report/shell.ts';
-import { formatCounterexample, newCounterexample } from '../scenario/file.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT, inputError, UserError, worst } from './exit.ts';
 import { exitOf, loadFiles, reportProblems } from './files.ts';
@@ -29,25 +28,28 @@ import { progressLine } from './progress-line.ts';
 import { onStop } from './stop.ts';
 
 export async function runLive(options: LiveOptions): Promise<number> {
+  // What is wrong with files and policies is said before a kernel boots.
+  const job = await jobOf(options);
+  if (typeof job === 'number') return job;
   const kernels = await openKernels(options);
   try {
-    switch (options.what) {
-      case 'probe':
-        for (const kernel of kernels) print(capabilitiesText(kernel.name, kernel.capabilities));
-        return EXIT.ok;
-      case 'fuzz':
-        return await fuzz(kernels, options);
-      case 'run':
-        return await files(kernels, options);
-      case 'vm':
-        if (options.paths.length > 0) return await files(kernels, options);
-        if (options.runs !== undefined) return await fuzz(kernels, options);
-        for (const kernel of kernels) print(capabilitiesText(kernel.name, kernel.capabilities));
-        return EXIT.ok;
-    }
+    return await job(kernels);
   } finally {
     await Promise.all(kernels.map((k) => k.close()));
   }
+}
+
+/** What to do with the kernels; an exit code where there is nothing to do. */
+type Job = ((kernels: readonly Kernel[]) => Promise<number>) | number;
+
+async function jobOf(options: LiveOptions): Promise<Job> {
+  const { what, paths, runs } = options;
+  if (what === 'run' || (what === 'vm' && paths.length > 0)) return files(options);
+  if (what === 'fuzz' || (what === 'vm' && runs !== undefined)) return fuzz(options);
+  return async (kernels) => {
+    for (const kernel of kernels) print(capabilitiesText(kernel.name, kernel.capabilities));
+    return EXIT.ok;
+  };
 }
 
 async function openKernels(options: LiveOptions): Promise<readonly Kernel[]> {
@@ -78,7 +80,7 @@ const refusal = (options: LiveOptions): typeof harm =>
 
 // ---- Files -------------------------------------------------------------------------------------------------------
 
-async function files(kernels: readonly Kernel[], options: LiveOptions): Promise<number> {
+async function files(options: LiveOptions): Promise<Job> {
   const given = options.policies.length > 0;
   const { policies, broken } = await choosePolicies(given ? options.policies : ['all']);
   for (const { message } of broken) talk(message);
@@ -88,26 +90,29 @@ async function files(kernels: readonly Kernel[], options: LiveOptions): Promise<
     name: file,
     scenario: counterexample,
   }));
-  const stop = onStop(() => talk('stopping; what was seen so far is told (again to stop at once)'));
-  const all = await Promise.all(
-    kernels.map(async (kernel) => {
-      talk(`${kernel.name}: ${scenarios.length} scenarios, ${options.repeat} runs each`);
-      return runOnKernel(kernel, scenarios, policies, options.repeat, refusal(options), stop.signal);
-    }),
-  ).finally(stop.off);
-  for (const reports of all) {
-    if (!options.brief) for (const r of reports) print(`${reportText(r)}\n`);
-  }
-  if (all.length > 1) print(`${matrixOf(all)}\n`);
-  all.forEach((reports, i) => {
-    print(fitText(kernels[i]!.name, reports));
-  });
-  if (stop.code !== undefined) return stop.code;
-  return worst([
-    exitOf(loaded),
-    ...(broken.length > 0 ? [EXIT.badInput] : []),
-    ...all.map((reports) => codeOf(reports)),
-  ]);
+  if (scenarios.length === 0 || policies.length === 0) return EXIT.badInput;
+  return async (kernels) => {
+    const stop = onStop(() => talk('stopping; what was seen so far is told (again to stop at once)'));
+    const all = await Promise.all(
+      kernels.map(async (kernel) => {
+        talk(`${kernel.name}: ${scenarios.length} scenarios, ${options.repeat} runs each`);
+        return runOnKernel(kernel, scenarios, policies, options.repeat, refusal(options), stop.signal);
+      }),
+    ).finally(stop.off);
+    for (const reports of all) {
+      if (!options.brief) for (const r of reports) print(`${reportText(r)}\n`);
+    }
+    if (all.length > 1) print(`${matrixOf(all)}\n`);
+    all.forEach((reports, i) => {
+      print(fitText(kernels[i]!.name, reports));
+    });
+    if (stop.code !== undefined) return stop.code;
+    return worst([
+      exitOf(loaded),
+      ...(broken.length > 0 ? [EXIT.badInput] : []),
+      ...all.map((reports) => codeOf(reports)),
+    ]);
+  };
 }
 
 /** A broken promise, or a kernel that no policy explains, is a finding. */
@@ -120,35 +125,38 @@ function codeOf(reports: readonly LiveReport[]): number {
 
 // ---- Random scenarios --------------------------------------------------------------------------------------------
 
-async function fuzz(kernels: readonly Kernel[], options: LiveOptions): Promise<number> {
+async function fuzz(options: LiveOptions): Promise<Job> {
   const names = options.policies.length > 0 ? options.policies : [LIVE_POLICY];
   const { policies, broken } = await choosePolicies(names);
   for (const { message } of broken) talk(message);
-  const line = progressLine();
-  const say = (text: string): void => {
-    line.clear();
-    talk(text);
+  if (policies.length === 0) return EXIT.badInput;
+  return async (kernels) => {
+    const line = progressLine();
+    const say = (text: string): void => {
+      line.clear();
+      talk(text);
+    };
+    const stop = onStop(() => say('stopping; what was found so far is kept (again to stop at once)'));
+    const codes: number[] = broken.length > 0 ? [EXIT.badInput] : [];
+    try {
+      // Kernels at the same time, said in their order.
+      const running = kernels.map((kernel, i) => {
+        const onProgress = (text: string): void => line.update(() => `${kernel.name}: ${text}`);
+        return fuzzOne(kernel, policies, options, i, { signal: stop.signal, onProgress, say });
+      });
+      await Promise.allSettled(running);
+      line.clear();
+      for (const one of running)
+        for (const { text, code } of await one) {
+          print(text);
+          codes.push(code);
+        }
+    } finally {
+      line.clear();
+      stop.off();
+    }
+    return stop.code ?? worst(codes);
   };
-  const stop = onStop(() => say('stopping; what was found so far is kept (again to stop at once)'));
-  const codes: number[] = broken.length > 0 ? [EXIT.badInput] : [];
-  try {
-    // Kernels at the same time, said in their order.
-    const running = kernels.map((kernel, i) => {
-      const onProgress = (text: string): void => line.update(() => `${kernel.name}: ${text}`);
-      return fuzzOne(kernel, policies, options, i, { signal: stop.signal, onProgress, say });
-    });
-    await Promise.allSettled(running);
-    line.clear();
-    for (const one of running)
-      for (const { text, code } of await one) {
-        print(text);
-        codes.push(code);
-      }
-  } finally {
-    line.clear();
-    stop.off();
-  }
-  return stop.code ?? worst(codes);
 }
 
 interface Hearing {
@@ -218,48 +226,8 @@ function save(
   f: LiveFinding,
 ): string | undefined {
   const name = `${kernel.name}-${policy.id}-${f.class}-${f.run}`.replace(/[^A-Za-z0-9.]+/g, '-');
-  const path = store.write(`${name}.gup.json`, findingFile(kernel, policy, seed, f));
+  const path = store.write(`${name}.gup.json`, findingFile(kernel.name, policy, seed, f));
   if (path === undefined) return undefined;
   store.write(`${name}.txt`, `${findingText(kernel.name, policy.id, f)}\n`);
   return path;
-}
-
-/** A counterexample without a class: it breaks no promise of the model, but model and kernel differ. */
-function findingFile(kernel: Kernel, policy: ExpandedPolicy, seed: number, f: LiveFinding): string {
-  const { setup, steps } = f.shrunk;
-  const run = runScenario(f.shrunk, policy);
-  const sorted = (ids: readonly string[]): string[] => [...new Set(ids)].sort();
-  const [d] = f.comparison.disagreements;
-  const seen =
-    d === undefined
-      ? 'not seen again'
-      : `step ${d.step + 1}: ${policy.id} has ${d.predicted.join(' or ')}, the kernel has ${d.seen}`;
-  return formatCounterexample(
-    newCounterexample({
-      title: `${kernel.name} is not as ${policy.id}: ${f.class}`.slice(0, 120),
-      setup,
-      steps,
-      policy: null,
-      class: null,
-      seen: null,
-      expect: {
-        [policy.id]: {
-          verdict: run.verdict,
-          classes: sorted(run.violations.map((v) => v.classId)),
-          ...(run.documented.length === 0
-            ? {}
-            : { documented: sorted(run.documented.map((v) => v.classId)) }),
-        },
-      },
-      minimality: {
-        kind: 'none',
-        scope: `shrunk on ${kernel.name}`,
-        depth: 0,
-      },
-      provenance: { tool: 'gupfuzz live', seed, run: f.run, found: 'campaign' },
-      references: [],
-      explanation:
-        `${seen}; ${f.repeats === 0 ? 'seen once' : `${f.shrunkHits} of ${f.repeats} runs`}.`.slice(0, 1200),
-    }),
-  );
 }

@@ -4,8 +4,10 @@ import { pagesOf } from '../check/scope.ts';
 import type { PageKind } from '../domain/kinds.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
+import { parseCounterexample } from '../scenario/file.ts';
 import { parseSteps } from '../scenario/parse.ts';
 import { type Scenario, stepText } from '../scenario/scenario.ts';
+import { findingFile } from './finding.ts';
 import { fuzzLive, type LiveFinding } from './fuzz.ts';
 import { modelKernel } from './model-kernel.ts';
 import type { Kernel, LiveEnd, LiveProgram, LiveResult } from './protocol.ts';
@@ -150,6 +152,24 @@ describe('a finding', () => {
     expect(result.findings[0]!.repeats).toBe(10);
     expect(result.findings[0]!.shrunkHits).toBe(10);
     expect(result.findings.slice(1).every((f) => f.repeats === 0)).toBe(true);
+  });
+});
+
+describe('the file of a finding', () => {
+  it.each([
+    ['killed', 'kernel BUG\u0007 \u001b[31m\ufffd at \u{1f600} mm/x.c!'],
+    ['killed', 'x'.repeat(5000)],
+    ['timeout', ''],
+  ] as const)('can be read whatever the kernel said: %s %j', async (end, why) => {
+    const kernel = spoilt((p, r) => upToMprotect(p, r, end, why));
+    const { findings } = await fuzzLive({ kernel, policy: V65, seed: 1, runs: 60, repeats: 2 });
+    expect(findings.length).toBeGreaterThan(0);
+    for (const f of findings) {
+      const text = findingFile('vm \u009b', expandPolicy(V65), 1, f);
+      const { steps, explanation } = parseCounterexample(text, 'x');
+      expect(steps).toEqual(f.shrunk.steps);
+      expect(explanation).toContain(`v6.5-longterm-ban has goes on, the kernel has ${end}`);
+    }
   });
 });
 
