@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { type Result, refusal, run as runCommand } from '../testing/cli.ts';
+import { interrupted, type Result, refusal, run as runCommand } from '../testing/cli.ts';
+import { freshFolder } from '../testing/folder.ts';
 import { EXIT } from './exit.ts';
 import { mutate } from './mutate.ts';
 
+const folder = freshFolder();
 const run = (args: Readonly<Record<string, unknown>>): Promise<Result> => runCommand(mutate, args);
 
 describe('gupfuzz mutate', () => {
@@ -20,6 +22,19 @@ describe('gupfuzz mutate', () => {
     );
     expect(mutants.map((m: { mutation: string }) => m.mutation)).toEqual(['drop', 'negate', 'answer']);
     expect((await run({ name: 'canary', table: 'zeroPagePin', format: 'md' })).out).toMatch(/^## canary\n/);
+  });
+
+  it('tells at Ctrl-C what it judged by then', async () => {
+    const { code, out, err } = await interrupted(
+      ['mutate', 'longterm-ban', '--format', 'json'],
+      { cwd: folder.path },
+      /\d+ of 142 mutants judged/,
+    );
+    expect(code).toBe(EXIT.interrupted);
+    const { mutants } = JSON.parse(out) as { mutants: unknown[] };
+    expect(mutants.length).toBeGreaterThan(0);
+    expect(mutants.length).toBeLessThan(142);
+    expect(err).toContain(`gupfuzz: ${mutants.length} of 142 mutants were judged\n`);
   });
 
   it('refuses in one line what makes no sense', async () => {

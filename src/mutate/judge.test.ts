@@ -7,7 +7,7 @@ import { policyByName } from '../policies/index.ts';
 import { COMPARER } from './comparer.ts';
 import { type Comparison, Judge, type Judged, type JudgeOptions } from './judge.ts';
 import { mutantsOf, mutationId } from './mutants.ts';
-import { mutate, stepsText, summaryOf, summaryText } from './run.ts';
+import { type Explained, mutate, mutating, stepsText, summaryOf, summaryText } from './run.ts';
 import type { MutationScope } from './scopes.ts';
 
 const SMALL: MutationScope = {
@@ -223,14 +223,14 @@ describe('a run', () => {
     );
   });
 
-  it('tells how far it is', () => {
-    const seen: string[] = [];
-    mutate(expanded, {
-      table: 'zeroPagePin',
-      ladder: ladderOf(SMALL),
-      onProgress: (done, total) => seen.push(`${done}/${total}`),
-    });
-    expect(seen).toEqual(['0/1']);
+  it('judges when it is asked, so that it can be stopped', () => {
+    const { total, mutants, ...rest } = mutating(expanded, { ladder: ladderOf(SMALL), table: 'forkPte' });
+    const whole = mutate(expanded, { ladder: ladderOf(SMALL), table: 'forkPte' });
+    expect(total).toBe(whole.mutants.length);
+    expect(rest).toEqual({ policy: whole.policy, module: whole.module, ladder: whole.ladder });
+    const first: Explained[] = [];
+    for (const mutant of mutants) if (first.push(mutant) === 2) break;
+    expect(first).toEqual(whole.mutants.slice(0, 2));
   });
 
   it('has no reason for a user policy whose rule has the name of a built-in one', () => {

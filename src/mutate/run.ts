@@ -22,28 +22,40 @@ export interface MutationResult {
   readonly ladder: { readonly [D in DecisionName]: readonly MutationScope[] };
 }
 
-export interface MutateOptions extends MutantFilter, JudgeOptions {
-  /** Called before each mutant is judged, with how many are done. */
-  readonly onProgress?: (done: number, total: number) => void;
+export interface MutateOptions extends MutantFilter, JudgeOptions {}
+
+/** Mutants still to be judged, one whenever the next one is asked for. */
+export interface Mutating extends Omit<MutationResult, 'mutants'> {
+  readonly total: number;
+  readonly mutants: Iterable<Explained>;
 }
 
 /**
  * Survivors are compared by COMPARER unless `compare` says otherwise. Throws RangeError if the policy was expanded
  * without conditions. The same input gives the same result.
  */
-export function mutate(policy: ExpandedPolicy, options: MutateOptions = {}): MutationResult {
+export function mutating(policy: ExpandedPolicy, options: MutateOptions = {}): Mutating {
   const judge = new Judge(policy, { compare: COMPARER, ...options });
   const mutants = mutantsOf(policy, options);
+  function* judged(): Generator<Explained> {
+    for (const mutant of mutants) {
+      const one = judge.judge(mutant);
+      yield { ...one, reason: reasonFor(policy, one) };
+    }
+  }
   return {
     policy: policy.id,
     module: policy.module,
     ladder: judge.ladder,
-    mutants: mutants.map((mutant, i) => {
-      options.onProgress?.(i, mutants.length);
-      const judged = judge.judge(mutant);
-      return { ...judged, reason: reasonFor(policy, judged) };
-    }),
+    total: mutants.length,
+    mutants: judged(),
   };
+}
+
+/** As mutating, to the end. */
+export function mutate(policy: ExpandedPolicy, options: MutateOptions = {}): MutationResult {
+  const { total: _, mutants, ...rest } = mutating(policy, options);
+  return { ...rest, mutants: [...mutants] };
 }
 
 /** Does it break nothing that the policy keeps? A table that is the same has nothing to survive. */
