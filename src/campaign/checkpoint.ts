@@ -4,8 +4,8 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { modelOf, type Spec } from '../check/model.ts';
 import type { Exploration, FoundNote, SearchState } from '../check/search.ts';
+import { modelOf, type Spec } from '../check/spec.ts';
 
 /** To be raised when the key, the columns or this format change. */
 const VERSION = 2;

@@ -12,9 +12,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { PolicyModel, type Spec } from '../check/model.ts';
+import { PairSearch, toldIn } from '../check/distinguish.ts';
+import { PolicyModel, type PolicySpec } from '../check/model.ts';
+import type { PairSpec } from '../check/pair.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from '../check/scope.ts';
 import { Exploration } from '../check/search.ts';
+import type { Spec } from '../check/spec.ts';
 import { StateTable } from '../check/table.ts';
 import type { PageKind } from '../domain/kinds.ts';
 import { expandPolicy } from '../machine/tables.ts';
@@ -33,7 +36,7 @@ const { Threads } = (await import(compiled('parallel'))) as { readonly Threads: 
 const temp = mkdtempSync(join(tmpdir(), 'gupfuzz-test-'));
 afterAll(() => rmSync(temp, { recursive: true, force: true }));
 
-const spec = (policy: string, kinds: readonly PageKind[], mms: number, refs: number): Spec => {
+const spec = (policy: string, kinds: readonly PageKind[], mms: number, refs: number): PolicySpec => {
   const setup = { ...pagesOf(kinds, 'ext4-v5.18'), mms, refs, pinBias: 1024 };
   return {
     setup,
@@ -42,6 +45,10 @@ const spec = (policy: string, kinds: readonly PageKind[], mms: number, refs: num
     symmetry: 'all',
     grain: 'class',
   };
+};
+const pairOf = (a: string, b: string): PairSpec => {
+  const { setup, alphabet } = spec(a, ['private-file'], 2, 1);
+  return { setup, alphabet, a: expandPolicy(policyByName(a)), b: expandPolicy(policyByName(b)) };
 };
 const OPTIONS: DriveOptions = {
   depthMax: Number.POSITIVE_INFINITY,
@@ -84,6 +91,21 @@ describe('threads', () => {
     expect(whole(await run(WIDE, { statesMax: 5_000, threads: 2 }))).toEqual(whole(one));
   });
 
+  it('compare two policies as well, with the same result for any number of them', async () => {
+    const pair = pairOf('v6.2-anon-exclusive', 'v6.5-longterm-ban');
+    const one = await run(pair, { depthMax: 5 });
+    expect(one.exploration.states).toBeGreaterThan(2000);
+    expect(toldIn(one.exploration).length).toBeGreaterThan(1);
+    for (const threads of [2, 3]) {
+      const many = await run(pair, { depthMax: 5, threads });
+      expect(whole(many)).toEqual(whole(one));
+      expect(toldIn(many.exploration)).toEqual(toldIn(one.exploration));
+    }
+    const search = new PairSearch(pair, 1e9);
+    search.runTo(5);
+    expect(search.told).toEqual(toldIn(one.exploration));
+  });
+
   // Steps that a thread could not take must not look like steps that lead to nothing new.
   it.each<readonly [string, object]>([
     ['at its start', { setup: {} }],
@@ -122,6 +144,19 @@ describe('limits', () => {
     expect([stopped, exploration.depth, exploration.states]).toEqual(['depth', 4, x.states]);
     const less = await run(WIDE, { depthMax: 5, statesMax: x.states });
     expect([less.stopped, less.exploration.depth]).toEqual(['states', 4]);
+  });
+  it('stops after a layer in which it found enough, and not in the midst of one', async () => {
+    const asked: number[] = [];
+    const { stopped, exploration } = await run(WIDE, {
+      enough: (x) => {
+        asked.push(x.depth);
+        return x.found.size > 0;
+      },
+    });
+    expect([stopped, exploration.at]).toEqual(['enough', 0]);
+    expect(asked).toEqual([1, 2, 3].slice(0, exploration.depth));
+    const lengths = [...exploration.found.values()].map(({ length }) => length);
+    expect(Math.min(...lengths)).toBe(exploration.depth);
   });
   it('stays below its memory', async () => {
     const memoryMax = 64e6;
@@ -233,6 +268,14 @@ describe('checkpoints', () => {
     await refuses(flipped, /checksum/);
     const gone = await run(WIDE, { resume: join(temp, 'none') }).catch((e: Error) => e.message);
     expect(gone).toMatch(/none: cannot be read/);
+  });
+
+  it('is of one pair of policies alone, and goes on with it', async () => {
+    const [ab, ba] = [pairOf('pae', 'longterm-ban'), pairOf('longterm-ban', 'pae')];
+    const direct = await run(ab, { depthMax: 4 });
+    await run(ab, { depthMax: 3, checkpoint: { path, everyMs } });
+    expect(whole(await run(ab, { depthMax: 4, resume: path }))).toEqual(whole(direct));
+    await expect(run(ba, { depthMax: 4, resume: path })).rejects.toThrow(/of another search/);
   });
 
   it('is of one search alone: not of another grain, symmetry or alphabet, nor of rules that were edited', async () => {

@@ -4,8 +4,8 @@
  * clock says when to report, to save and to let the event loop have its turn, and nothing else.
  */
 
-import { modelOf, type Spec } from '../check/model.ts';
 import { Exploration, type Stopped } from '../check/search.ts';
+import { modelOf, type Spec } from '../check/spec.ts';
 import { CheckpointError, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { Threads } from './parallel.ts';
 
@@ -18,6 +18,8 @@ export interface DriveOptions {
   readonly threads: number;
   /** States of a layer from which on threads are worth their start. */
   readonly threadsFrom?: number;
+  /** Asked after each layer: is what was found by now all that was wanted? */
+  readonly enough?: (exploration: Exploration) => boolean;
   /** Stops at the next batch. */
   readonly signal?: AbortSignal;
   /** A few times a second, and at the end of each layer. */
@@ -71,6 +73,7 @@ export async function drive(spec: Spec, options: DriveOptions): Promise<Driven> 
   let told = turned;
   let written = turned;
   let depth = x.depth;
+  let asked = x.depth;
   let notWritten = '';
   const save = (path: string): void => {
     try {
@@ -95,10 +98,12 @@ export async function drive(spec: Spec, options: DriveOptions): Promise<Driven> 
       const over = x.gaveUp();
       if (over && x.state === 'closed') stopped = 'closed';
       else if (x.depth >= depthMax) stopped = 'depth';
+      else if (x.depth > asked && options.enough?.(x) === true) stopped = 'enough';
       else if (over) stopped = 'states';
       else if (signal?.aborted === true) stopped = 'interrupted';
       else if (x.bytesAfterNext > memoryMax) stopped = 'memory';
       if (stopped !== undefined) break;
+      asked = x.depth;
       if (pool === undefined && threads > 1 && x.layer.count >= (options.threadsFrom ?? THREADS_FROM))
         pool = new Threads(x, spec, threads);
       if (pool !== undefined) await pool.advance();

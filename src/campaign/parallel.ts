@@ -8,8 +8,8 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { Candidates, Note } from '../check/expand.ts';
 import { Candidates as CandidateMemory } from '../check/expand.ts';
-import type { Spec } from '../check/model.ts';
 import type { Exploration } from '../check/search.ts';
+import type { Spec } from '../check/spec.ts';
 import type { TableMemory } from '../check/table.ts';
 
 /** States per item. */

@@ -1,7 +1,7 @@
 /** One thread of a parallel search (parallel.ts): waits for a phase, does its share, says that it is done. */
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { CANDIDATE, Expander } from '../check/expand.ts';
-import { modelOf } from '../check/model.ts';
+import { modelOf } from '../check/spec.ts';
 import { StateTable } from '../check/table.ts';
 import {
   C_DONE,

@@ -43,16 +43,7 @@ export class PairSearch {
 
   /** All that was told apart so far, observers first, shortest first. */
   get told(): Told[] {
-    const { found } = this.exploration;
-    return [...found.values()]
-      .map(
-        (note): Told => ({
-          difference: differenceOf(note.finding),
-          length: note.length,
-          steps: this.exploration.stepsOf(note),
-        }),
-      )
-      .sort((x, y) => rank(x) - rank(y) || x.length - y.length);
+    return toldIn(this.exploration);
   }
   /** All programs of up to this many steps are covered. */
   get depth(): number {
@@ -78,6 +69,18 @@ export class PairSearch {
     }
   }
 }
+
+/** All that an exploration of a PairModel told apart so far, observers first, shortest first. */
+export const toldIn = (exploration: Exploration): Told[] =>
+  [...exploration.found.values()]
+    .map(
+      (note): Told => ({
+        difference: differenceOf(note.finding),
+        length: note.length,
+        steps: exploration.stepsOf(note),
+      }),
+    )
+    .sort((x, y) => rank(x) - rank(y) || x.length - y.length);
 
 const rank = ({ difference }: Told): number => (difference.kind === 'observable' ? 0 : 1);
 

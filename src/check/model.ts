@@ -74,10 +74,6 @@ export function stepsMaxOf(setup: Setup, alphabet: Alphabet): number {
 /** Most findings of one step that are kept; a step has a handful of observers. */
 const FINDINGS_MAX = 256;
 
-/** Whatever a thread can build a model from. */
-export type Spec = PolicySpec;
-export const modelOf = (spec: Spec): Model => new PolicyModel(spec);
-
 export class PolicyModel implements Model {
   readonly size: number;
   readonly stepsMax: number;

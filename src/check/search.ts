@@ -42,7 +42,7 @@ export interface Found {
 export type SearchState = 'open' | 'closed' | 'states';
 
 /** Why a search ended: all states visited, depth reached, or stopped early by a limit or by the user. */
-export type Stopped = 'closed' | 'depth' | 'states' | 'memory' | 'interrupted';
+export type Stopped = 'closed' | 'depth' | 'enough' | 'states' | 'memory' | 'interrupted';
 
 /**
  * Candidates of one batch, at most. The states of a batch are fewer by the steps that one state may have. Any number

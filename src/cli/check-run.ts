@@ -1,6 +1,6 @@
 /** `check`: an exhaustive search with its pilot, progress, verdicts, files and exit code. */
 import { type Stats, statSync } from 'node:fs';
-import { availableParallelism, freemem } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { PROPERTIES } from '../../properties/index.ts';
 import { CheckpointError } from '../campaign/checkpoint.ts';
@@ -24,11 +24,10 @@ import { choosePolicies } from './choose.ts';
 import { EXIT, inputError, usageError, worst } from './exit.ts';
 import { EXTENSION } from './files.ts';
 import { paint, print, printJson, talk, width } from './io.ts';
+import { memoryForStates } from './memory.ts';
 import { type Scope, scopeOf } from './scope-options.ts';
 import { onStop } from './stop.ts';
 
-/** Share of free memory that the search may have: arrays that grow and the threads need some more for a while. */
-const MEMORY_SHARE = 0.6;
 const CHECKPOINT_MS = 5 * 60_000;
 /** States are numbered in 32 bits. */
 const STATES_MAX = 2 ** 30;
@@ -134,7 +133,7 @@ async function search(
 ): Promise<Searched> {
   const { depth, checkpoint, resume } = options;
   const statesMax = options.states ?? STATES_MAX;
-  const memoryMax = options.memory ?? Math.floor(freeBytes() * MEMORY_SHARE);
+  const memoryMax = options.memory ?? memoryForStates();
   let started = performance.now();
   const first = await pilot(spec, depth, undefined, signal);
   const x = first.exploration;
@@ -176,13 +175,6 @@ async function search(
 
 const rateSince = (started: number, states: number): number =>
   (1000 * states) / Math.max(1, performance.now() - started);
-
-/** Bytes that nothing else uses now, in this control group if it has a limit. */
-function freeBytes(): number {
-  const { availableMemory } = process as { readonly availableMemory?: () => number };
-  const available = availableMemory?.call(process) ?? 0;
-  return available > 0 ? Math.min(available, freemem()) : freemem();
-}
 
 /** Throws UserError if even the low estimate does not fit. */
 function refuseHopeless(

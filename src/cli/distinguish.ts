@@ -9,6 +9,7 @@ export const DISTINGUISH_SCOPE = 'pin';
 export const DISTINGUISH_STATES = 1_000_000;
 const DEPTH_MAX = 200;
 const STATES_MAX = 2 ** 30;
+const THREADS_MAX = 64;
 
 export interface DistinguishOptions {
   readonly a: string;
@@ -18,6 +19,7 @@ export interface DistinguishOptions {
   /** undefined: until they are told apart. */
   readonly depth: number | undefined;
   readonly states: number;
+  readonly threads: number | undefined;
   /** Folder for one counterexample file per difference. */
   readonly out: string | undefined;
   readonly format: (typeof DISTINGUISH_FORMATS)[number];
@@ -50,6 +52,12 @@ export const distinguish: Command = defineCommand<DistinguishOptions>({
         requiresArg: true,
         describe: 'pairs of states before it gives up',
         defaultDescription: '1M',
+      })
+      .option('threads', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'the result does not depend on it',
+        defaultDescription: 'one per core',
       })
       .option('out', {
         alias: 'o',
@@ -88,6 +96,7 @@ export const distinguish: Command = defineCommand<DistinguishOptions>({
       by: args.oneOf('by', DISTINGUISH_BY) ?? 'observable',
       depth: args.whole('depth', 1, DEPTH_MAX),
       states: args.whole('states', 1, STATES_MAX) ?? DISTINGUISH_STATES,
+      threads: args.whole('threads', 1, THREADS_MAX),
       out: args.text('out'),
       format: args.oneOf('format', DISTINGUISH_FORMATS) ?? 'text',
     };

@@ -289,6 +289,7 @@ export function extentText(r: CheckReport): string {
 }
 
 const STOPPED: { readonly [S in Exclude<Stopped, 'closed' | 'depth'>]: string } = {
+  enough: 'what was asked for was found',
   states: 'the limit of states was reached',
   memory: 'the limit of memory was reached',
   interrupted: 'interrupted',
