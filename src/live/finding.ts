@@ -6,7 +6,7 @@ import { plain } from '../scenario/file-error.ts';
 import type { LiveFinding } from './fuzz.ts';
 
 /** What a kernel says is in it; a file takes neither controls nor texts of any length. */
-const fit = (text: string, max: number): string => [...plain(text)].slice(0, max).join('');
+const allowed = (text: string, max: number): string => [...plain(text)].slice(0, max).join('');
 
 /** A counterexample without a class: it breaks no promise of the model, but model and kernel differ. */
 export function findingFile(kernel: string, policy: ExpandedPolicy, seed: number, f: LiveFinding): string {
@@ -20,7 +20,7 @@ export function findingFile(kernel: string, policy: ExpandedPolicy, seed: number
       : `step ${d.step + 1}: ${policy.id} has ${d.predicted.join(' or ')}, the kernel has ${d.seen}`;
   return formatCounterexample(
     newCounterexample({
-      title: fit(`${kernel} is not as ${policy.id}: ${f.class}`, 120),
+      title: allowed(`${kernel} is not as ${policy.id}: ${f.class}`, 120),
       setup,
       steps,
       policy: null,
@@ -37,12 +37,12 @@ export function findingFile(kernel: string, policy: ExpandedPolicy, seed: number
       },
       minimality: {
         kind: 'none',
-        scope: fit(`${f.repeats === 0 ? 'seen' : 'shrunk'} on ${kernel}`, 200),
+        scope: allowed(`${f.repeats === 0 ? 'seen' : 'shrunk'} on ${kernel}`, 200),
         depth: 0,
       },
       provenance: { tool: 'gupfuzz live', seed, run: f.run, found: 'campaign' },
       references: [],
-      explanation: fit(
+      explanation: allowed(
         `${seen}; ${f.repeats === 0 ? 'seen once' : `${f.shrunkHits} of ${f.repeats} runs`}.`,
         1200,
       ),

@@ -164,7 +164,99 @@ describe('survivors', () => {
   });
 });
 
+describe('a search that gives up', () => {
+  const poor = ladderOf({ ...SMALL, statesMax: 200 });
+  const NEVER = 'unshareFault/exclusive: dropped';
+  /** How far the policy itself came. */
+  const ofPolicy = judged(longtermBan, NEVER, { ladder: poor }).covered[0]!.depth;
+
+  it('of the policy: nothing is said of what is deeper, not even that a question never comes up', () => {
+    expect(ofPolicy).toBeGreaterThan(0);
+    expect(ofPolicy).toBeLessThan(5);
+    expect(judged(longtermBan, NEVER, { ladder: poor }).covered).toEqual([
+      { scope: 'small', depth: ofPolicy, how: 'never asked' },
+    ]);
+  });
+
+  it('of the policy: a mutant that has fewer states is not searched any deeper', () => {
+    const refuses = 'gupKind/otherwise: answer EFAULT';
+    const deep = judged(longtermBan, refuses, { ladder: ladderOf({ ...SMALL, statesMax: 60 }) });
+    expect(deep.covered).toEqual([{ scope: 'small', depth: expect.any(Number), how: 'states' }]);
+    expect(deep.covered[0]!.depth).toBe(
+      judged(longtermBan, NEVER, { ladder: ladderOf({ ...SMALL, statesMax: 60 }) }).covered[0]!.depth,
+    );
+  });
+
+  it('is compared within the steps that it covered, and says how far that came', () => {
+    const expanded = withConditions(expandPolicy(longtermBan), longtermBan);
+    const asked: number[] = [];
+    const judge = new Judge(expanded, {
+      ladder: poor,
+      compare: () => (_, depth) => {
+        asked.push(depth);
+        return { differs: 'none', worse: [], what: '', depth: depth - 1 };
+      },
+    });
+    for (const mutant of mutantsOf(expanded, { table: 'gupSlow' })) {
+      asked.length = 0;
+      const { verdict, covered } = judge.judge(mutant);
+      if (verdict !== 'equivalent' || asked.length === 0) continue;
+      const { depth, how, compared } = covered[0]!;
+      expect([how, asked, compared], mutationId(mutant.mutation)).toEqual(['states', [depth], depth - 1]);
+      expect(depth).toBeLessThanOrEqual(ofPolicy);
+    }
+  });
+
+  it('a scope of which every state was visited is covered to any depth', () => {
+    const tiny = { ...SMALL, setup: { ...SMALL.setup, mms: 1, refs: 0 }, depth: 40 };
+    const { covered } = judged(longtermBan, NEVER, { ladder: ladderOf(tiny) });
+    expect(covered).toEqual([{ scope: 'small', depth: 40, how: 'never asked' }]);
+  });
+});
+
+describe('scopes and mutants one after the other', () => {
+  it('what is said of a mutant does not depend on those judged before, of other decision points too', () => {
+    const mapcount = policyByName('mapcount');
+    const expanded = withConditions(expandPolicy(mapcount), mapcount);
+    const ladder = ladderOf({ ...SMALL, depth: 3 }, { ...FILE, depth: 2 });
+    const one = new Judge(expanded, { ladder });
+    for (const mutant of mutantsOf(expanded).filter(
+      (m) => m.mutation.rule === 'otherwise' || m.mutation.table === 'wpFault',
+    ))
+      expect(one.judge(mutant), mutationId(mutant.mutation)).toEqual(
+        new Judge(expanded, { ladder }).judge(mutant),
+      );
+  });
+
+  it('two scopes of the same pages that differ in depth, in states or in gups are searched each', () => {
+    const id = 'gupSlow/R/O pin of an anon page, not exclusive: dropped';
+    const shallow = { ...SMALL, name: 'shallow', depth: 1 };
+    const poor = { ...SMALL, name: 'poor', statesMax: 20 };
+    const gets = { ...SMALL, name: 'gets', gups: PLAIN_GUPS.slice(0, 1), depth: 5 };
+    for (const first of [shallow, poor, gets]) {
+      const { verdict, scope, covered } = judged(longtermBan, id, { ladder: ladderOf(first, SMALL) });
+      expect([verdict, scope, covered[0]!.how], first.name).toEqual(['killed', 'small', 'never asked']);
+    }
+  });
+});
+
 describe('what compares', () => {
+  it('notes how far it came at the scope that it was asked for, and keeps the first difference', () => {
+    const none: Comparison = { differs: 'none', worse: [], what: '', depth: 4 };
+    const found = judged(longtermBan, 'wpFault/only reference: dropped', {
+      ladder: ladderOf(FILE, SMALL, { ...SMALL, name: 'again' }, { ...SMALL, name: 'last' }),
+      compare: () => (scope) =>
+        scope.name === 'last' ? none : { ...none, differs: 'observable', what: `seen in ${scope.name}` },
+    });
+    expect([found.verdict, found.scope, found.detail]).toEqual(['differs', 'small', 'seen in small']);
+    expect(found.covered.map((c) => [c.scope, c.compared])).toEqual([
+      ['file', undefined],
+      ['small', 4],
+      ['again', 4],
+      ['last', 4],
+    ]);
+  });
+
   it('goes on to the next scope until one costs more', () => {
     const none: Comparison = { differs: 'none', worse: [], what: '', depth: 5 };
     const said: Record<string, Comparison> = {

@@ -109,7 +109,9 @@ export const REASONS: readonly Reason[] = [
     table: 'gupSlow',
     rule: 'writable_file_mapping_allowed()',
     kind: 'swap',
-    reason: 'the write fault comes first and the refusal after it: a fault for nothing',
+    reason:
+      'the write fault comes first and the refusal after it: a fault for nothing, which also tells the filesystem ' +
+      'of a store that never comes',
   },
   {
     table: 'gupSlow',
@@ -144,6 +146,13 @@ export const REASONS: readonly Reason[] = [
     reason:
       'reading through GUP then allocates the page, or tells the filesystem of a store that never comes: a price ' +
       '(B12), no broken promise',
+  },
+  {
+    table: 'gupSlow',
+    rule: 'FOLL_WRITE on a R/O pte',
+    policies: ['canary'],
+    kind: 'swap',
+    reason: 'the unshare fault copies where its write faults do not: it breaks less',
   },
   {
     table: 'gupSlow',
@@ -240,6 +249,13 @@ export const REASONS: readonly Reason[] = [
       'steps; with the rule of v6.4 for reclaim the same mutant is killed',
   },
 
+  {
+    table: 'stripBuffers',
+    policies: ['canary'],
+    kind: 'negate',
+    reason:
+      'negated, the rule keeps the buffers where nobody holds the page, so it is not reclaimed: as `otherwise: keep`',
+  },
   {
     table: 'stripBuffers',
     policies: ['canary'],

@@ -110,6 +110,35 @@ S2: second scope
     expect(mutantsText(result, { width: 60 }).replace(/\s+/g, '')).toContain('PIN-R-LT/device->cpu');
   });
 
+  it('how far a survivor was compared, where that is less; what was covered otherwise is another row', () => {
+    const covered = (compared: number) => [{ ...survivor.covered[0], compared }];
+    const of = (kind: 'drop' | 'negate', compared: number): Explained =>
+      mutant('exclusive', kind, '', { verdict: 'cost', covered: covered(compared), reason: 'why' });
+    const said = mutantsMarkdown({ ...RESULT, mutants: [of('drop', 2), of('negate', 6)] });
+    expect(said).toContain(
+      '| dropped | cost | not killed up to 6 steps in S1 (compared up to 2). explained: why |',
+    );
+    expect(said).toContain('| negated | cost | not killed up to 6 steps in S1. explained: why |');
+  });
+
+  it('rows of a rule stay together, and decision points have the order in which the machine has them', () => {
+    const at = (table: 'wpFault' | 'forkPte', one: Explained): Explained => ({
+      ...one,
+      mutation: { ...one.mutation, table },
+    });
+    const mutants = [
+      at('forkPte', mutant('pinned', 'drop', '', killed)),
+      at('wpFault', mutant('exclusive', 'drop', '', killed)),
+      at('wpFault', mutant('otherwise', 'answer', 'reuse', killed)),
+      at('wpFault', mutant('exclusive', 'negate', '', survivor)),
+    ];
+    const lines = mutantsMarkdown({ ...RESULT, mutants }).split('\n');
+    const starts = lines
+      .filter((l) => /^(### |\| (?!rule|---))/.test(l))
+      .map((l) => l.split(' ')[l[0] === '#' ? 2 : 1]);
+    expect(starts).toEqual(['wpFault', 'exclusive', 'exclusive', 'otherwise', 'forkPte', 'pinned']);
+  });
+
   it('of an equivalent mutant that is never asked, up to where', () => {
     const covered = [{ scope: 'first scope', depth: 7, how: 'never asked' }] as const;
     const equivalent = mutant('exclusive', 'drop', '', { verdict: 'equivalent', detail: 'never', covered });

@@ -5,7 +5,8 @@ import type { PageKind } from '../domain/kinds.ts';
 import type { Setup } from '../domain/setup.ts';
 import { runScenario } from '../executor/run.ts';
 import { INVALID, World } from '../executor/simulated.ts';
-import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
+import { type ExpandedPolicy, expandPolicy, withConditions } from '../machine/tables.ts';
+import { mutantsOf, mutationId } from '../mutate/mutants.ts';
 import { policyByName } from '../policies/index.ts';
 import { parseSteps } from '../scenario/parse.ts';
 import { type Scenario, stepText } from '../scenario/scenario.ts';
@@ -127,6 +128,76 @@ describe('shrinkingForAll', () => {
     const t = { code: 1, documented: false };
     expect(() => shrinkAll([canary, mapcount], scenario, t)).toThrow('on all policies');
     expect(() => shrinkAll([], scenario, t)).toThrow('no policy');
+  });
+});
+
+/** Knows nothing of its policy alone, so that all rests on the worlds side by side. */
+class Modest extends Shrinker {
+  override *bounding(): ReturnType<Shrinker['bounding']> {
+    yield* [];
+    return { atLeast: 1, met: undefined };
+  }
+}
+
+describe('worlds side by side', () => {
+  const together = (policies: readonly ExpandedPolicy[], s: Scenario, t: Target): Shrunk =>
+    drain(
+      shrinkingForAll(
+        policies.map((p) => new Modest(p, 50_000)),
+        s,
+        t,
+      ),
+    );
+  const mutant = (policy: string, id: string): ExpandedPolicy => {
+    const p = policyByName(policy);
+    return mutantsOf(withConditions(expandPolicy(p), p)).find((m) => mutationId(m.mutation) === id)!.policy!;
+  };
+  const file = (filesystem: string, steps: string): Scenario => ({
+    setup: { ...pagesOf(['shared-file'], filesystem), mms: 1, refs: 1, pinBias: 1024 },
+    steps: parseSteps(steps),
+  });
+
+  it('find what is shorter than the passes can make it, and that both show it', () => {
+    const [a, b] = ['v5.8-cow-break', 'v6.2-anon-exclusive'].map(policyOf) as [
+      ExpandedPolicy,
+      ExpandedPolicy,
+    ];
+    const scenario = file(
+      'ext4-v5.18',
+      `h1 = P: gup F o_direct_read W
+       kernel: wb_start f NONE
+       P: read F
+       P: munmap F
+       kernel: wb_end f
+       kernel: reclaim f
+       device: dio_end h1`,
+    );
+    const t = target(scenario, a, 'fs-state/stateless/shared-file/DIO-W/-->filesystem');
+    const { scenario: found, minimality } = together([a, b], scenario, t);
+    expect([found.steps.length, minimality.kind]).toEqual([4, 'shortest']);
+    for (const policy of [a, b]) expect(failsAs(policy, t)(found)).toBe(true);
+    // What one policy needs is what two of the same need.
+    expect(together([a, a], scenario, t).scenario.steps).toHaveLength(
+      new Shrinker(a).shrink(scenario, t).scenario.steps.length,
+    );
+  });
+
+  it('a program at which one of them stops is of no consequence to the programs tried after it', () => {
+    const a = mutant('v5.11-page-count', 'gupSlow/no page: dropped');
+    const b = mutant('v5.7-mapcount', 'gupSlow/FOLL_WRITE on a R/O pte: answer EFAULT');
+    const scenario = file(
+      'ext4-v5.18-stable',
+      `other: buffered_write f
+       h1 = P: gup F o_direct_read W
+       kernel: wb_start f ALL
+       kernel: wb_end f
+       kernel: reclaim f
+       device: dio_end h1
+       other: fsync f`,
+    );
+    const t = target(scenario, a, 'no-crash/warning/shared-file/-/-->filesystem');
+    const { scenario: found, minimality } = together([a, b], scenario, t);
+    expect([found.steps.length, minimality.kind]).toEqual([5, 'shortest']);
   });
 });
 
