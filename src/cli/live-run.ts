@@ -144,13 +144,15 @@ async function fuzz(options: LiveOptions): Promise<Job> {
         const onProgress = (text: string): void => line.update(() => `${kernel.name}: ${text}`);
         return fuzzOne(kernel, policies, options, i, { signal: stop.signal, onProgress, say });
       });
-      await Promise.allSettled(running);
+      const ended = await Promise.allSettled(running);
       line.clear();
-      for (const one of running)
-        for (const { text, code } of await one) {
-          print(text);
-          codes.push(code);
-        }
+      for (const { text, code } of ended.flatMap((e) => (e.status === 'fulfilled' ? e.value : []))) {
+        print(text);
+        codes.push(code);
+      }
+      // What the others found is told before the trouble of one.
+      const failed = ended.find((e) => e.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
     } finally {
       line.clear();
       stop.off();

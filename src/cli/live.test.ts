@@ -1,5 +1,5 @@
 /** `gupfuzz live` and `gupfuzz export` through the compiled command line. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { CompileError, compileExecutor } from '../live/compile.ts';
 import { entry, load } from '../testing/catalogue.ts';
@@ -25,8 +25,26 @@ describe('gupfuzz live: flags', () => {
     [['live', 'fuzz', '--kernel', '5.10'], 2, /^gupfuzz: --kernel is for live vm$/],
     [['export', '--to', 'rust', entry('b09')], 2, /^gupfuzz: --to is "rust"; allowed: c$/],
     [['export', '--to', 'c', entry('b18')], 4, /no system call takes a long-term R pin$/],
+    [
+      ['export', entry('b17'), '-o', 'none/b17.c'],
+      3,
+      /^gupfuzz: none\/b17\.c: cannot be written \(ENOENT\)$/,
+    ],
   ] as const)('%j: one line, exit %i', (args, code, line) => {
     expect(oneLine(gupfuzz(args), code)).toMatch(line);
+  });
+});
+
+describe('gupfuzz export', () => {
+  it('writes the program that it prints to the file that it is told', () => {
+    const printed = gupfuzz(['export', entry('b17')]);
+    expect(gupfuzz(['export', '--to', 'c', entry('b17'), '-o', 'b17.c'])).toEqual({
+      code: 0,
+      out: '',
+      err: '',
+    });
+    expect([printed.code, readFileSync(folder.at('b17.c'), 'utf8')]).toEqual([0, printed.out]);
+    expect(printed.out).toMatch(/^\/\/ SPDX-License-Identifier: .*return finish\(\);\n}\n$/s);
   });
 });
 

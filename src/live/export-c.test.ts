@@ -9,6 +9,7 @@ import type { Caller } from '../domain/kinds.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { parseCounterexample } from '../scenario/file.ts';
 import type { Step } from '../scenario/scenario.ts';
+import { frame } from './export/frame.ts';
 import { exportC } from './export-c.ts';
 import type { Kernel } from './protocol.ts';
 import { listKernels, openVm } from './vm/index.ts';
@@ -183,6 +184,67 @@ describe('export', () => {
     });
   });
 
+  it('maps a page that nobody may write read-only', () => {
+    const steps: Step[] = [{ task: 'P', op: 'read', page: 'A' }];
+    const setup = {
+      pages: [{ name: 'A', kind: 'anon', prot: 'r' }],
+      files: [],
+      mms: 1,
+      refs: 0,
+      pinBias: 1024,
+    };
+    const c = exportC({ ...all[0]![1], setup, steps, seen: null } as Counterexample, 'by hand');
+    expect(c).toMatchObject({ text: expect.stringContaining('\tmap_page(A, PROT_READ, MAP_PRIVATE') });
+  });
+
+  it('asks of the disk what the last store left there', () => {
+    const { text } = byHand('writeback of what a store and a pin wrote');
+    expect(text.match(/^\tcheck\(got, "step \d+: fsync.*$/gm)).toEqual([
+      '\tcheck(got, "step 4: fsync of f; what the disk holds then", 1, END);',
+      '\tcheck(got, "step 10: fsync of f; what the disk holds then", 7, END);',
+    ]);
+  });
+
+  it('skips the rest where a call succeeds that the story has refused', () => {
+    const { text } = exported('b58');
+    expect(text).toMatch(/register_fixed_buffer.*;\n.*"# step 2: .*\n\tif \(got >= 0\)\n\t\tskip\("step 2: /);
+  });
+
+  it('is skipped on an era where a gup is refused that its story has granted', () => {
+    // io_uring once took no page of a file, not even a private copy of it.
+    const setup = { ...BY_HAND[1]![2].setup, refs: 1 };
+    const steps: Step[] = [
+      { task: 'P', op: 'write', page: 'M' },
+      { ...gup('M', 'fixed_buffer', true, 'h1'), longterm: true } as Step,
+      { task: 'P', op: 'read', page: 'M' },
+    ];
+    const c = exportC({ ...all[0]![1], setup, steps, seen: null }, 'by hand');
+    expect(c).toMatchObject({ predicted: { 'v5.11-page-count': 'skip', 'v6.5-longterm-ban': 'ok' } });
+    expect(c).toMatchObject({
+      text: expect.stringMatching(/^ \* Expected to be skipped on: up to v5\.7; /m),
+    });
+  });
+
+  it('writes no program of steps that cannot be done', () => {
+    const [, , { setup }] = BY_HAND[2]!;
+    const steps: Step[] = [
+      { task: 'P', op: 'munmap', page: 'A' },
+      { task: 'P', op: 'read', page: 'A' },
+    ];
+    expect(exportC({ ...all[0]![1], setup, steps, seen: null }, 'by hand')).toEqual({
+      unsupported: 'step 2 of 2 does not apply under v6.5-longterm-ban',
+    });
+  });
+
+  it('is not ended by what a scenario is called', () => {
+    const c = { ...all.find(([n]) => n === 'b17')![1], title: 'a */ int x; /* b', explanation: '/* */' };
+    const e = exportC(c, '*/.gup.json');
+    const text = 'text' in e ? e.text : '';
+    const comment = text.slice(0, text.indexOf('#define _GNU_SOURCE'));
+    expect(comment).toContain(' * a * / int x; / * b\n');
+    expect([comment.split('/*').length, comment.split('*/').length]).toEqual([2, 2]);
+  });
+
   it('ends main with one blank line, and defines only what is used', () => {
     for (const name of SUPPORTED) {
       const { text } = exported(name);
@@ -202,6 +264,71 @@ describe('export', () => {
 });
 
 const compiler = spawnSync('cc', ['--version']).status === 0;
+
+describe.skipIf(!compiler)(`the frame of a program${compiler ? '' : ' (no C compiler)'}`, () => {
+  let dir = '';
+  beforeAll(() => {
+    dir = mkdtempSync(join(tmpdir(), 'gupfuzz-export-'));
+    const headers = [
+      'errno.h',
+      'signal.h',
+      'stdarg.h',
+      'stdio.h',
+      'stdlib.h',
+      'string.h',
+      'sys/mman.h',
+      'unistd.h',
+    ];
+    const source = `#define _GNU_SOURCE
+${headers.map((name) => `#include <${name}>`).join('\n')}
+#define PAGE 4096
+enum { P, PROCESSES };
+enum { A, PAGES };
+static char *page_at[PAGES];
+${frame({ checks: 3, forks: false, exits: false, files: false })}
+int main(int argc, char **argv)
+{
+	begin();
+	for (int i = 1; i < argc; i++)
+		switch (argv[i][0]) {
+		case 'k': check(4, "kept", 3, 4, END); break;
+		case 'b': check(5, "broken", 3, 4, END); break;
+		case 'f': need("call", -EPERM); break;
+		case 'w': need("call", 0); break;
+		case 'h': raise(SIGALRM); break;
+		}
+	return finish();
+}
+`;
+    writeFileSync(join(dir, 'frame.c'), source);
+    execFileSync('cc', ['-o', join(dir, 'frame'), join(dir, 'frame.c')]);
+  });
+  afterAll(() => rmSync(dir, { recursive: true }));
+
+  // What happens in a program; what it says of each check, and what it exits with.
+  it.each([
+    ['k k w k', ['ok', 'ok', 'ok'], 0],
+    ['k b k', ['ok', 'not ok', 'ok'], 1],
+    ['k f k k', ['ok', 'skip', 'skip'], 4],
+    ['b f k k', ['not ok', 'skip', 'skip'], 1],
+  ] as const)('%s: %j, exit %i', (deeds, verdicts, code) => {
+    const { status, stdout } = spawnSync(join(dir, 'frame'), deeds.split(' '), { encoding: 'utf8' });
+    const said = stdout.split('\n').flatMap((line) => {
+      const [, verdict, skip] = /^(ok|not ok) \d+ (# SKIP call: Operation not permitted)?/.exec(line) ?? [];
+      return verdict === undefined ? [] : [skip === undefined ? verdict : 'skip'];
+    });
+    expect([said, status]).toEqual([verdicts, code]);
+    const total = (what: string): string =>
+      `${what}:${verdicts.filter((v) => v === { pass: 'ok', fail: 'not ok' }[what] || v === what).length}`;
+    for (const what of ['pass', 'fail', 'skip']) expect(stdout).toContain(` ${total(what)} `);
+  });
+
+  it('a step that does not end is no pass', () => {
+    const { status, stdout } = spawnSync(join(dir, 'frame'), ['k', 'h'], { encoding: 'utf8' });
+    expect([status, stdout.split('\n').at(-2)]).toEqual([1, 'Bail out! a step did not end in time']);
+  });
+});
+
 const [major, minor] = release().split('.').map(Number) as [number, number];
 const era = major > 6 || (major === 6 && minor >= 5) ? 'v6.5-longterm-ban' : '';
 const why = !compiler ? 'no C compiler' : era === '' ? `no policy is known to fit ${release()}` : '';

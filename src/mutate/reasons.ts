@@ -254,7 +254,7 @@ export const REASONS: readonly Reason[] = [
     policies: ['canary'],
     kind: 'negate',
     reason:
-      'negated, the rule keeps the buffers where nobody holds the page, so it is not reclaimed: as `otherwise: keep`',
+      'negated, the rule keeps the buffers where nobody holds the page, so it is not reclaimed: as "otherwise: keep"',
   },
   {
     table: 'stripBuffers',

@@ -180,6 +180,11 @@ export function fetchKernels({
           renameSync(work, join(kernels, release));
           say(`${series}: ${release} from ${suite}`);
           return true;
+        } catch (error) {
+          const { stderr } = error as { readonly stderr?: Buffer | string };
+          const [why] = (String(stderr ?? '').trim() || String(error)).split('\n');
+          say(`${series}: ${packages.join(' and ')} of ${suite}: ${why}`);
+          return false;
         } finally {
           rmSync(work, { recursive: true, force: true });
         }

@@ -1,21 +1,97 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { refusal } from '../../testing/cli.ts';
 import { mirrorsOf, parseDeb822, parseOneLine, pickKernel } from './apt.ts';
 import { findKernel, type KernelFiles, listKernels } from './cache.ts';
 import { headline, Lines, message, trouble } from './console.ts';
 import { cpio } from './cpio.ts';
-import { initramfs } from './image.ts';
+import { initramfs, makeDisk } from './image.ts';
 import { onPath } from './machine.ts';
 import { closure, dependsOf, loadOrder, moduleName } from './modules.ts';
+import { staticBinary } from './parts.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gupfuzz-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const hasCpio = onPath('cpio');
+
+const DUMP = ['dumpe2fs', '/usr/sbin/dumpe2fs', '/sbin/dumpe2fs'].find(
+  (name) => spawnSync(name, ['-V']).status === 0,
+);
+
+describe('the disk', () => {
+  it.skipIf(DUMP === undefined)('has blocks as big as pages, and nothing that v5.10 cannot mount', () => {
+    const disk = join(folder, 'disk.img');
+    makeDisk(disk);
+    const { stdout } = spawnSync(DUMP!, ['-h', disk], { encoding: 'utf8' });
+    expect(stdout).toMatch(/^Block size: +4096$/m);
+    expect(stdout).toMatch(/^Filesystem features: .*has_journal/m);
+    expect(stdout).not.toMatch(/^Filesystem features: .*orphan_file/m);
+    rmSync(disk);
+  });
+
+  it('that cannot be made is an error of one line', async () => {
+    const disk = join(folder, 'small.img');
+    const { PATH } = process.env;
+    const fake = join(folder, 'fake');
+    mkdirSync(fake);
+    writeFileSync(join(fake, 'mke2fs'), '#!/bin/sh\necho "it is full" >&2\nexit 1\n', { mode: 0o755 });
+    process.env.PATH = `${fake}:${PATH}`;
+    try {
+      expect(await refusal(() => makeDisk(disk))).toBe(`3: mke2fs cannot make ${disk}: it is full`);
+    } finally {
+      process.env.PATH = PATH;
+    }
+  });
+});
+
+describe('a static binary', () => {
+  const { CC, XDG_CACHE_HOME } = process.env;
+  beforeEach(() => {
+    process.env.XDG_CACHE_HOME = join(folder, 'cache');
+  });
+  afterEach(() => {
+    for (const [name, value] of Object.entries({ CC, XDG_CACHE_HOME }))
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+  });
+  /** Compiles by copying, and says which flags it was given. */
+  const copier = (): string => {
+    const script = '#!/bin/sh\nfor last; do :; done\n{ echo "$*"; cat "$last"; } > "$4"\n';
+    writeFileSync(join(folder, 'copier'), script, { mode: 0o755 });
+    return join(folder, 'copier');
+  };
+
+  it('is of the source as it is now, and compiled once', () => {
+    process.env.CC = copier();
+    const source = join(folder, 'x.c');
+    const made = ['one', 'two', 'one'].map((text) => {
+      writeFileSync(source, text);
+      return staticBinary('x', source);
+    });
+    expect(made.map((path) => readFileSync(path, 'utf8').split('\n')[1])).toEqual(['one', 'two', 'one']);
+    expect(made[2]).toBe(made[0]);
+    expect(readFileSync(made[0], 'utf8')).toContain('-static');
+    expect(readdirSync(join(folder, 'cache', 'gupfuzz'))).toHaveLength(2);
+  });
+
+  it('that does not compile is an error of one line, and no file', async () => {
+    const source = join(folder, 'broken.c');
+    writeFileSync(source, 'this is not C\n');
+    const fails = join(folder, 'fails');
+    writeFileSync(fails, '#!/bin/sh\necho "cannot find -lc" >&2\nexit 1\n', { mode: 0o755 });
+    process.env.CC = `${fails} --static`;
+    expect(await refusal(() => staticBinary('broken', source))).toBe(
+      `3: broken does not compile: ${fails} --static: cannot find -lc`,
+    );
+    const left = readdirSync(join(folder, 'cache', 'gupfuzz')).filter((name) => name.startsWith('broken'));
+    expect(left).toEqual([]);
+  });
+});
 
 describe('cpio', () => {
   it.runIf(hasCpio)('writes what cpio reads', () => {
@@ -125,16 +201,25 @@ describe('console', () => {
       '[    9.1] Oops: 0002 [#1] PREEMPT SMP NOPTI',
       '[    9.1] Kernel panic - not syncing: Fatal exception',
       '[    9.1] INFO: task executor:77 blocked for more than 120 seconds.',
+      '[    9.1] EXT4-fs error (device vda): ext4_lookup:1855: inode #2: comm executor: bad',
+      '[    9.1] EXT4-fs warning (device vda): ext4_end_bio:343: I/O error',
+      '[    9.1] refcount_t: underflow; use-after-free.',
+      '[    9.1] list_del corruption. prev->next should be ffff',
+      '[    9.1] general protection fault, probably for non-canonical address 0xdead: 0000 [#1]',
+      '[    9.1] page:0000000012345678 refcount:0 mapcount:-1',
+      '<4>[    9.1] WARNING: CPU: 0 PID: 77 at fs/ext4/inode.c:3591',
     ];
     for (const line of bad) expect(trouble(line), line).toBeDefined();
     for (const line of [
       '[ 1.0] EXT4-fs (vda): mounted filesystem',
       'init: swapon',
       '[ 1.0] debug: BUG: no',
+      '[ 0.1] WARNING: Spectre v2 mitigation leaves CPU vulnerable to RETBleed attacks, data leaks possible!',
       '',
     ])
       expect(trouble(line), line).toBeUndefined();
     expect(headline(['RIP: 0010:f', 'Oops: 2'])).toBe('Oops: 2');
+    expect(headline(['page:ffff refcount:0', 'RIP: 0010:f'])).toBe('page:ffff refcount:0');
     expect(headline([])).toBe('');
   });
 });

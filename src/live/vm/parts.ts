@@ -43,9 +43,9 @@ export function staticBinary(name: string, source: string): string {
         const { code, stderr } = error as NodeJS.ErrnoException & { stderr?: Buffer };
         if (code !== 'ENOENT')
           failure ||= `${compiler}: ${
-            String(stderr ?? error)
+            String(stderr ?? '')
               .trim()
-              .split('\n')[0]
+              .split('\n')[0] || error
           }`;
       }
   throw inputError(

@@ -40,9 +40,13 @@ static void to(const char *path, const char *text)
 int main(int argc, char **argv)
 {
 	char line[300];
-	int id = 0, pages = 0;
-	if (strcmp(argv[argc - 1], "--probe") == 0)
+	int id = 0, pages = 0, fd, value;
+	if (strcmp(argv[argc - 1], "--probe") == 0) {
+		if (read(open("/proc/sys/kernel/panic_on_oops", O_RDONLY), line, 1) != 1)
+			return 3;
+		printf("cap panic_on_oops %c\\n", line[0]);
 		return puts("cap release pretended\\ncap filesystem ext4\\ncap vmsplice ok\\ncap zram no\\ncap end ok") < 0;
+	}
 	while (fgets(line, sizeof line, stdin)) {
 		if (sscanf(line, "program %d pages %d", &id, &pages) == 2)
 			continue;
@@ -53,7 +57,14 @@ int main(int argc, char **argv)
 		if (pages == 4) to("/dev/kmsg", "<2>BUG: pretended\\n");
 		if (pages == 4) usleep(200000);
 		if (pages == 5) exit(7);
-		printf("result %d\\n0 done %d\\nend %d ok\\n", id, pages, id);
+		value = pages;
+		if (pages == 11) { /* Was this disk ever written to? */
+			value = access("/mnt/left", F_OK) == 0;
+			fd = open("/mnt/left", O_CREAT | O_WRONLY, 0600);
+			if (fd < 0 || fsync(fd) || close(fd))
+				exit(3);
+		}
+		printf("result %d\\n0 done %d\\nend %d ok\\n", id, value, id);
 		fflush(stdout);
 	}
 	return 0;
@@ -81,10 +92,12 @@ describe.skipIf(missing !== '')(title, () => {
     const vm = await openVm({ kernel: kernels[0].release, executor, dir: folder, alarm: 100 });
     opened.push(vm);
     expect(vm.capabilities.release).toBe('pretended');
-    expect(vm.capabilities.features).toEqual({ zram: 'no' });
+    expect(vm.capabilities.features).toEqual({ zram: 'no', panic_on_oops: '1' });
     expect(await vm.run([])).toEqual([]);
 
-    const kinds = [1, 1, 2, 1, 3, 4, 5, 1];
+    // The disk is a new one after each boot.
+    const kinds = [11, 11, 2, 11, 3, 4, 5, 1];
+    const values = [0, 1, undefined, 0, undefined, 4, undefined, 1];
     const results = await vm.run(kinds.map(withPages));
     expect(results.map(({ end }) => end)).toEqual([
       'ok',
@@ -100,7 +113,7 @@ describe.skipIf(missing !== '')(title, () => {
     expect(results[4].why).toBe('the kernel does not answer');
     expect(results[5].steps[0].log).toEqual(['BUG: pretended']);
     expect(results[6].why).toBe('the executor ended: status 7');
-    for (const i of [0, 1, 3, 5, 7]) expect(results[i].steps[0].value).toBe(kinds[i]);
+    expect(results.map(({ steps }) => steps[0]?.value)).toEqual(values);
 
     // More than are sent ahead.
     const many = await vm.run(Array.from({ length: 300 }, () => withPages(1)));

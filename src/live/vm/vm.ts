@@ -58,6 +58,9 @@ const BOOTS = 2;
 /** Ends a wait of ours; `text` says of what. */
 class Trouble extends Error {}
 
+/** Runs after the last one: a kernel that goes down a moment after a program did so of that program. */
+const AFTER: LiveProgram = { pages: [{ kind: 'anon', prot: 'rw', file: -1 }], files: [], steps: [] };
+
 const nothing = (why: string): LiveResult => ({ steps: [], end: 'failed', why });
 
 /** A result with messages of the kernel added to its last step, except for those that the executor saw itself. */
@@ -148,8 +151,10 @@ class Vm implements Kernel {
   }
 
   async #runAll(programs: readonly LiveProgram[]): Promise<LiveResult[]> {
+    if (programs.length === 0) return [];
     const results: LiveResult[] = [];
     const messages: { readonly at: number; readonly text: string }[] = [];
+    const all = [...programs, AFTER];
     let boots = 0;
     while (results.length < programs.length) {
       try {
@@ -157,7 +162,7 @@ class Vm implements Kernel {
         if (this.#machine?.dead) this.#machine = undefined;
         const machine = this.#machine ?? (await this.start(false));
         boots = 0;
-        await this.#runOn(machine, programs, results, messages);
+        await this.#runOn(machine, all, results, messages);
       } catch (error) {
         if (!(error instanceof Trouble)) throw error;
         boots++;
@@ -165,11 +170,15 @@ class Vm implements Kernel {
         while (results.length < programs.length) results.push(nothing(error.message));
       }
     }
+    const after = results.splice(programs.length)[0];
+    const last = programs.length - 1;
+    if (after?.end === 'killed' || after?.end === 'timeout')
+      results[last] = { ...results[last], end: after.end, why: `after its end: ${after.why}` };
     // The console comes another way than the results, and what the executor read from the log is on it too.
     const seen = new Set(results.flatMap(({ steps }) => steps.flatMap(({ log }) => log)));
     return results.map((result, i) => {
       const news = messages.filter(
-        ({ at, text }) => at === i && ![...seen].some((line) => line.includes(text)),
+        ({ at, text }) => Math.min(at, last) === i && ![...seen].some((line) => line.includes(text)),
       );
       return withLog(
         result,
@@ -207,7 +216,6 @@ class Vm implements Kernel {
         machine.onLine = () => {};
         machine.onTrouble = () => {};
         this.#nextId += ids;
-        done();
       };
       /** The running program is the end of this machine. The steps of it that were told of count. */
       const lose = async (end: LiveEnd, why: string): Promise<void> => {
@@ -224,6 +232,7 @@ class Vm implements Kernel {
           result = reader.push(closing)?.result;
         }
         results.push(result ?? nothing(why));
+        done();
       };
       const stalled = (): void => {
         const said = headline(messages.filter(({ at }) => at === results.length).map(({ text }) => text));
@@ -246,9 +255,11 @@ class Vm implements Kernel {
         if (spoilt) {
           settle();
           this.#machine = undefined;
-          void machine.kill();
-        } else if (results.length === programs.length) settle();
-        else refill();
+          machine.kill().then(done);
+        } else if (results.length === programs.length) {
+          settle();
+          done();
+        } else refill();
       };
       machine.ended.then(() => {
         const said = headline(messages.filter(({ at }) => at === results.length).map(({ text }) => text));
@@ -278,8 +289,12 @@ function removeLeft(base: string): void {
       process.kill(Number(pid), 0);
     } catch (error) {
       // EPERM: it is there, and somebody else's.
-      if ((error as NodeJS.ErrnoException).code === 'ESRCH')
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') continue;
+      try {
         rmSync(join(base, name), { recursive: true, force: true });
+      } catch {
+        // Somebody else's.
+      }
     }
   }
 }

@@ -1,0 +1,224 @@
+/** `gupfuzz live` on kernels that are the model: what it exits with, keeps, refuses and says to do next. */
+import { readdirSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { pagesOf } from '../check/scope.ts';
+import { modelKernel } from '../live/model-kernel.ts';
+import type { Kernel, LiveProgram } from '../live/protocol.ts';
+import { policyByName } from '../policies/index.ts';
+import { parseSteps } from '../scenario/parse.ts';
+import { changed, entry } from '../testing/catalogue.ts';
+import { type Result, run } from '../testing/cli.ts';
+import { freshFolder } from '../testing/folder.ts';
+import { Args } from './command.ts';
+import { live } from './live.ts';
+
+const state = vi.hoisted(() => ({ kernels: [] as Kernel[] }));
+vi.mock('../live/host.ts', () => ({ openHost: async () => state.kernels[0] }));
+vi.mock('../live/vm/index.ts', () => ({ openVms: async () => state.kernels }));
+
+const folder = freshFolder();
+const here = process.cwd();
+beforeEach(() => process.chdir(folder.path));
+afterEach(() => process.chdir(here));
+
+const V65 = 'v6.5-longterm-ban';
+const PAGE_COUNT = 'v5.11-page-count';
+const closed: string[] = [];
+
+/** A kernel that is this policy, of this name. `before` is called with every batch. */
+function kernel(
+  policy: string,
+  name: string,
+  before: (programs: readonly LiveProgram[]) => void = () => {},
+): Kernel {
+  const model = modelKernel({ policy: policyByName(policy) });
+  return {
+    ...model,
+    name,
+    run: async (programs) => {
+      before(programs);
+      return model.run(programs);
+    },
+    close: async () => {
+      closed.push(name);
+    },
+  };
+}
+
+/** `gupfuzz live` in this process. The handlers of signals that it adds are the ones that `ctrlC` calls. */
+let runners = new Set<unknown>();
+async function liveOn(kernels: readonly Kernel[], args: Readonly<Record<string, unknown>>): Promise<Result> {
+  state.kernels = [...kernels];
+  closed.length = 0;
+  runners = new Set(process.listeners('SIGINT'));
+  const result = await run(live, args);
+  expect(closed).toEqual(kernels.map(({ name }) => name));
+  return result;
+}
+const ctrlC = (): void => {
+  for (const listener of process.listeners('SIGINT')) if (!runners.has(listener)) listener('SIGINT');
+};
+
+describe('live run exits with', () => {
+  const b17 = entry('b17');
+  const on = async (policy: string, ...files: string[]): Promise<number | null> =>
+    (await liveOn([kernel(policy, 'host 1')], { what: 'run', files, repeat: '3' })).code;
+
+  it('0 where a policy predicts it all and promises are kept, 1 where one is broken', async () => {
+    expect(await on(V65, b17)).toBe(0);
+    expect(await on(PAGE_COUNT, b17)).toBe(1);
+  });
+
+  it('1 where no policy that was asked says what was seen', async () => {
+    const args = { what: 'run', files: [b17], policy: [PAGE_COUNT] };
+    const { code, out } = await liveOn([kernel(V65, 'host 1')], args);
+    expect(out).toMatch(/^host 1: 1 of 1 scenarios tested; best fit: v5\.11-page-count \(0 of 1\)$/m);
+    expect(code).toBe(1);
+  });
+
+  it('4 where nothing could be tested, also beside other kernels', async () => {
+    expect(await on(V65, entry('b18'))).toBe(4);
+    const lacks = modelKernel({ policy: policyByName(V65) });
+    const why = Object.fromEntries(Object.keys(lacks.capabilities.callers).map((c) => [c, 'no rights']));
+    const capabilities = { ...lacks.capabilities, callers: why } as Kernel['capabilities'];
+    const poor = { ...kernel(V65, 'vm poor'), capabilities };
+    const args = { what: 'vm', files: [b17], kernel: ['a', 'b'] };
+    expect((await liveOn([kernel(V65, 'vm rich'), poor], args)).code).toBe(4);
+  });
+
+  it('3 where a file is none, though the others are as predicted', async () => {
+    folder.write('bad.gup.json', '{}');
+    expect(await on(V65, b17, 'bad.gup.json')).toBe(3);
+  });
+
+  it('1 where one kernel of several breaks a promise, whichever it is', async () => {
+    const kernels = [kernel(V65, 'vm new'), kernel(PAGE_COUNT, 'vm old')];
+    const args = { what: 'vm', files: [b17], kernel: ['a', 'b'], brief: true };
+    const { code, out } = await liveOn(kernels, args);
+    expect(code).toBe(1);
+    expect(out).toMatch(/b17\S+ +kept; as .*v6\.5.* +broken; as .*v5\.11/);
+    expect((await liveOn(kernels.toReversed(), args)).code).toBe(1);
+  });
+
+  it('130 after Ctrl-C, and tells what was seen', async () => {
+    const { code, out, err } = await liveOn([kernel(V65, 'host 1', ctrlC)], {
+      what: 'run',
+      files: [b17, entry('b01')],
+      repeat: '128',
+    });
+    expect(code).toBe(130);
+    expect(err).toContain('stopping; what was seen so far is told');
+    expect(out).toMatch(/^host 1: 1 of 2 scenarios tested/m);
+  });
+});
+
+describe('live fuzz', () => {
+  const fuzz = { what: 'fuzz', runs: '128', repeat: '2' };
+
+  it('exits with 0 where all is as predicted, 1 where it is not, 4 where nothing was seen', async () => {
+    expect((await liveOn([kernel(V65, 'host 1')], fuzz)).code).toBe(0);
+    expect((await liveOn([kernel(PAGE_COUNT, 'host 1')], fuzz)).code).toBe(1);
+    const silent: Kernel = {
+      ...kernel(V65, 'host 1'),
+      run: async (programs) => programs.map(() => ({ steps: [], end: 'failed', why: 'no executor' })),
+    };
+    const { code, out } = await liveOn([silent], fuzz);
+    expect(out).toContain('128 runs, 0 agree, 0 disagree, 128 incomplete');
+    expect(code).toBe(4);
+  });
+
+  it('that is interrupted exits with 130, and what it found is kept as it was seen', async () => {
+    let batches = 0;
+    const stops = kernel(V65, 'host 1', () => {
+      if (++batches === 2) ctrlC();
+    });
+    const { code, err } = await liveOn([stops], { ...fuzz, policy: ['canary'], runs: '10k', out: 'found' });
+    expect(code).toBe(130);
+    expect(err).toContain('what was found so far is kept');
+    const saved = readdirSync('found');
+    expect(saved.filter((name) => name.endsWith('.gup.json')).length).toBeGreaterThan(0);
+    expect(saved.length % 2).toBe(0); // each with its text
+  });
+
+  it('says how to run a finding again: on its kernel, as far as its run', async () => {
+    const kernels = [kernel(V65, 'vm same'), kernel(PAGE_COUNT, 'vm other')];
+    const vm = { what: 'vm', kernel: ['6.5', './old one'], repeat: '2' };
+    const { code, out } = await liveOn(kernels, { ...vm, runs: '128', seed: '7' });
+    expect(code).toBe(1);
+    const lines = [...out.matchAll(/^(.+): gupfuzz live (.+) --seed 7 --runs (\d+)$/gm)];
+    expect(lines.length).toBeGreaterThan(0);
+    for (const [, what, where, runs] of lines.slice(0, 2)) {
+      expect(where).toBe(`vm --kernel './old one' --policy ${V65}`);
+      const again = (n: number) =>
+        liveOn([kernels[1]!], { ...vm, kernel: ['x'], seed: '7', runs: String(n) });
+      expect((await again(Number(runs))).out).toContain(`${what}: run ${Number(runs) - 1};`);
+    }
+  });
+
+  it('keeps the findings of each kernel, and says which command runs the file again', async () => {
+    const kernels = [kernel(V65, 'vm a'), kernel(V65, 'vm b')];
+    const args = {
+      what: 'vm',
+      kernel: ['a', 'b'],
+      runs: '40',
+      repeat: '1',
+      policy: ['canary'],
+      out: 'found',
+    };
+    const { out } = await liveOn(kernels, args);
+    const files = readdirSync('found').filter((name) => name.endsWith('.gup.json'));
+    const of = (name: string): string[] => files.filter((file) => file.startsWith(name));
+    expect(of('vm-a').length).toBeGreaterThan(0);
+    expect(of('vm-b')).toEqual(of('vm-a').map((file) => file.replace('vm-a', 'vm-b')));
+    for (const file of files)
+      expect(out).toContain(`gupfuzz live vm --kernel ${file[3]} --policy canary found/${file}`);
+  });
+});
+
+describe('what may make ext4 warn', () => {
+  const args = { repeat: '2' };
+  /** Programs that the kernel was given, and the exit code. */
+  const ran = async (more: Readonly<Record<string, unknown>>): Promise<unknown[]> => {
+    const text = `h1 = P: gup F process_vm_writev W
+      other: fsync f
+      P: munmap F
+      kernel: drop_caches f
+      device: dma_write h1
+      device: unpin h1 dirty
+      other: buffered_read f`;
+    const setup = { ...pagesOf(['shared-file'], 'ext4-v5.18'), mms: 1, refs: 1, pinBias: 1024 };
+    const steps = parseSteps(text);
+    folder.write(
+      'harm.gup.json',
+      changed(entry('b17'), { setup, steps, seen: null, policy: null, class: null, expect: {} }),
+    );
+    let programs = 0;
+    const host = kernel(V65, 'k', (list) => {
+      programs += list.length;
+    });
+    const { out } = await liveOn([host], { ...args, ...more, files: ['harm.gup.json'] });
+    return [programs, out.includes('needs --allow-host or a VM')];
+  };
+
+  it('runs on this machine only if that is allowed, and in a VM', async () => {
+    expect(await ran({ what: 'run' })).toEqual([0, true]);
+    expect(await ran({ what: 'run', 'allow-host': true })).toEqual([2, false]);
+    expect(await ran({ what: 'vm', kernel: ['x'] })).toEqual([2, false]);
+  });
+
+  it('tells what it found on one kernel though another one fails', async () => {
+    const broken = kernel(V65, 'vm 2', () => {
+      throw new Error('no memory for a batch');
+    });
+    let out = '';
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+      out += String(text);
+      return true;
+    });
+    const args = { what: 'vm', kernel: ['1', '2'], runs: '20', policy: [V65] };
+    state.kernels = [broken, kernel(V65, 'vm 1')];
+    await expect(live.execute(new Args(args))).rejects.toThrow('no memory for a batch');
+    vi.restoreAllMocks();
+    expect(out).toContain(`vm 1 against ${V65}: 20 runs`);
+  });
+});
