@@ -308,6 +308,18 @@ describe('writeback that leaves pages dirty', () => {
     expect(broken(judge(BOUNCE))).toEqual(['flusher-cleans', 'flusher-cleans-released']);
   });
 
+  it('of integrity writeback alone: the flusher, which is background writeback, cleans', () => {
+    const policy = variant('integrity-kept', {
+      wbBegin: [
+        before(
+          'otherwise',
+          rule('integrity, maybe pinned', (f) => f.mode === 'ALL' && f.maybeDmaPinned, 'keep dirty'),
+        ),
+      ],
+    });
+    expect(broken(judge(policy))).toEqual(['fsync-cleans', 'fsync-cleans-released']);
+  });
+
   it('always: nothing is ever clean, or reclaimed', () => {
     const report = judge(NEVER_WRITE);
     expect(broken(report)).toEqual(['cleanable', ...HELD, 'reclaimable']);
@@ -382,6 +394,32 @@ describe('operations decide', () => {
     const granted = resultOf(report, 'granted').traps;
     expect(granted.map((t) => t.subject)).toContain('write F');
     expect(granted.find((t) => t.subject === 'write F')!.answers).toEqual(['blocked']);
+  });
+
+  it('a page whose writeback never ends is not clean', () => {
+    const alphabet = without(alphabetFor(FILE, PLAIN_GUPS), 'wb_end', 'fsync');
+    const [first] = resultOf(judge(longtermBan, FILE, { alphabet }), 'cleanable').traps;
+    expect(text(first!.steps)).toBe('P: write F');
+  });
+
+  it('without an end of writeback nothing is asked of the flusher, and without fsync nothing of fsync', () => {
+    const verdicts = (...kinds: OpKind[]): unknown[] => {
+      const report = judge(longtermBan, FILE, { alphabet: without(alphabetFor(FILE, PLAIN_GUPS), ...kinds) });
+      return (['cleanable', 'fsync-cleans', 'flusher-cleans'] as const).map(
+        (id) => resultOf(report, id).verdict,
+      );
+    };
+    expect(verdicts('wb_end')).toEqual(['holds', 'holds', 'not tested']);
+    expect(verdicts('fsync')).toEqual(['holds', 'not tested', 'holds']);
+  });
+
+  it('where no reference can be held, nothing is said of what is possible while one is', () => {
+    const setup = scope('shared-file', { filesystem: 'ext4-v5.18-stable', refs: 0 });
+    const report = judge(longtermBan, setup);
+    const verdicts = (['cleanable', 'cleanable-held', 'granted', 'granted-held'] as const).map(
+      (id) => resultOf(report, id).verdict,
+    );
+    expect(verdicts).toEqual(['holds', 'not tested', 'holds', 'not tested']);
   });
 
   it('without writeback nothing is asked of it', () => {

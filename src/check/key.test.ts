@@ -148,19 +148,24 @@ describe('what must not be taken for one state', () => {
   type Program = readonly (readonly [op: OpKind, a: number, b?: number, c?: number])[];
   const W_GET = gupVariant('get', true, false, false);
   const R_GET = gupVariant('get', false, false, false);
+  const R_PIN_LT = gupVariant('pin', false, true, false);
   const DIO_READ = gupVariant('o_direct_read', true, false, false);
   const [P, C, H1, H2, A, F] = [0, 1, 0, 1, 0, 0];
 
   /** Keys and behaviours after each of the programs. */
   function reached(
-    policy: string,
+    policy: string | Policy,
     kinds: readonly PageKind[],
     grain: Grain,
     programs: readonly Program[],
+    filesystem = 'ext4-v5.18',
   ): (readonly [key: string, behaviour: string])[] {
-    const setup = { ...pagesOf(kinds, 'ext4-v5.18'), mms: 2, refs: 2, pinBias: 8 };
+    const setup = { ...pagesOf(kinds, filesystem), mms: 2, refs: 2, pinBias: 8 };
     return programs.map((program) => {
-      const world = new World(setup, expandPolicy(policyByName(policy)));
+      const world = new World(
+        setup,
+        expandPolicy(typeof policy === 'string' ? policyByName(policy) : policy),
+      );
       for (const [op, a, b, c] of program)
         expect(world.step(pack(OP_KINDS.indexOf(op), a, b, c)), op).not.toBe(INVALID);
       const key = new KeyEncoder(world, 'all', grain);
@@ -237,5 +242,133 @@ describe('what must not be taken for one state', () => {
     ]);
     expect(get![1]).not.toBe(dio![1]);
     expect(get![0]).not.toBe(dio![0]);
+  });
+
+  it('whether a CPU or a device stored what a file has lost, also where classes are one', () => {
+    const bold = derive(
+      policyByName('v5.11-page-count'),
+      { id: 'bold', title: 'mprotect gives write access back unasked', sources: ['a test'] },
+      { protectUpgrade: [table(otherwise('upgrade'))] },
+    );
+    const end: Program = [
+      ['fsync', F],
+      ['reclaim', F],
+    ];
+    const [cpu, device] = reached(bold, ['shared-file'], 'property', [
+      [['read', P, F], ['mprotect', P, F, 0], ['mprotect', P, F, 1], ['write', P, F], ...end],
+      [['gup', P, F, W_GET], ...end, ['dma_write', H1], ['unpin', H1, 0, 1], ...end],
+    ]);
+    expect(cpu![1]).not.toBe(device![1]);
+    expect(cpu![0]).not.toBe(device![0]);
+  });
+
+  it('whether a CPU or a device stored what a private page has lost, also where classes are one', () => {
+    // A store to the zero page is lost by the next copy of it.
+    const bold = derive(
+      policyByName('v6.5-longterm-ban'),
+      { id: 'bold', title: 'mprotect makes clean pages writable, the zero page too', sources: ['a test'] },
+      {
+        protectUpgrade: [
+          table(
+            rule('clean', (f) => !f.pteDirty, 'upgrade'),
+            otherwise('keep'),
+          ),
+        ],
+      },
+    );
+    const again: Program = [
+      ['mprotect', P, A, 0],
+      ['mprotect', P, A, 1],
+    ];
+    const begin: Program = [['read', P, A], ...again, ['write', P, A], ['gup', P, A, W_GET]];
+    const end: Program = [['unpin', H1, 0, 0], ...again, ['gup', P, A, W_GET]];
+    const [cpu, device] = reached(bold, ['anon'], 'property', [
+      [...begin, ['write', P, A], ...end],
+      [...begin, ['dma_write', H1], ...end],
+    ]);
+    expect(cpu![1]).not.toBe(device![1]);
+    expect(cpu![0]).not.toBe(device![0]);
+  });
+
+  it('whether a reference shows what its page held when it was taken, when the page is gone', () => {
+    const end: Program = [
+      ['gup', P, A, R_GET],
+      ['munmap', P, A],
+    ];
+    const again: Program = [
+      ['mprotect', P, A, 0],
+      ['mprotect', P, A, 1],
+    ];
+    const lost: Program = [['gup', P, A, DIO_READ], ...again, ['write', P, A], ['dio_end', H1]];
+    for (const grain of GRAINS) {
+      const [held, older] = reached('v5.11-page-count', ['anon'], grain, [
+        [['write', P, A], ...end],
+        [...lost, ...end],
+      ]);
+      expect(held![1]).not.toBe(older![1]);
+      expect(held![0]).not.toBe(older![0]);
+    }
+  });
+
+  it('whether a page has changed since its writeback began', () => {
+    for (const grain of GRAINS) {
+      const [before, since] = reached(
+        'v6.5-longterm-ban',
+        ['shared-file'],
+        grain,
+        [
+          [
+            ['gup', P, F, W_GET],
+            ['dma_write', H1],
+            ['wb_start', F, 0],
+          ],
+          [
+            ['gup', P, F, W_GET],
+            ['wb_start', F, 0],
+            ['dma_write', H1],
+          ],
+        ],
+        'ext4-v5.18-stable',
+      );
+      expect(before![1]).not.toBe(since![1]);
+      expect(before![0]).not.toBe(since![0]);
+    }
+  });
+
+  it('whether the disk may still hold what it does', () => {
+    const put = proposal('never-write', { wbBegin: [table(otherwise('keep dirty'))] });
+    const device: Program = [
+      ['gup', P, F, W_GET],
+      ['dma_write', H1],
+    ];
+    for (const grain of GRAINS) {
+      const [may, mayNot] = reached(put, ['shared-file'], grain, [device, [['write', P, F], ...device]]);
+      expect(may![1]).not.toBe(mayNot![1]);
+      expect(may![0]).not.toBe(mayNot![0]);
+    }
+  });
+
+  it('whether a reference to a private page of a file shows the file, when its page has moved on', () => {
+    const shares = derive(
+      policyByName('canary'),
+      { id: 'shares', title: 'fork shares pinned pages, and a write fault reuses them', sources: ['a test'] },
+      { forkPte: [table(otherwise('share'))] },
+    );
+    const M = 0;
+    const begin: Program = [
+      ['write', P, 1], // to the file, by a CPU as the other one
+      ['gup', P, M, R_PIN_LT],
+      ['fork', P],
+      ['gup', P, M, R_PIN_LT], // P gets a copy of its own; what h1 holds is left to the child
+      ['unpin', H2, 0, 0],
+    ];
+    for (const grain of GRAINS) {
+      const [file, child] = reached(shares, ['private-file', 'shared-file'], grain, [
+        [...begin, ['exit', C]],
+        [...begin, ['write', C, M], ['exit', C]],
+      ]);
+      expect(file![1]).not.toBe(child![1]);
+      expect(file![0]).not.toBe(child![0]);
+    }
   });
 });

@@ -77,7 +77,10 @@ export class KeyEncoder extends LeastKey {
   readonly #symmetry: boolean;
   /** Class grain: who stored a content, and what the reference was taken for. */
   readonly #classes: boolean;
-  /** Whose store a folio holds matters: where a page shows one of several contents, also to properties. */
+  /**
+   * Whose store a folio holds matters to classes. To properties it does not: they ask who stored what was missed, and
+   * that is what the cell or the file expects, or zero. It stays where a page shows one of several contents, to be safe.
+   */
   readonly #folioStores: boolean;
   readonly #folio: Uint8Array;
   readonly #folioOrder: Uint8Array;

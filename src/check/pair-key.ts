@@ -283,6 +283,7 @@ export class PairKeyEncoder extends LeastKey {
     let word = ALIKE[ref.handleCaller[r]!]! | (write ? 8 : 0) | ((ref.handlePage[r]! % shape.pages) << 4);
     word |= (a.refKind[r]! << 7) | (b.refKind[r]! << 9);
     // An O_DIRECT write on a device that needs stable pages: whether its buffer has changed since it was submitted.
+    // One world would do: where they differ the contents do, and a fresh store to both changes both.
     if (ref.handleCaller[r] === DIO_WRITE && a.filesystems.length > 0 && a.filesystems[0]!.stablePages) {
       word |= (a.content[a.refPfn[r]!] === a.refSubmitted[r] ? 0 : 1) << 11;
       word |= (b.content[b.refPfn[r]!] === b.refSubmitted[r] ? 0 : 1) << 12;

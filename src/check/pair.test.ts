@@ -3,10 +3,11 @@ import { type PageKind, ZERO_TOKEN } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';
 import type { Setup } from '../domain/setup.ts';
 import { decodeClass } from '../executor/simulated.ts';
+import { type Changes, derive, otherwise, type Rule, rule, table } from '../machine/decisions.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { gupVariant } from '../ops/gup.ts';
-import { type Alphabet, bOf, cOf, OP_KINDS, opOf, pack } from '../ops/op.ts';
-import { BUILT_IN } from '../policies/index.ts';
+import { type Alphabet, bOf, cOf, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
+import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { ENDED, GOES_ON, NOT_A_STEP } from './model.ts';
 import { differenceOf, PairModel } from './pair.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
@@ -225,5 +226,321 @@ describe('while nobody has told two policies apart', () => {
         [{ kind: 'observable', observer: 'device' }],
       ]);
     }
+  });
+});
+
+describe('what must not be taken for one pair', () => {
+  type Program = readonly (readonly [op: OpKind, a: number, b?: number, c?: number])[];
+  const R_GET = gupVariant('get', false, false, false);
+  const W_GET = gupVariant('get', true, false, false);
+  const W_PIN = gupVariant('pin', true, false, false);
+  const R_PIN = gupVariant('pin', false, false, false);
+  const R_PIN_LT = gupVariant('pin', false, true, false);
+  const [P, C, H, A, F] = [0, 1, 0, 0, 0];
+
+  const variant = (id: string, changes: Changes): ExpandedPolicy =>
+    expandPolicy(derive(policyByName(id), { id: 'variant', title: 'variant', sources: ['a test'] }, changes));
+
+  /** Per program: the key that it leads to, and who can tell the policies apart by what comes `then`. */
+  function reached(
+    [a, b]: readonly [ExpandedPolicy, ExpandedPolicy],
+    kinds: readonly PageKind[],
+    programs: readonly Program[],
+    then: Program,
+    filesystem?: string,
+  ): (readonly [key: string, observers: readonly unknown[]])[] {
+    const setup = scope(kinds, 2, 2, filesystem);
+    return programs.map((program) => {
+      const model = new PairModel({ setup, a, b, alphabet: alphabetFor(setup, PLAIN_GUPS) });
+      const run = ([op, x, y, z]: Program[number]): number => model.step(pack(OP_KINDS.indexOf(op), x, y, z));
+      for (const step of program) expect(run(step), step[0]).toBe(GOES_ON);
+      const key = keyText(model);
+      const observers = then.flatMap((step) => {
+        expect(run(step), step[0]).not.toBe(NOT_A_STEP);
+        return foundIn(model).flatMap((f) => {
+          const told = differenceOf(f);
+          return told.kind === 'observable' ? [told.observer] : [];
+        });
+      });
+      return [key, observers] as const;
+    });
+  }
+  /** The first cannot be told apart by what comes then; the second can, by one observer; hence the keys differ. */
+  function differ(
+    policies: readonly [ExpandedPolicy, ExpandedPolicy],
+    kinds: readonly PageKind[],
+    programs: readonly [Program, Program],
+    then: Program,
+    observer: string,
+    filesystem?: string,
+  ): void {
+    for (const pair of [policies, [policies[1], policies[0]]] as const) {
+      const [same, other] = reached(pair, kinds, programs, then, filesystem);
+      expect([same![1], other![1]]).toEqual([[], [observer]]);
+      expect(same![0]).not.toBe(other![0]);
+    }
+  }
+
+  describe('a page of its own in one world, and the file in the other', () => {
+    // A R LONGTERM pin of a private page copies in one, and shows the page cache in the other.
+    const M = 0;
+    const SHARED = 1;
+    const PAGES: readonly PageKind[] = ['private-file', 'shared-file'];
+    const copies: Program = [
+      ['gup', P, M, R_PIN_LT],
+      ['unpin', H, 0, 0],
+    ];
+    const holds: Program = [
+      ['gup', P, SHARED, W_GET],
+      ['read', P, SHARED],
+    ];
+    const store: Program = [
+      ['dma_write', H],
+      ['unpin', H, 0, 0],
+    ];
+
+    it('whether it is what the disk holds, when the page cache holds something else', () => {
+      const two: readonly [ExpandedPolicy, ExpandedPolicy] = [
+        byId('v6.2-anon-exclusive'),
+        byId('v5.11-page-count'),
+      ];
+      const end: Program = [['fsync', F], ...holds, ['fsync', F], ...store];
+      differ(
+        two,
+        PAGES,
+        [
+          [['write', P, SHARED], ['write', P, SHARED], ...copies, ...end],
+          [['write', P, SHARED], ...copies, ['write', P, SHARED], ...end],
+        ],
+        [
+          ['reclaim', F],
+          ['read', P, M],
+        ],
+        'process',
+      );
+    });
+
+    it('whether it is what is on its way to the disk in a bounce copy', () => {
+      const bounce: Changes = { wbBegin: [table(otherwise('bounce'))] };
+      const two = [variant('v6.2-anon-exclusive', bounce), variant('v5.11-page-count', bounce)] as const;
+      const end: Program = [...holds, ['wb_start', F, 0, 0], ...store];
+      differ(
+        two,
+        PAGES,
+        [
+          [['write', P, SHARED], ['write', P, SHARED], ...copies, ...end],
+          [['write', P, SHARED], ...copies, ['write', P, SHARED], ...end],
+        ],
+        [
+          ['wb_end', F],
+          ['reclaim', F],
+          ['read', P, M],
+        ],
+        'process',
+      );
+    });
+  });
+
+  it('which page a reference is to in one world, where the other makes no difference', () => {
+    const refs: Program = [
+      ['gup', P, A, R_GET],
+      ['gup', P, A, R_PIN_LT],
+    ];
+    const again: Program = [
+      ['unpin', H, 0, 0],
+      ['gup', P, A, R_GET],
+    ];
+    differ(
+      [byId('v6.5-longterm-ban'), byId('v5.11-page-count')],
+      ['private-file'],
+      [
+        [...refs, ['write', P, A]],
+        [...refs, ...again, ['write', P, A]],
+      ],
+      [['dma_read', H]],
+      'device',
+    );
+  });
+
+  it('whether a bounce copy is what the page cache holds', () => {
+    const bounce = variant('v6.5-longterm-ban', { wbBegin: [table(otherwise('bounce'))] });
+    differ(
+      [bounce, byId('v6.5-longterm-ban')],
+      ['shared-file'],
+      [
+        [
+          ['gup', P, F, W_GET],
+          ['dma_write', H],
+          ['wb_start', F, 0, 0],
+        ],
+        [
+          ['gup', P, F, W_GET],
+          ['wb_start', F, 0, 0],
+          ['dma_write', H],
+        ],
+      ],
+      [['wb_end', F]],
+      'disk',
+    );
+  });
+
+  it('whether a page has changed under a writeback that the other world has put off', () => {
+    const later = variant('v6.5-longterm-ban', {
+      wbBegin: [
+        table(
+          rule('background', (f) => f.mode === 'NONE', 'keep dirty'),
+          otherwise('write'),
+        ),
+      ],
+    });
+    differ(
+      [later, byId('v6.5-longterm-ban')],
+      ['shared-file'],
+      [
+        [
+          ['gup', P, F, W_GET],
+          ['dma_write', H],
+          ['wb_start', F, 0, 0],
+        ],
+        [
+          ['gup', P, F, W_GET],
+          ['wb_start', F, 0, 0],
+          ['dma_write', H],
+        ],
+      ],
+      [['fsync', F]],
+      'disk',
+      'ext4-v5.18-stable',
+    );
+  });
+
+  it('what a reference counts as in one world, where the other makes no difference', () => {
+    const pins = variant('v6.5-longterm-ban', { gupKind: [table(otherwise('PIN'))] });
+    const before: Program = [
+      ['gup', P, A, W_PIN],
+      ['unpin', H, 0, 0],
+    ];
+    differ(
+      [pins, byId('v6.5-longterm-ban')],
+      ['anon'],
+      [
+        [...before, ['gup', P, A, W_PIN]],
+        [...before, ['gup', P, A, W_GET]],
+      ],
+      [
+        ['fork', P],
+        ['write', P, A],
+        ['dma_read', H],
+      ],
+      'device',
+    );
+  });
+
+  describe('stores to the zero page', () => {
+    const first = (...rules: Rule<'gupSlow'>[]): Changes => ({
+      gupSlow: [(rows) => [...rules, ...rows]],
+    });
+    const zeroPage: Rule<'gupSlow'> = rule('W of zero', (f) => f.write && f.frame === 'zero', 'return');
+    const zeroPagePin: Rule<'gupSlow'> = rule(
+      'W PIN of zero',
+      (f) => f.write && f.pin && f.frame === 'zero',
+      'return',
+    );
+    const begin: Program = [
+      ['write', P, A],
+      ['madvise', P, A, 0],
+      ['read', P, A],
+      ['gup', P, A, W_PIN],
+    ];
+    /** After a store through W_PIN to the zero page of both, and through W_GET to that of one alone. */
+    const inBoth: Program = [
+      ['dma_write', H],
+      ['unpin', H, 0, 0],
+    ];
+    const inOne: Program = [['gup', P, A, W_GET], ...inBoth];
+    const gone: Program = [['madvise', P, A, 0]];
+
+    it('whether both zero pages hold the same', () => {
+      differ(
+        [variant('v6.5-longterm-ban', first(zeroPage)), variant('v6.5-longterm-ban', first(zeroPagePin))],
+        ['anon'],
+        [
+          [...begin, ...inBoth, ...gone],
+          [...begin, ...inBoth, ...inOne, ...gone],
+        ],
+        [['read', P, A]],
+        'process',
+      );
+    });
+
+    it('whether the one that is shown is zero, when the other world copies its own', () => {
+      // A R LONGTERM pin copies in v6.5, and the copy of a zero page is zero; before, the page stays where it is.
+      differ(
+        [variant('v6.5-longterm-ban', first(zeroPage)), variant('v5.11-page-count', first(zeroPagePin))],
+        ['anon'],
+        [
+          [...begin, ['unpin', H, 0, 0], ...inOne, ...gone],
+          [...begin, ...inBoth, ...inOne, ...gone],
+        ],
+        [
+          ['gup', P, A, R_PIN_LT],
+          ['read', P, A],
+        ],
+        'process',
+      );
+    });
+
+    const upgrade: Changes = { protectUpgrade: [table(otherwise('upgrade'))] };
+    const upgraded = (mm: number): Program => [
+      ['read', mm, A],
+      ['mprotect', mm, A, 0],
+      ['mprotect', mm, A, 1],
+    ];
+    const both: Program = [...upgraded(P), ['fork', P], ...upgraded(C)];
+
+    it('whether a page of its own shows what the zero page of the other world does', () => {
+      differ(
+        [byId('v6.5-longterm-ban'), variant('v6.5-longterm-ban', upgrade)],
+        ['anon'],
+        [
+          [...both, ['write', C, A], ['write', P, A], ['exit', C]],
+          [...both, ['write', P, A], ['write', C, A], ['exit', C]],
+        ],
+        [['read', P, A]],
+        'process',
+      );
+    });
+
+    it('whether a page of its own is zero, which a copy of the other zero page will be', () => {
+      const lazy = variant('v6.5-longterm-ban', {
+        ...upgrade,
+        ...first(
+          rule('R LONGTERM of zero', (f) => !f.write && f.longterm && f.frame === 'zero', 'return'),
+          rule('R PIN of zero', (f) => !f.write && f.pin && f.frame === 'zero', 'unshare fault'),
+        ),
+      });
+      const end: Program = [
+        ['fork', P],
+        ...upgraded(C),
+        ['gup', P, A, R_PIN_LT],
+        ['unpin', H, 0, 0],
+        ['write', C, A],
+        ['exit', C],
+      ];
+      differ(
+        [byId('v6.5-longterm-ban'), lazy],
+        ['anon'],
+        [
+          [...upgraded(P), ...end],
+          [...upgraded(P), ['gup', P, A, W_GET], ['dma_write', H], ['unpin', H, 0, 0], ...end],
+        ],
+        [
+          ['mprotect', P, A, 0],
+          ['gup', P, A, R_PIN],
+          ['read', P, A],
+        ],
+        'process',
+      );
+    });
   });
 });
