@@ -8,7 +8,7 @@ import type { Exploration, FoundNote, SearchState } from '../check/search.ts';
 import { modelOf, type Spec } from '../check/spec.ts';
 
 /** To be raised when the key, the columns or this format change. */
-const VERSION = 2;
+const VERSION = 3;
 const MAGIC = 'gupfuzz checkpoint';
 const LINE_MAX = 1 << 20;
 const PIECE = 1 << 26;

@@ -120,6 +120,19 @@ const PROPOSALS: readonly Policy[] = [
   proposal('mkwrite', { unpinDirty: [table(otherwise('mkwrite then dirty'))] }),
 ];
 
+/** Policies that let somebody store to the zero page, which then is what pages are faulted in from. */
+const ZERO_STORED: readonly Policy[] = [
+  proposal('mprotect-upgrades', { protectUpgrade: [table(otherwise('upgrade'))] }),
+  proposal('gup-returns-all', {
+    gupSlow: [
+      table(
+        rule('none', (f) => f.frame === 'none', 'read fault'),
+        otherwise('return'),
+      ),
+    ],
+  }),
+];
+
 describe('the law of the key: one key, one behaviour', () => {
   // Different concrete states with one key must turn up, or the test compares nothing.
   for (const grain of GRAINS) {
@@ -131,6 +144,14 @@ describe('the law of the key: one key, one behaviour', () => {
       it(`${grain}, the proposal ${policy.id}`, () => {
         for (const filesystem of ['ext4-v5.18', 'ext4-v5.17-stable'])
           expect(law({ kinds: ['shared-file'], policy, grain, filesystem }, 1500, 12)).toBeGreaterThan(20);
+      });
+    for (const policy of ZERO_STORED)
+      it.each([
+        [['anon'] as const],
+        [['anon', 'anon'] as const],
+        [['anon', 'private-file'] as const],
+      ])(`${grain}, stores to the zero page: ${policy.id}, %j`, (kinds) => {
+        expect(law({ kinds, policy, grain }, 1500, 31)).toBeGreaterThan(20);
       });
     it.each(['ext4-v5.18-stable', 'ext4-v5.17', 'ext4-v5.17-stable'])(`${grain}, on %s`, (filesystem) => {
       for (const kinds of [['shared-file'], ['private-file', 'shared-file']] as const)

@@ -4,8 +4,9 @@
  *
  * Contents enter only as relations, and only where content and observer meet: each PTE and each reference says how
  * the content of its folio relates to its logical page (never seen, past, current); each file says how the contents
- * that may yet be read from it relate to the file page and to the private pages that map it. A content that no path
- * leads to is not described. Counts are left out as they follow from who holds what (Machine.recount checks that).
+ * that may yet be read from it relate to the file page and to the private pages that map it. Where a policy let
+ * something be stored to the zero page, it says that of every page that may be faulted in. A content that no path leads
+ * to is not described. Counts are left out as they follow from who holds what (Machine.recount checks that).
  *
  * Law (key.test.ts): two states with one key have the same enabled steps, outcomes, findings and successor keys.
  */
@@ -51,6 +52,9 @@ const FOLIO_ZERO = 1;
 /** Cell of a reference, 4 bits: place of its mm in the canonical order (0 to 3), the file, or an orphan. */
 const CELL_FILE = 4;
 const CELL_ORPHAN = 5;
+
+/** In the first word: the zero page holds something else. */
+const HEADER_ZERO = 1 << 7;
 
 /** Bit positions in the word of a page (one per living mm and page). */
 const PAGE_FOLIO = 8;
@@ -102,6 +106,7 @@ export class KeyEncoder extends LeastKey {
         shape.mms * shape.pages +
         2 * shape.refs +
         shape.folios +
+        (1 + shape.mms * shape.pages) +
         shape.files * (3 + shape.mms * shape.pages + shape.refs),
     );
     this.#world = world;
@@ -264,7 +269,8 @@ export class KeyEncoder extends LeastKey {
     }
     const held = this.#encodeRefs(out, n);
     n += this.#symmetry ? held : 2 * held;
-    out[header] = first | (held << 4);
+    const zero = m.content[ZERO_PFN]!;
+    out[header] = first | (held << 4) | (zero === ZERO_TOKEN ? 0 : HEADER_ZERO);
 
     // What may yet be read from a file, as the file and the private pages that map it see it.
     for (let f = 0; f < files; f++) {
@@ -280,6 +286,26 @@ export class KeyEncoder extends LeastKey {
       if ((i & 1) === 0) out[n++] = word;
       else out[n - 1]! |= word << 16;
     }
+    return zero === ZERO_TOKEN ? n : this.#encodeZeroPage(zero, out, n);
+  }
+
+  /** What was stored to the zero page, as every anonymous page sees it that may yet be faulted in. */
+  #encodeZeroPage(token: number, out: Int32Array, at: number): number {
+    const { reference: ref, shape } = this.#world;
+    let n = at;
+    let word = this.#store(token);
+    let used = 3;
+    for (let k = 0; k < this.mms.count; k++)
+      for (let v = 0, i = this.mms.slots[k]! * shape.pages; v < shape.pages; v++, i++) {
+        if (this.#private[v] !== 1) continue;
+        word |= ref.relation(i, token) << used;
+        used += 2;
+        if (used < 30) continue;
+        out[n++] = word;
+        word = 0;
+        used = 0;
+      }
+    out[n++] = word;
     return n;
   }
 

@@ -1,15 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PageKind } from '../domain/kinds.ts';
+import { BLOCKED, type PageKind, REFUSED } from '../domain/kinds.ts';
 import type { Setup } from '../domain/setup.ts';
 import { runScenario } from '../executor/run.ts';
 import { coarseClass, decodeClass, INVALID, World } from '../executor/simulated.ts';
 import { ChunkRunner, classKey } from '../fuzz/chunk.ts';
 import { Generator } from '../fuzz/generate.ts';
 import { ProgramArbitrary } from '../fuzz/program.ts';
+import { derive, otherwise, rule, table } from '../machine/decisions.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { gupVariant } from '../ops/gup.ts';
-import { BUILT_IN } from '../policies/index.ts';
+import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { classId } from '../property/property.ts';
 import { stepText } from '../scenario/scenario.ts';
 import { runPasses } from '../shrink/shrink.ts';
@@ -68,6 +69,76 @@ describe('symmetry', () => {
       classes += folded.found.size;
     }
     expect(classes).toBeGreaterThan(0);
+  });
+});
+
+/** As `lengths`, of a search that merges only states that are the same byte for byte. */
+function unmerged(setup: Setup, policy: ExpandedPolicy, gups: readonly number[], depth: number): string[] {
+  const world = new World(setup, policy);
+  const alphabet = alphabetFor(setup, gups);
+  const steps = new Int32Array(4096);
+  const found = new Map<string, number>();
+  const seen = new Set<string>();
+  let layer = [world.columns.snapshot()];
+  for (let n = 1; n <= depth; n++) {
+    const next: Uint8Array[] = [];
+    for (const state of layer) {
+      const back = (): void => {
+        world.columns.restore(state);
+        world.ended = false;
+      };
+      back();
+      for (const step of steps.slice(0, world.enumerate(alphabet, steps))) {
+        back();
+        const outcome = world.step(step);
+        for (const v of world.violations) {
+          const id = `${classId(decodeClass(v.code))}${v.documented ? ' documented' : ''}`;
+          if (!found.has(id)) found.set(id, n);
+        }
+        if (world.ended) continue;
+        if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
+        const key = Buffer.from(world.columns.bytes).toString('latin1');
+        if (seen.size === seen.add(key).size) continue;
+        next.push(world.columns.snapshot());
+      }
+    }
+    layer = next;
+  }
+  return [...found].map(([id, n]) => `${id}: ${n}`).sort();
+}
+
+describe('what is stored to the zero page', () => {
+  const LONGTERM_BAN = policyByName('longterm-ban');
+  const upgrades = derive(
+    LONGTERM_BAN,
+    { id: 'upgrades', title: 'mprotect always upgrades', sources: [] },
+    { protectUpgrade: [table(otherwise('upgrade'))] },
+  );
+  const returns = derive(
+    policyByName('page-count'),
+    { id: 'returns', title: 'GUP returns whatever is mapped', sources: [] },
+    {
+      gupSlow: [
+        table(
+          rule('none', (f) => f.frame === 'none', 'read fault'),
+          otherwise('return'),
+        ),
+      ],
+    },
+  );
+  const W_GET = gupVariant('get', true, false, false);
+  // Nothing may map it when somebody faults a page in and sees it.
+  it.each([
+    [upgrades, 0, 6, 'isolation/leak/anon/-/cpu->cpu: 6'],
+    [returns, 1, 5, 'isolation/leak/anon/GET-W/device->cpu: 4'],
+  ] as const)('is seen as soon as without a key: %#', (policy, refs, depth, one) => {
+    const setup = scope('anon', 1, refs);
+    const full = expandPolicy(policy);
+    const found = search(setup, full, [W_GET]);
+    found.runTo(depth);
+    const all = unmerged(setup, full, [W_GET], depth);
+    expect(lengths(found, depth)).toEqual(all);
+    expect(all).toContain(one);
   });
 });
 
