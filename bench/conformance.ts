@@ -31,13 +31,7 @@ const POLICIES = BUILT_IN.map(expandPolicy);
 const ERAS = POLICIES.filter((p) => !p.canary);
 
 /** Why a kernel and its best policy disagree, by class of disagreement and kernel; what is not here is open. */
-const SETTLED: readonly { readonly kernel: RegExp; readonly class: RegExp; readonly why: string }[] = [
-  {
-    kernel: /^vm 5\.10/,
-    class: /^log/,
-    why: 'not of this program: ext4 warns when the flusher gets to the page of an earlier one (B48), and the line goes to whoever runs then',
-  },
-];
+const SETTLED: readonly { readonly kernel: RegExp; readonly class: RegExp; readonly why: string }[] = [];
 
 interface Row {
   readonly kernel: string;
