@@ -1,6 +1,6 @@
 /** What all commands share: help, usage errors, bugs of our own, colours and pipes. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { CATALOGUE, entry } from '../testing/catalogue.ts';
@@ -20,6 +20,13 @@ function sabotage(body: string): NodeJS.ProcessEnv {
   folder.write('sabotage.mjs', `import { World, InvariantError } from '${simulated}';\n${body}\n`);
   return { NODE_OPTIONS: `--import=${pathToFileURL(folder.at('sabotage.mjs')).href}` };
 }
+
+describe('the program', () => {
+  // npx links to it once and does not look again: after a build from nothing it would not be allowed to run it.
+  it('can be run as it is built', () => {
+    expect(() => accessSync(MAIN, constants.X_OK)).not.toThrow();
+  });
+});
 
 describe('help', () => {
   it('lists commands and exit codes', () => {
