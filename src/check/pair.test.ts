@@ -362,23 +362,26 @@ describe('what must not be taken for one pair', () => {
     );
   });
 
+  /** A device stores before writeback starts, or after. */
+  const STORED_AROUND_START: readonly [Program, Program] = [
+    [
+      ['gup', P, F, W_GET],
+      ['dma_write', H],
+      ['wb_start', F, 0, 0],
+    ],
+    [
+      ['gup', P, F, W_GET],
+      ['wb_start', F, 0, 0],
+      ['dma_write', H],
+    ],
+  ];
+
   it('whether a bounce copy is what the page cache holds', () => {
     const bounce = variant('v6.5-longterm-ban', { wbBegin: [table(otherwise('bounce'))] });
     differ(
       [bounce, byId('v6.5-longterm-ban')],
       ['shared-file'],
-      [
-        [
-          ['gup', P, F, W_GET],
-          ['dma_write', H],
-          ['wb_start', F, 0, 0],
-        ],
-        [
-          ['gup', P, F, W_GET],
-          ['wb_start', F, 0, 0],
-          ['dma_write', H],
-        ],
-      ],
+      STORED_AROUND_START,
       [['wb_end', F]],
       'disk',
     );
@@ -396,18 +399,7 @@ describe('what must not be taken for one pair', () => {
     differ(
       [later, byId('v6.5-longterm-ban')],
       ['shared-file'],
-      [
-        [
-          ['gup', P, F, W_GET],
-          ['dma_write', H],
-          ['wb_start', F, 0, 0],
-        ],
-        [
-          ['gup', P, F, W_GET],
-          ['wb_start', F, 0, 0],
-          ['dma_write', H],
-        ],
-      ],
+      STORED_AROUND_START,
       [['fsync', F]],
       'disk',
       'ext4-v5.18-stable',

@@ -1,20 +1,13 @@
 /** `gupfuzz live` and `gupfuzz export` through the compiled command line. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { CompileError, compileExecutor } from '../live/compile.ts';
 import { entry, load } from '../testing/catalogue.ts';
 import { gupfuzzIn, oneLine } from '../testing/cli.ts';
+import { MISSING } from '../testing/executor.ts';
 import { freshFolder } from '../testing/folder.ts';
 
 const folder = freshFolder();
 const gupfuzz = gupfuzzIn(folder);
-
-const MISSING = await compileExecutor()
-  .then(() => '')
-  .catch((error: Error) => {
-    if (error instanceof CompileError) return error.message;
-    throw error;
-  });
 
 describe('gupfuzz live: flags', () => {
   it.each([

@@ -12,7 +12,19 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
-import { CompileError, compileExecutor } from './compile.ts';
+import {
+  ANON,
+  gup,
+  load,
+  MISSING,
+  onAnon,
+  read,
+  short,
+  skipWithout,
+  unpin,
+  write,
+} from '../testing/executor.ts';
+import { compileExecutor } from './compile.ts';
 import { openHost } from './host.ts';
 import {
   FILE_TOKEN,
@@ -20,31 +32,11 @@ import {
   type LiveCaller,
   type LivePage,
   type LiveProgram,
-  type LiveResult,
   type LiveStep,
 } from './protocol.ts';
 
-const MISSING = await compileExecutor()
-  .then(() => '')
-  .catch((error: Error) => {
-    if (error instanceof CompileError) return error.message;
-    throw error;
-  });
-
-const ANON: LivePage = { kind: 'anon', prot: 'rw', file: -1 };
-const read = (mm: number, page = 0): LiveStep => ({ op: 'read', mm, page });
-const write = (mm: number, token: number, page = 0): LiveStep => ({ op: 'write', mm, page, token });
 const fork: LiveStep = { op: 'fork', mm: 0, child: 1 };
-const gup = (mm: number, ref: number, caller: LiveCaller, page = 0): LiveStep => {
-  return { op: 'gup', mm, page, ref, caller };
-};
-const load = (ref: number): LiveStep => ({ op: 'dma_read', ref });
-const unpin = (ref: number): LiveStep => ({ op: 'unpin', ref });
-const anon = (...steps: LiveStep[]): LiveProgram => ({ pages: [ANON, ANON], files: [], steps });
-const short = ({ steps, end }: LiveResult): unknown[] => [
-  ...steps.map(({ outcome, value, why }) => (outcome === 'done' ? (value ?? 'done') : `${outcome} ${why}`)),
-  end,
-];
+const anon = (...steps: LiveStep[]): LiveProgram => onAnon(2, ...steps);
 /** Until it is so; the test's own time limit ends a wait in vain. */
 async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -72,12 +64,8 @@ describe.skipIf(MISSING !== '')(`executors on this machine${MISSING && `: ${MISS
     await host?.close();
     rmSync(dir, { recursive: true, force: true });
   });
-  const needs = (test: TestContext, ...callers: LiveCaller[]): void => {
-    for (const caller of callers) {
-      const why = host.capabilities.callers[caller];
-      if (why !== '') test.skip(`${caller}: ${why}`);
-    }
-  };
+  const needs = (test: TestContext, ...names: string[]): void =>
+    skipWithout(test, host.capabilities, ...names);
   const run = async (...programs: LiveProgram[]): Promise<unknown[][]> =>
     (await host.run(programs)).map(short);
 

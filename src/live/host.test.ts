@@ -3,43 +3,36 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
-import { CompileError, compileExecutor } from './compile.ts';
+import {
+  ANON,
+  gup,
+  load,
+  MISSING,
+  onAnon,
+  read,
+  short,
+  skipWithout,
+  unpin,
+  write,
+} from '../testing/executor.ts';
+import { compileExecutor } from './compile.ts';
 import { openHost } from './host.ts';
 import { LIVE_CALLERS } from './probe.ts';
 import type { Kernel, LiveCaller, LivePage, LiveProgram, LiveResult, LiveStep } from './protocol.ts';
 import { FILE_TOKEN } from './protocol.ts';
 
-const MISSING = await compileExecutor()
-  .then(() => '')
-  .catch((error: Error) => {
-    if (error instanceof CompileError) return error.message;
-    throw error;
-  });
 const ROOT = process.getuid?.() === 0;
 
-const ANON: LivePage = { kind: 'anon', prot: 'rw', file: -1 };
 const SHARED: LivePage = { kind: 'shared-file', prot: 'rw', file: 0 };
 const PRIVATE: LivePage = { kind: 'private-file', prot: 'rw', file: 0 };
 
-const read = (mm: number, page = 0): LiveStep => ({ op: 'read', mm, page });
-const write = (mm: number, token: number, page = 0): LiveStep => ({ op: 'write', mm, page, token });
 const fork = (mm: number, child: number): LiveStep => ({ op: 'fork', mm, child });
-const gup = (mm: number, ref: number, caller: LiveCaller, page = 0): LiveStep => {
-  return { op: 'gup', mm, page, ref, caller };
-};
-const load = (ref: number): LiveStep => ({ op: 'dma_read', ref });
 const store = (ref: number, token: number): LiveStep => ({ op: 'dma_write', ref, token });
-const unpin = (ref: number): LiveStep => ({ op: 'unpin', ref });
 
-const anon = (...steps: LiveStep[]): LiveProgram => ({ pages: [ANON], files: [], steps });
+const anon = (...steps: LiveStep[]): LiveProgram => onAnon(1, ...steps);
 const onFile = (page: LivePage, ...steps: LiveStep[]): LiveProgram => {
   return { pages: [page], files: [page.kind === 'shmem' ? 'shmem' : 'dir'], steps };
 };
-/** Steps in short: the value seen, or what else came of it. */
-const short = ({ steps, end }: LiveResult): unknown[] => [
-  ...steps.map(({ outcome, value, why }) => (outcome === 'done' ? (value ?? 'done') : `${outcome} ${why}`)),
-  end,
-];
 
 describe.skipIf(MISSING !== '')(`programs on this machine${MISSING && `: ${MISSING}`}`, () => {
   let dir = '';
@@ -63,17 +56,8 @@ describe.skipIf(MISSING !== '')(`programs on this machine${MISSING && `: ${MISSI
     const [result] = await host.run([program(...rows.map(([step]) => step))]);
     expect(short(result!)).toEqual([...rows.map(([, seen]) => seen), 'ok']);
   };
-  /** Skips a test where this kernel, or this user, cannot. */
-  const needs = (test: TestContext, ...callers: LiveCaller[]): void => {
-    for (const caller of callers) {
-      const why = host.capabilities.callers[caller];
-      if (why !== '') test.skip(`${caller}: ${why}`);
-    }
-  };
-  const needsFeature = (test: TestContext, name: string): void => {
-    const why = host.capabilities.features[name];
-    if (why !== '') test.skip(`${name}: ${why}`);
-  };
+  const needs = (test: TestContext, ...names: string[]): void =>
+    skipWithout(test, host.capabilities, ...names);
 
   it('says what it offers', () => {
     expect(host.name).toMatch(/^host \d+\.\d+$/);
@@ -189,7 +173,7 @@ describe.skipIf(MISSING !== '')(`programs on this machine${MISSING && `: ${MISSI
   });
 
   it('a file: mapped, read, written, on disk, and as new for the next program', async (test) => {
-    needsFeature(test, 'disk');
+    needs(test, 'disk');
     const program = onFile(
       SHARED,
       read(0),
