@@ -231,6 +231,15 @@ export class World {
     return outcome;
   }
 
+  /** The program without this step: nothing runs, and a gup leaves a name of no use, as if it had been refused. */
+  leaveOut(step: number): void {
+    const { reference } = this;
+    const op = OPS[opOf(step)]!;
+    this.violations = [];
+    this.slot = opOf(step) === GUP ? reference.freeHandle() : -1;
+    if (this.slot >= 0) op.refused?.(reference, this.slot);
+  }
+
   /** Gives up the names that stand for refused references, as a program that goes on without them. */
   dropVoid(): void {
     const { handleState } = this.reference;
@@ -511,6 +520,9 @@ export class InvariantError extends Error {
   }
 }
 
+/** Class codes of one property: damage, page kind, kind of reference, access, LONGTERM, whose store, observer. */
+const CODES_PER_PROPERTY = 8 * 4 * 4 * 4 * 2 * 8 * 8;
+
 function encodeClass(property: number, damage: Damage, o: Observation): number {
   const content = damage === 'leak' || damage === 'stale';
   let code = property;
@@ -529,6 +541,15 @@ function encodeClass(property: number, damage: Damage, o: Observation): number {
  */
 export function coarseClass(code: number): number {
   return (code & ~0x7f8) | 0x600; // no reference is 3 in its two bits
+}
+
+/** Number of a promise that is a claim of a policy about itself. */
+export const PROMISE_CLAIM = -1;
+
+/** A property towards an observer, as one number; PROMISE_CLAIM for a claim. */
+export function promiseOf(code: number): number {
+  const property = Math.floor(code / CODES_PER_PROPERTY);
+  return property < PROPERTIES.length ? property * 8 + (code % 8) : PROMISE_CLAIM;
 }
 
 /** The parts of a class code. */

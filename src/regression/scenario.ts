@@ -1,0 +1,94 @@
+/** A named scenario judged beside a base: beside.ts, for who has files and not packed steps. */
+import { BLOCKED, POLICY_ERROR, REFUSED, SKIPPED } from '../domain/kinds.ts';
+import { decodeClass, INVALID, World } from '../executor/simulated.ts';
+import { noCosts } from '../machine/machine.ts';
+import { type AnyPolicy, expanded } from '../machine/tables.ts';
+import { classId, type FindingClass } from '../property/property.ts';
+import { Binding, type Scenario } from '../scenario/scenario.ts';
+import { Beside, BrokenList, type Judged } from './beside.ts';
+
+/** A broken promise of the candidate's with its class in words. */
+export interface JudgedClass extends Judged {
+  readonly class: FindingClass;
+  readonly classId: string;
+}
+
+export interface BesideResult {
+  readonly candidate: string;
+  readonly base: string;
+  /** All that the candidate breaks, each class once, in the order in which it was met. */
+  readonly broken: readonly JudgedClass[];
+  /** Those of `broken` with the verdict `regression`. */
+  readonly regressions: readonly JudgedClass[];
+  /** Steps (index) that the candidate refuses or blocks and the base does: a cost, no regression. The other way round. */
+  readonly refusedMore: readonly number[];
+  readonly refusedLess: readonly number[];
+  /** Index of the first step that does not apply under the candidate, or -1; what comes after was not judged. */
+  readonly notApplicable: number;
+  /** Why the candidate is no policy on this program, or ''. */
+  readonly policyError: string;
+}
+
+/** Runs the scenario on both. Throws BaseError (beside.ts), InvariantError (our bug). */
+export function judgeBeside(scenario: Scenario, candidate: AnyPolicy, base: AnyPolicy): BesideResult {
+  const cand = expanded(candidate);
+  const from = expanded(base);
+  const run = execute(scenario, new World(scenario.setup, { ...cand }));
+  const beside = new Beside(scenario.setup, from);
+  const judged = beside.judge(run.steps, run.steps.length, run.outcomes, run.list.broken);
+  const broken = judged.map((j): JudgedClass => {
+    const parts = decodeClass(j.code);
+    return { ...j, class: parts, classId: classId(parts) };
+  });
+  const refusedByBase = refusals(execute(scenario, new World(scenario.setup, { ...from })).outcomes);
+  const refused = refusals(run.outcomes);
+  return {
+    candidate: cand.id,
+    base: from.id,
+    broken,
+    regressions: broken.filter((b) => b.verdict === 'regression'),
+    refusedMore: only(refused, refusedByBase),
+    refusedLess: only(refusedByBase, refused),
+    notApplicable: run.notApplicable,
+    policyError: run.policyError,
+  };
+}
+
+interface Executed {
+  readonly steps: readonly number[];
+  readonly outcomes: readonly number[];
+  readonly list: BrokenList;
+  readonly notApplicable: number;
+  readonly policyError: string;
+}
+
+function execute({ setup, steps }: Scenario, world: World): Executed {
+  world.machine.costs = noCosts();
+  const binding = new Binding(setup);
+  const list = new BrokenList();
+  const packed: number[] = [];
+  const outcomes: number[] = [];
+  let notApplicable = -1;
+  let policyError = '';
+  for (const [at, step] of steps.entries()) {
+    if (world.ended) break;
+    const one = binding.pack(step);
+    const outcome = one < 0 ? INVALID : world.step(one);
+    if (outcome === INVALID) {
+      notApplicable = at;
+      break;
+    }
+    binding.executed(step, world);
+    packed.push(one);
+    outcomes.push(outcome);
+    list.add(at, world.violations);
+    if (outcome === POLICY_ERROR) policyError = world.machine.policyError;
+  }
+  return { steps: packed, outcomes, list, notApplicable, policyError };
+}
+
+const refusals = (outcomes: readonly number[]): readonly boolean[] =>
+  outcomes.map((outcome) => outcome === REFUSED || outcome === BLOCKED || outcome === SKIPPED);
+
+const only = (ours: readonly boolean[], theirs: readonly boolean[]): number[] =>
+  ours.flatMap((refused, at) => (refused && at < theirs.length && !theirs[at] ? [at] : []));
