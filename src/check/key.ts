@@ -26,6 +26,7 @@ import {
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import {
   HANDLE_FREE,
+  HANDLE_VOID,
   LOSSY,
   REF_DETACHED,
   REF_EXACT,
@@ -63,6 +64,9 @@ const PAGE_CELL = 13;
 const REF_FOLIO = 3;
 const REF_CELL = 8;
 
+/** The word of a reference that was refused: a name of no use. */
+const REF_VOID = 8 << 12;
+
 /** A cell that its reference follows still: of a file, of a living mm, or an orphan. */
 const FIXED = 2;
 
@@ -94,7 +98,8 @@ export class KeyEncoder extends LeastKey {
   readonly #ref: Int32Array;
   /** By mm: its place in `mms`. */
   readonly #place: Uint8Array;
-  readonly #refs: Signed;
+  /** The references in the order in which they are encoded. */
+  readonly refs: Signed;
   readonly #orphan: Uint8Array;
   readonly #private: Uint8Array;
 
@@ -118,13 +123,13 @@ export class KeyEncoder extends LeastKey {
     this.#page = new Int32Array(shape.mms * shape.pages);
     this.#ref = new Int32Array(shape.refs);
     this.#place = new Uint8Array(shape.mms);
-    this.#refs = new Signed(shape.refs);
+    this.refs = new Signed(shape.refs);
     this.#orphan = new Uint8Array(shape.refs);
     this.#private = Uint8Array.from(shape.kind, (kind) => (isPrivate(kind) ? 1 : 0));
   }
 
   /** First look: the words of pages and references without numbers, and the order of the living mms by them. */
-  protected override describe(): void {
+  override describe(): void {
     const { reference, shape } = this.#world;
     for (let r = 0; r < shape.refs; r++) if (reference.handleState[r] !== HANDLE_FREE) this.#describeRef(r);
     this.mms.count = 0;
@@ -188,6 +193,10 @@ export class KeyEncoder extends LeastKey {
 
   #describeRef(r: number): void {
     const { machine: m, reference: ref, shape } = this.#world;
+    if (ref.handleState[r] === HANDLE_VOID) {
+      this.#ref[r] = REF_VOID; // what its slot was before is nothing to it
+      return;
+    }
     const cell = ref.handleCell[r]!;
     const page = ref.handlePage[r]! % shape.pages;
     const file = shape.file[page]!;
@@ -195,7 +204,7 @@ export class KeyEncoder extends LeastKey {
     if (!this.#classes) flags &= ~REF_LONGTERM;
     const caller = ref.handleCaller[r]!;
     // Bits 0 to 2 page, 3 to 7 folio, 8 to 11 cell, and 12 up what follows.
-    let word = (this.#classes ? caller : ALIKE[caller]!) | (ref.handleState[r] === 1 ? 0 : 8);
+    let word = this.#classes ? caller : ALIKE[caller]!;
     word |= ((flags & 15) << 4) | (((flags >> 6) & 1) << 8) | (m.refKind[r]! << 9);
     if (m.refKind[r] !== REF_NONE) {
       const pfn = m.refPfn[r]!;
@@ -242,18 +251,22 @@ export class KeyEncoder extends LeastKey {
 
   /** The key with mms in the present order, into `out`. Returns its length. Needs `describe` before. */
   protected override encodeInOrder(out: Int32Array): number {
+    const n = this.encodePages(out);
+    this.refs.count = 0;
+    for (let r = 0; r < this.#world.shape.refs; r++)
+      if (this.#world.reference.handleState[r] !== HANDLE_FREE) this.refs.add(r, this.signRef(r));
+    return this.encodeRest(out, n);
+  }
+
+  /** The first part of a key: pages and files. Returns its length; word 0 is left for `encodeRest`. */
+  encodePages(out: Int32Array): number {
     const { machine: m, reference: ref, shape } = this.#world;
     const { pages, files } = shape;
     this.#folio.fill(0);
     this.#folios = 0;
-    let n = 0;
-    let first = this.mms.count;
-    for (let k = 0; k < this.mms.count; k++) {
-      const mm = this.mms.slots[k]!;
-      this.#place[mm] = this.#symmetry ? k : mm;
-      if (!this.#symmetry) first |= 1 << (8 + mm);
-    }
-    const header = n++;
+    let n = 1;
+    for (let k = 0; k < this.mms.count; k++)
+      this.#place[this.mms.slots[k]!] = this.#symmetry ? k : this.mms.slots[k]!;
     for (let k = 0; k < this.mms.count; k++)
       for (let v = 0, i = this.mms.slots[k]! * pages; v < pages; v++, i++)
         out[n++] = this.#page[i]! | (this.#folioOf(m.pfn[i]!) << PAGE_FOLIO);
@@ -267,10 +280,21 @@ export class KeyEncoder extends LeastKey {
       const store = this.#store(ref.current[cell]!);
       out[n++] = cached | (ref.wbStarted[f]! << 5) | (undirtied << 6) | (changed << 8) | (store << 10);
     }
-    const held = this.#encodeRefs(out, n);
+    return n;
+  }
+
+  /** The rest of a key, from word `at` on, with references in the order of `refs`. Returns the length of the whole. */
+  encodeRest(out: Int32Array, at: number): number {
+    const { machine: m, shape } = this.#world;
+    const { files } = shape;
+    let first = this.mms.count;
+    if (!this.#symmetry) for (let k = 0; k < this.mms.count; k++) first |= 1 << (8 + this.mms.slots[k]!);
+    let n = at;
+    this.#encodeRefs(out, n);
+    const held = this.refs.count;
     n += this.#symmetry ? held : 2 * held;
     const zero = m.content[ZERO_PFN]!;
-    out[header] = first | (held << 4) | (zero === ZERO_TOKEN ? 0 : HEADER_ZERO);
+    out[0] = first | (held << 4) | (zero === ZERO_TOKEN ? 0 : HEADER_ZERO);
 
     // What may yet be read from a file, as the file and the private pages that map it see it.
     for (let f = 0; f < files; f++) {
@@ -330,27 +354,26 @@ export class KeyEncoder extends LeastKey {
     return n;
   }
 
-  /** References, in an order that does not depend on their slots. Returns how many. */
-  #encodeRefs(out: Int32Array, at: number): number {
-    const { machine: m, reference: ref, shape } = this.#world;
-    const refs = this.#refs;
-    refs.count = 0;
-    for (let r = 0; r < shape.refs; r++) {
-      if (ref.handleState[r] === HANDLE_FREE) continue;
-      if (!this.#symmetry) {
-        refs.add(r, r);
-        continue;
-      }
-      // Where it is among what has a number already; what has none is told apart by who else holds it.
-      let h = this.#ref[r]! | (this.#cellOf(r) << REF_CELL);
-      if (m.refKind[r] !== REF_NONE) {
-        const pfn = m.refPfn[r]!;
-        const number = pfn === ZERO_PFN ? FOLIO_ZERO : this.#folio[pfn]!;
-        h |= number << REF_FOLIO;
-        if (number === 0) h = Math.imul(h ^ m.refcount[pfn]!, 0x01000193) ^ this.#folioWord(pfn);
-      }
-      refs.add(r, h);
+  /**
+   * What a reference looks like once pages and files are encoded: where it is among what has a number already; what has
+   * none is told apart by who else holds it. Does not depend on its slot.
+   */
+  signRef(r: number): number {
+    if (!this.#symmetry) return r;
+    const { machine: m } = this.#world;
+    let h = this.#ref[r]! | (this.#cellOf(r) << REF_CELL);
+    if (m.refKind[r] !== REF_NONE) {
+      const pfn = m.refPfn[r]!;
+      const number = pfn === ZERO_PFN ? FOLIO_ZERO : this.#folio[pfn]!;
+      h |= number << REF_FOLIO;
+      if (number === 0) h = Math.imul(h ^ m.refcount[pfn]!, 0x01000193) ^ this.#folioWord(pfn);
     }
+    return h;
+  }
+
+  #encodeRefs(out: Int32Array, at: number): void {
+    const { machine: m, reference: ref } = this.#world;
+    const { refs } = this;
     let orphans = 0;
     let n = at;
     for (let i = 0; i < refs.count; i++) {
@@ -366,7 +389,6 @@ export class KeyEncoder extends LeastKey {
       if (!this.#symmetry) out[n++] = r;
       out[n++] = this.#ref[r]! | (this.#folioOf(m.refPfn[r]!) << REF_FOLIO) | (at << REF_CELL);
     }
-    return refs.count;
   }
 
   /** CELL_ORPHAN for every orphan: those are numbered when the references have an order. */

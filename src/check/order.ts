@@ -29,6 +29,17 @@ export class Signed {
     slots[at] = slot;
   }
 
+  /** The signature with which a slot was added. */
+  signatureOf(slot: number): number {
+    return this.#signature[slot]!;
+  }
+
+  /** Takes over the slots of another one in its present order. */
+  take(other: Signed): void {
+    this.slots.set(other.slots);
+    this.count = other.count;
+  }
+
   /**
    * The next order of tied slots after those tried: lexicographic permutations within each run of equal signatures.
    * Returns false, and is back at the first order, when all were tried. Ties must have been added in ascending order.
@@ -52,7 +63,7 @@ export abstract class LeastKey {
   words: Int32Array;
   length = 0;
   /** Living mms in the order at hand. */
-  protected readonly mms: Signed;
+  readonly mms: Signed;
   #other: Int32Array;
 
   /** `bound`: words that a key never exceeds. */
