@@ -15,8 +15,11 @@ import {
   type RawFinding,
 } from '../fuzz/chunk.ts';
 import { PROFILES, setupsOf } from '../fuzz/generate.ts';
+import type { ExpandedPolicy } from '../machine/tables.ts';
 import { classId } from '../property/property.ts';
 import { campaignData } from '../report/campaign.ts';
+import { NEWNESS, type Newness, newnessOf } from '../regression/order.ts';
+import { wayOf } from '../regression/way.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
 import { formatCounterexample } from '../scenario/file.ts';
 import type { Scenario } from '../scenario/scenario.ts';
@@ -43,7 +46,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const space = { seed, scope, profile };
   const shard = options.shard ?? { index: 0, count: 1 };
   const notice = options.onNotice ?? (() => {});
-  const pool = openPool(space, policies, workers, notice);
+  const bases = policies.map((_, i) => options.bases?.[i]);
+  const pool = openPool(space, policies, bases, workers, notice);
   const store = new FindingStore(options.out, notice, (text) => process.stdout.write(text));
   const counts = policies.map(noCounts);
   const at = new Map(policies.map((p, i) => [p.id, i]));
@@ -86,8 +90,12 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     });
   };
 
-  const fileOf = (raw: RawFinding, id: string): string =>
-    `${raw.policy}/${raw.documented ? 'documented-' : ''}${slugOf(id)}`;
+  const fileOf = (raw: RawFinding, id: string): string => {
+    const kind = raw.documented ? 'documented-' : raw.regression === undefined ? '' : 'regression-';
+    const way = raw.regression === undefined ? undefined : wayOf(raw.regression.way);
+    const by = way === undefined ? '' : `-by-${slugOf(`${way.decision} ${way.candidate}`)}`;
+    return `${raw.policy}/${kind}${slugOf(id)}${by}`;
+  };
   const textOf = (raw: RawFinding, scenario: Scenario, minimality: Finding['minimality']): string =>
     formatCounterexample(
       buildCounterexample({
@@ -97,7 +105,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
         documented: raw.documented,
         minimality,
         provenance: { tool: 'gupfuzz', seed, run: raw.run, found: 'campaign' },
-        policies,
+        policies: withBase(policies, bases[at.get(raw.policy)!]?.policy),
       }),
     );
 
@@ -108,7 +116,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     });
     for (const raw of result.findings) {
       const classes = merged[at.get(raw.policy)!]!;
-      const key = classKey(raw.code, raw.documented);
+      const key = classKey(raw.code, raw.documented, raw.regression?.way);
       const before = classes.get(key);
       if (before !== undefined && before.raw.run <= raw.run) continue;
       const id = classId(decodeClass(raw.code));
@@ -133,6 +141,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       ended: signal?.aborted === true ? 'interrupted' : ended.reason,
       elapsedMs: elapsed(),
       policies,
+      bases,
       counts,
       findings,
       goalsMissed: PROPERTIES.filter((p, i) => !goals[i] && reachable(p, space)).map((p) => p.id),
@@ -199,14 +208,33 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     return { reason: chunk >= chunks ? 'runs' : 'time', endRun };
   }
 
-  /** Findings as they were met, in order of policy, then class. */
+  /** Findings as they were met, in order. A class that is told as a regression is not told once more. */
   function sorted(): { policy: number; m: Merged }[] {
-    return merged.flatMap((classes, policy) =>
-      [...classes.values()]
-        .filter((m) => !m.raw.documented || options.documented)
-        .sort((x, y) => compare(x.classId, y.classId) || Number(x.raw.documented) - Number(y.raw.documented))
-        .map((m) => ({ policy, m })),
-    );
+    return merged.flatMap((classes, policy) => {
+      const all = [...classes.values()];
+      const told = new Set(all.filter((m) => m.raw.regression !== undefined).map((m) => m.raw.code));
+      const again = (m: Merged): boolean =>
+        m.raw.regression === undefined && !m.raw.documented && told.has(m.raw.code);
+      for (const m of all) if (again(m)) store.remove(`${fileOf(m.raw, m.classId)}.raw.gup.json`);
+      return all
+        .filter((m) => !again(m) && (!m.raw.documented || options.documented))
+        .sort(
+          (x, y) =>
+            rank(x.raw, policy) - rank(y.raw, policy) ||
+            compare(x.classId, y.classId) ||
+            Number(x.raw.documented) - Number(y.raw.documented) ||
+            (x.raw.regression?.way ?? -1) - (y.raw.regression?.way ?? -1),
+        )
+        .map((m) => ({ policy, m }));
+    });
+  }
+
+  /** Regressions before all else. */
+  function rank(raw: RawFinding, policy: number): number {
+    return raw.regression === undefined ? NEWNESS.length : newness(raw, policy);
+  }
+  function newness({ code, regression }: RawFinding, policy: number): Newness {
+    return newnessOf(code, regression?.follows === true, counts[policy]!.baseCodes);
   }
 
   function finding(
@@ -216,6 +244,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     file: string | undefined,
   ): Finding {
     const parts = decodeClass(m.raw.code);
+    const policy = at.get(m.raw.policy)!;
+    const { regression } = m.raw;
     return {
       policy: m.raw.policy,
       class: m.classId,
@@ -225,6 +255,15 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       run: m.raw.run,
       scenario,
       minimality,
+      ...(regression === undefined
+        ? {}
+        : {
+            regression: {
+              base: bases[policy]!.policy.id,
+              way: wayOf(regression.way),
+              newness: newness(m.raw, policy),
+            },
+          }),
       ...(file === undefined ? {} : { file }),
     };
   }
@@ -288,6 +327,14 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     while (pending > 0 && signal?.aborted !== true) await next();
     return all.map(({ m }) => results.get(m) ?? asMet(m));
   }
+}
+
+/** Expectations of a file are those of all policies of the campaign, the base among them. */
+function withBase(
+  policies: readonly ExpandedPolicy[],
+  base: ExpandedPolicy | undefined,
+): readonly ExpandedPolicy[] {
+  return base === undefined || policies.some((p) => p.id === base.id) ? policies : [...policies, base];
 }
 
 const NOT_SHRUNK = { kind: 'none', scope: 'as drawn', depth: 0 } as const;

@@ -1,9 +1,8 @@
 /** The two kinds of work of a campaign, as a worker process (or this one) does them. Plain data in and out. */
 
-import type { CampaignSpace } from '../fuzz/chunk.ts';
+import type { BasePolicy, CampaignSpace, RawFinding } from '../fuzz/chunk.ts';
 import { type ChunkResult, ChunkRunner } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
-import type { Scenario } from '../scenario/scenario.ts';
 import { fastCheckShrink } from '../shrink/fast-check.ts';
 import {
   drain,
@@ -12,6 +11,7 @@ import {
   type SearchProgress,
   Shrinker,
   type Shrunk,
+  type Target,
 } from '../shrink/shrink.ts';
 
 export interface ChunkJob {
@@ -26,12 +26,7 @@ export interface ShrinkJob {
   readonly mode: 'shortest' | 'passes';
   /** Per search. */
   readonly statesMax: number;
-  readonly findings: readonly {
-    readonly code: number;
-    readonly documented: boolean;
-    readonly run: number;
-    readonly scenario: Scenario;
-  }[];
+  readonly findings: readonly Omit<RawFinding, 'policy'>[];
 }
 
 /** How far a shrink job has got. */
@@ -46,10 +41,17 @@ export class JobRunner {
   readonly #chunks: ChunkRunner;
   readonly #shrinkers = new Map<number, Shrinker>();
   readonly #policies: readonly ExpandedPolicy[];
+  readonly #bases: readonly (BasePolicy | undefined)[];
 
-  constructor(space: CampaignSpace, policies: readonly ExpandedPolicy[]) {
+  /** `bases`: per policy, in order; JSON makes null of undefined. */
+  constructor(
+    space: CampaignSpace,
+    policies: readonly ExpandedPolicy[],
+    bases: readonly (BasePolicy | undefined | null)[],
+  ) {
     this.#policies = policies;
-    this.#chunks = new ChunkRunner(space, policies);
+    this.#bases = bases.map((base) => base ?? undefined);
+    this.#chunks = new ChunkRunner(space, policies, this.#bases);
   }
 
   chunk(job: ChunkJob): ChunkResult {
@@ -68,15 +70,20 @@ export class JobRunner {
   *shrinking(job: ShrinkJob): Generator<ShrinkEvent, Shrunk[]> {
     const policy = this.#policies[job.policy]!;
     const results: Shrunk[] = [];
-    for (const finding of job.findings) {
-      const first = fastCheckShrink(this.#chunks, finding.run, policy, finding) ?? finding.scenario;
+    const base = this.#bases[job.policy]?.policy;
+    for (const { code, documented, regression, ...finding } of job.findings) {
+      const target: Target =
+        regression === undefined || base === undefined
+          ? { code, documented }
+          : { code, documented, base, way: regression.way };
+      const first = fastCheckShrink(this.#chunks, finding.run, policy, target) ?? finding.scenario;
       if (job.mode === 'shortest') {
-        const work = this.#shrinker(job).shrinking(first, finding);
+        const work = this.#shrinker(job).shrinking(first, target);
         let at = work.next();
         for (; at.done !== true; at = work.next()) yield { done: results.length, search: at.value };
         results.push(at.value);
       } else {
-        const scenario = runPasses(first, policy, finding);
+        const scenario = runPasses(first, policy, target);
         const reason = 'not proved: shrunk by passes, not searched';
         results.push({
           scenario,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import workerpool from 'workerpool';
-import type { CampaignSpace, ChunkResult } from '../fuzz/chunk.ts';
+import type { BasePolicy, CampaignSpace, ChunkResult } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import type { Shrunk } from '../shrink/shrink.ts';
 import { type ChunkJob, JobRunner, type ShrinkEvent, type ShrinkJob } from './jobs.ts';
@@ -24,11 +24,12 @@ const TRIES_MAX = 3;
 export function openPool(
   space: CampaignSpace,
   policies: readonly ExpandedPolicy[],
+  bases: readonly (BasePolicy | undefined)[],
   workers: number,
   onNotice: (line: string) => void,
 ): Pool {
   if (workers === 0) {
-    const jobs = new JobRunner(space, policies);
+    const jobs = new JobRunner(space, policies, bases);
     let closed = false;
     // A turn of the event loop between jobs, so that timers, signals and the screen get theirs.
     const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -61,13 +62,13 @@ export function openPool(
   try {
     dir = mkdtempSync(join(tmpdir(), 'gupfuzz-'));
     brief = join(dir, 'campaign.json');
-    writeFileSync(brief, JSON.stringify({ space, policies }));
+    writeFileSync(brief, JSON.stringify({ space, policies, bases: policies.map((_, i) => bases[i] ?? null) }));
   } catch (error) {
     clean();
     onNotice(
       `no workers, as ${tmpdir()} cannot be written (${error instanceof Error ? error.message : String(error)})`,
     );
-    return openPool(space, policies, 0, onNotice);
+    return openPool(space, policies, bases, 0, onNotice);
   }
   process.on('exit', clean); // also when the program ends in a hurry
   const pool = workerpool.pool(fileURLToPath(new URL('./worker.js', import.meta.url)), {

@@ -1,12 +1,16 @@
 /** Plain results of a campaign, as reports read them. */
-import type { CampaignSpace, PolicyCounts } from '../fuzz/chunk.ts';
+import type { BasePolicy, CampaignSpace, PolicyCounts } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import type { FindingClass } from '../property/property.ts';
+import type { Newness } from '../regression/order.ts';
+import type { Way } from '../regression/way.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import type { Minimality, SearchProgress } from '../shrink/shrink.ts';
 
 export interface CampaignOptions extends CampaignSpace {
   readonly policies: readonly ExpandedPolicy[];
+  /** Per policy, in order, beside which policy it is judged; undefined: beside none. */
+  readonly bases?: readonly (BasePolicy | undefined)[];
   /** Runs from run 0 on; undefined: until `timeMs`. At least one of the two. */
   readonly runs?: number;
   readonly timeMs?: number;
@@ -60,6 +64,13 @@ export interface Finding {
   readonly run: number;
   readonly scenario: Scenario;
   readonly minimality: Minimality | (Omit<Minimality, 'kind'> & { readonly kind: 'none' });
+  /** The policy regresses by it beside its base (regression/beside.ts). */
+  readonly regression?: {
+    readonly base: string;
+    /** The first decision that comes out another way; undefined: none does. */
+    readonly way: Way | undefined;
+    readonly newness: Newness;
+  };
   /** Path of its file, if it was written. */
   readonly file?: string;
 }
@@ -72,6 +83,8 @@ export interface CampaignResult {
   readonly ended: 'runs' | 'time' | 'interrupted';
   readonly elapsedMs: number;
   readonly policies: readonly ExpandedPolicy[];
+  /** Per policy, in order: beside which it was judged. */
+  readonly bases: readonly (BasePolicy | undefined)[];
   /** Per policy, in order. */
   readonly counts: readonly PolicyCounts[];
   /** Folder that holds the findings: `options.out`, or what had to take its place. */
@@ -80,7 +93,7 @@ export interface CampaignResult {
   readonly listFile?: string;
   /** A bug of gupfuzz that stopped the campaign or a part of it: one line. */
   readonly failure?: string;
-  /** In order of policy, then class id. */
+  /** In order of policy; regressions first, what is newest first; then by class id. */
   readonly findings: readonly Finding[];
   /** Ids of properties whose `sometimes` goal no policy reached. */
   readonly goalsMissed: readonly string[];

@@ -1,7 +1,7 @@
 /** A worker process of a campaign. Its one argument is the file with the campaign's space and expanded policies. */
 import { readFileSync } from 'node:fs';
 import workerpool from 'workerpool';
-import type { CampaignSpace } from '../fuzz/chunk.ts';
+import type { BasePolicy, CampaignSpace } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import type { Shrunk } from '../shrink/shrink.ts';
 import { type ChunkJob, JobRunner, type ShrinkJob } from './jobs.ts';
@@ -12,8 +12,9 @@ process.on('SIGINT', () => {});
 const brief = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as {
   readonly space: CampaignSpace;
   readonly policies: readonly ExpandedPolicy[];
+  readonly bases: readonly (BasePolicy | null)[];
 };
-const jobs = new JobRunner(brief.space, brief.policies);
+const jobs = new JobRunner(brief.space, brief.policies, brief.bases);
 
 /** Milliseconds between two events, at least. */
 const EVENT_INTERVAL_MS = 200;

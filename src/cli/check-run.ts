@@ -12,8 +12,10 @@ import { goalsOfWalks } from '../check/goals.ts';
 import type { PolicySpec } from '../check/model.ts';
 import { conclusive, type FoundClass, judge, searchable, type Verdicts } from '../check/verdicts.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
-import { BUILT_IN } from '../policies/index.ts';
+import { baseOf } from '../policies/base.ts';
+import { BUILT_IN, findPolicy } from '../policies/index.ts';
 import { isKnown } from '../policies/known.ts';
+import { judgeBeside } from '../regression/scenario.ts';
 import { bytesText, type CheckReport, checkData, checkText } from '../report/check.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
 import { shellWord } from '../report/shell.ts';
@@ -221,13 +223,17 @@ function goalsMet(spec: PolicySpec, { pilot: { goals }, driven }: Searched): Rea
 
 // ---- What it came to ---------------------------------------------------------------------------------------------
 
-/** Those of a kind that neither the policy nor the built-in one it derives from is known for. */
+/**
+ * Of a built-in policy, the classes of a kind that history does not know; of another, those whose shortest program is
+ * a regression beside its base.
+ */
 function unexpectedIn({ properties }: Verdicts, policy: ExpandedPolicy): Set<FoundClass> {
-  return new Set(
-    properties.flatMap((p) =>
-      p.classes.filter((c) => !policy.canary && !isKnown(policy, c.class.property, c.class.page)),
-    ),
-  );
+  const base = findPolicy(policy.id) === undefined ? baseOf(policy) : undefined;
+  const isNews = (c: FoundClass): boolean =>
+    base === undefined
+      ? !isKnown(policy.id, c.class.property, c.class.page)
+      : judgeBeside(c.scenario, policy, base).regressions.some((r) => r.code === c.code);
+  return new Set(policy.canary ? [] : properties.flatMap((p) => p.classes.filter(isNews)));
 }
 
 /** Builds all, and writes them below `out`. */

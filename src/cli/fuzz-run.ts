@@ -5,21 +5,26 @@ import cliProgress from 'cli-progress';
 import pc from 'picocolors';
 import { runCampaign } from '../campaign/campaign.ts';
 import type { CampaignResult, Finding, Progress } from '../campaign/types.ts';
+import type { BasePolicy } from '../fuzz/chunk.ts';
 import type { Profile } from '../fuzz/generate.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { isKnown } from '../policies/known.ts';
 import { budgetText, campaignData, costsText, coverageText, matrixText } from '../report/campaign.ts';
 import { renderColumns, wrapText } from '../report/columns.ts';
 import { replayCommand } from '../report/shell.ts';
+import { NEWNESS } from '../regression/order.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { parseCounterexample } from '../scenario/file.ts';
 import { stepText } from '../scenario/scenario.ts';
+import { newsText } from '../report/regression.ts';
 import { EXIT } from './exit.ts';
 import { searchText } from './progress-line.ts';
 import { onStop } from './stop.ts';
 
 export interface FuzzOptions {
   readonly policies: readonly ExpandedPolicy[];
+  /** Per policy, in order, beside which it is judged. */
+  readonly bases: readonly (BasePolicy | undefined)[];
   /** Modules that are not policies, already reported. */
   readonly broken: readonly { readonly name: string; readonly message: string }[];
   readonly seed: number;
@@ -60,6 +65,7 @@ export async function runFuzz(options: FuzzOptions): Promise<number> {
       scope: options.scope,
       profile: options.profile,
       policies: options.policies,
+      bases: options.bases,
       ...(options.runs === undefined ? {} : { runs: options.runs }),
       ...(options.timeMs === undefined ? {} : { timeMs: options.timeMs }),
       ...(options.shard === undefined ? {} : { shard: options.shard }),
@@ -100,6 +106,8 @@ function problems(result: CampaignResult): string[] {
     const { errorRun, error } = result.counts[i]!;
     if (errorRun >= 0)
       lines.push(`policy ${policy.id}: ${error} (first in run ${errorRun}); a run ends where it does that`);
+    const { baseErrorRun, baseError } = result.counts[i]!;
+    if (baseErrorRun >= 0) lines.push(`${baseError} (first in run ${baseErrorRun})`);
   });
   for (const id of result.canariesMissed)
     lines.push(`the canary ${id} was not caught: this campaign proves nothing`);
@@ -108,14 +116,20 @@ function problems(result: CampaignResult): string[] {
   return lines;
 }
 
+/** What makes a policy worse than the one it is judged beside. */
+export const regressions = (result: CampaignResult): Finding[] =>
+  result.findings.filter((f) => f.regression !== undefined);
+
 /**
- * Findings of a kind (property and page kind) that neither the policy, if it is built in, nor the built-in policy it
- * was derived from is known for.
+ * Findings of the built-in policies, judged beside nothing: of a kind (property and page kind) that history does not
+ * know of them. Then either the model or history is wrong.
  */
 export function unexpected(result: CampaignResult): Finding[] {
   return result.findings.filter((f) => {
-    const policy = result.policies.find((p) => p.id === f.policy)!;
-    return !f.documented && !policy.canary && !isKnown(policy, f.parts.property, f.parts.page);
+    const at = result.policies.findIndex((p) => p.id === f.policy);
+    const { canary, id } = result.policies[at]!;
+    if (f.documented || canary || result.bases[at]?.tells === true) return false;
+    return !isKnown(id, f.parts.property, f.parts.page);
   });
 }
 
@@ -135,8 +149,9 @@ function proofsText(result: CampaignResult): string {
 
 function exitCode(result: CampaignResult, options: FuzzOptions): number {
   if (result.runs === 0) return EXIT.nothingTested;
-  if (unexpected(result).length > 0) return EXIT.finding;
-  if (options.broken.length > 0 || result.counts.some((c) => c.errorRun >= 0)) return EXIT.badInput;
+  if (regressions(result).length > 0 || unexpected(result).length > 0) return EXIT.finding;
+  if (options.broken.length > 0 || result.counts.some((c) => c.errorRun >= 0 || c.baseErrorRun >= 0))
+    return EXIT.badInput;
   if (result.canariesMissed.length > 0 || result.goalsMissed.length > 0) return EXIT.goalsMissed;
   if (options.shrinkStates !== undefined && unproved(result).length > 0) return EXIT.goalsMissed;
   return EXIT.ok;
@@ -152,15 +167,12 @@ function summary(result: CampaignResult, options: FuzzOptions): string {
   parts.push(`\n${pc.bold('Cost')}\n${costsText(result)}`);
   parts.push(`\n${pc.bold('Coverage')}\n${coverageText(result)}`);
   parts.push(findingsText(result, options));
-  const surprising = unexpected(result);
   const broken = result.findings.filter((f) => !f.documented).length;
-  const news = [...new Set(surprising.map((f) => `${f.policy} ${f.class}`))];
-  const verdict =
-    surprising.length === 0
-      ? 'all of a kind that the built-in policies (and what is derived from them) are known for.'
-      : `${surprising.length} of a kind not known for the built-in policy it is or derives from: ${news.slice(0, 5).join(', ')}${news.length > 5 ? ', ...' : ''}`;
-  const total = `${broken} classes of broken promises on ${result.policies.length} policies; ${verdict}`;
-  parts.push(`\n${wrap(total, '  ').join('\n')}\n`);
+  parts.push(
+    `\n${[`${broken} classes of broken promises on ${result.policies.length} policies`, ...verdicts(result)]
+      .map((line) => `${wrap(line, '  ').join('\n')}\n`)
+      .join('')}`,
+  );
   if (options.shrinkStates !== undefined) parts.push(proofsText(result));
   if (result.out !== undefined)
     parts.push(
@@ -168,6 +180,42 @@ function summary(result: CampaignResult, options: FuzzOptions): string {
     );
   return parts.join('');
 }
+
+/** One line per policy that is judged beside another, and one for what history does not know of the built-in ones. */
+function verdicts(result: CampaignResult): string[] {
+  const lines = result.policies.flatMap(({ id }, at): string[] => {
+    const base = result.bases[at];
+    if (base === undefined) return [];
+    const own = result.findings.filter((f) => f.policy === id && !f.documented);
+    if (!base.tells) {
+      const worse = result.counts[at]!.regressed.length;
+      return [`${id} beside ${base.policy.id}: ${plural(worse, 'class', 'classes')} on programs on which that keeps the promise`];
+    }
+    const news = own.filter((f) => f.regression !== undefined);
+    const claims = own.filter((f) => f.parts.property.startsWith('claim: ')).length;
+    const common = own.length - news.length - claims;
+    const apart = [
+      ...(common === 0 ? [] : [`${plural(common, 'class', 'classes')} that ${base.policy.id} breaks on the same programs`]),
+      ...(claims === 0 ? [] : [`${plural(claims, 'claim')} of the policy about itself`]),
+    ];
+    const rest = apart.length === 0 ? '' : `; apart: ${apart.join(', ')}`;
+    if (news.length === 0) return [`${pc.green('no regression found')}: ${id} beside ${base.policy.id}${rest}`];
+    const kinds = NEWNESS.flatMap((what, n) => {
+      const count = news.filter((f) => f.regression!.newness === n).length;
+      return count === 0 ? [] : [`${count} ${what}`];
+    });
+    return [`${pc.red(`${plural(news.length, 'regression')}`)}: ${id} beside ${base.policy.id}: ${kinds.join('; ')}${rest}`];
+  });
+  const surprising = unexpected(result);
+  const names = [...new Set(surprising.map((f) => `${f.policy} ${f.class}`))];
+  if (names.length > 0)
+    lines.push(
+      `${surprising.length} of a kind that history does not know of the built-in policy: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ', ...' : ''}`,
+    );
+  return lines;
+}
+
+const plural = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
 
 /** Findings with the same steps are one story, told once, for all policies that it breaks. */
 function findingsText(result: CampaignResult, options: FuzzOptions): string {
@@ -178,7 +226,9 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
   for (const f of result.findings) {
     if ((f.documented && !options.documented) || (canaries.has(f.policy) && !only)) continue;
     const steps = f.scenario.steps.map(stepText).join('; ');
-    const key = options.show === 'all' ? `${f.class} ${steps}` : `${f.parts.property} ${f.parts.page}`;
+    const way = f.regression === undefined ? '' : ` ${f.policy} ${JSON.stringify(f.regression)}`;
+    const key =
+      options.show === 'all' ? `${f.class} ${steps}${way}` : `${f.parts.property} ${f.parts.page}${way}`;
     stories.set(key, [...(stories.get(key) ?? []), f]);
   }
   const shown = [...stories.values()].map((findings) => {
@@ -193,7 +243,8 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
       classes: new Set(findings.map((f) => f.class)).size,
     };
   });
-  shown.sort((x, y) => (x.first.class < y.first.class ? -1 : 1));
+  const newness = (f: Finding): number => f.regression?.newness ?? NEWNESS.length;
+  shown.sort((x, y) => newness(x.first) - newness(y.first) || (x.first.class < y.first.class ? -1 : 1));
   const blocks = shown.map(({ first, policies, classes }) => {
     const { minimality, scenario } = first;
     const { file } = first;
@@ -202,6 +253,7 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
     const lines = [`\n${pc.bold(first.class)}`];
     const breaks = `  breaks ${policies.join(', ')}; ${scenario.steps.length} steps (${how})`;
     lines.push(...wrap(`${breaks}${classes > 1 ? `; ${classes} classes like it` : ''}`, '    '));
+    if (first.regression !== undefined) lines.push(...wrap(`  ${pc.red('new')}: ${newsText(first.regression)}`, '    '));
     lines.push(renderColumns(scenario).trimEnd());
     if (seen?.seen != null)
       lines.push(...wrap(`  seen: ${seen.seen.observed}; should be: ${seen.seen.expected}`, '    '));

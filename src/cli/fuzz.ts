@@ -12,6 +12,7 @@ const SEED_MAX = 2 ** 31 - 1;
 
 interface Options {
   readonly policies: readonly string[];
+  readonly base: string | undefined;
   readonly canary: boolean;
   readonly seed: number;
   readonly runs: number | undefined;
@@ -50,6 +51,11 @@ export const fuzz: Command = defineCommand<Options>({
         type: 'string',
         describe: 'id, alias, ./module.ts, or all; repeatable',
         defaultDescription: 'all',
+      })
+      .option('base', {
+        type: 'string',
+        describe: 'judge every policy beside this one',
+        defaultDescription: 'the built-in policy that it derives from',
       })
       .option('runs', { alias: 'n', type: 'string', describe: 'programs to draw, such as 20000 or 20k' })
       .option('time', {
@@ -110,6 +116,7 @@ export const fuzz: Command = defineCommand<Options>({
       throw usageError(`--shortest makes no sense with --shrink ${shrink}`);
     return {
       policies: policies.length === 0 ? ['all'] : policies,
+      base: args.text('base'),
       canary: !args.flag('no-canary'),
       seed: args.whole('seed', 0, SEED_MAX) ?? 1,
       runs: args.whole('runs', 1, 2 ** 40),
@@ -149,9 +156,13 @@ export const fuzz: Command = defineCommand<Options>({
         return EXIT.nothingTested;
       }
     }
+    const { basesFor } = await import('../policies/base.ts');
+    const { chooseBase } = await import('./choose.ts');
+    const bases = basesFor(policies, await chooseBase(options.base));
     const { runs, timeMs, shard, out, workers, states } = options;
     return runFuzz({
       policies,
+      bases,
       broken: resolved.broken,
       seed: options.seed,
       ...(runs === undefined ? {} : { runs }),

@@ -10,8 +10,10 @@ import { INVALID, InvariantError, World } from '../executor/simulated.ts';
 import { COST_NAMES, type Costs, noCosts } from '../machine/machine.ts';
 import { type ExpandedPolicy, tablesOf } from '../machine/tables.ts';
 import { OP_KINDS, opOf } from '../ops/op.ts';
+import { BaseError, Beside, BrokenList, type Judged } from '../regression/beside.ts';
+import { Ways, WAYS } from '../regression/way.ts';
 import type { Scenario } from '../scenario/scenario.ts';
-import { Generator, type Profile, setupsOf } from './generate.ts';
+import { Generator, PROGRAM_MAX, type Profile, setupsOf } from './generate.ts';
 import { type Program, ProgramArbitrary } from './program.ts';
 
 export const CHUNK_RUNS = 256;
@@ -25,11 +27,20 @@ export interface CampaignSpace {
   readonly profile: Profile;
 }
 
+/** Beside which policy the findings of another are judged (regression/beside.ts). */
+export interface BasePolicy {
+  readonly policy: ExpandedPolicy;
+  /** Its regressions are findings of their own, one per class and way; else they are only counted. */
+  readonly tells: boolean;
+}
+
 /** A class first met by a policy in this chunk. */
 export interface RawFinding {
   readonly policy: string;
   readonly code: number;
   readonly documented: boolean;
+  /** The policy regresses beside its base: by which way (regression/way.ts), and after what the base had broken. */
+  readonly regression?: { readonly way: number; readonly follows: boolean };
   /** Index of the run in the campaign. */
   readonly run: number;
   readonly scenario: Scenario;
@@ -50,6 +61,13 @@ export interface PolicyCounts {
   readonly rules: number[][];
   /** By index in PROPERTIES: its `sometimes` goal was reached. */
   readonly goals: number[];
+  /** Codes of the classes by which the policy regresses beside its base in some run, ascending. */
+  readonly regressed: number[];
+  /** Codes of the classes that the base broke in runs in which the policy broke something, ascending. */
+  readonly baseCodes: number[];
+  /** First run on which the base is no policy, and what it did; else -1. */
+  baseErrorRun: number;
+  baseError: string;
   /** First run that ended as the policy is not one (does not converge, ...), and what it did; else -1. */
   errorRun: number;
   error: string;
@@ -72,6 +90,10 @@ export const noCounts = (policy: ExpandedPolicy): PolicyCounts => ({
   ops: OP_KINDS.map(() => 0),
   rules: policy.tables.map((t) => t.rules.map(() => 0)),
   goals: PROPERTIES.map(() => 0),
+  regressed: [],
+  baseCodes: [],
+  baseErrorRun: -1,
+  baseError: '',
   errorRun: -1,
   error: '',
 });
@@ -95,10 +117,22 @@ export function addCounts(into: PolicyCounts, from: PolicyCounts): void {
   from.goals.forEach((n, i) => {
     into.goals[i] = Math.max(into.goals[i]!, n);
   });
+  for (const code of from.regressed) addSorted(into.regressed, code);
+  for (const code of from.baseCodes) addSorted(into.baseCodes, code);
+  if (from.baseErrorRun >= 0 && (into.baseErrorRun < 0 || from.baseErrorRun < into.baseErrorRun)) {
+    into.baseErrorRun = from.baseErrorRun;
+    into.baseError = from.baseError;
+  }
   if (from.errorRun >= 0 && (into.errorRun < 0 || from.errorRun < into.errorRun)) {
     into.errorRun = from.errorRun;
     into.error = from.error;
   }
+}
+
+function addSorted(list: number[], value: number): void {
+  const at = list.findIndex((other) => other >= value);
+  if (at < 0) list.push(value);
+  else if (list[at] !== value) list.splice(at, 0, value);
 }
 
 /** fast-check's seed of a chunk: a 32-bit mix of campaign seed and chunk number. */
@@ -118,10 +152,25 @@ export class ChunkRunner {
   readonly setups: readonly Setup[];
   readonly #arbitrary: ProgramArbitrary;
   readonly #worlds: (readonly World[])[];
+  /** Per policy. */
+  readonly #bases: readonly (BasePolicy | undefined)[];
+  /** Per policy and setup, made when first needed. */
+  readonly #besides: Beside[][];
+  readonly #ways: Ways[][];
+  readonly #outcomes = new Uint8Array(PROGRAM_MAX);
+  readonly #broken = new BrokenList();
 
-  constructor(space: CampaignSpace, policies: readonly ExpandedPolicy[]) {
+  /** `bases`: per policy, in order, what it is judged beside. */
+  constructor(
+    space: CampaignSpace,
+    policies: readonly ExpandedPolicy[],
+    bases: readonly (BasePolicy | undefined)[] = [],
+  ) {
     this.space = space;
     this.policies = policies;
+    this.#bases = bases;
+    this.#besides = policies.map(() => []);
+    this.#ways = policies.map(() => []);
     this.setups = setupsOf(space.scope, space.profile);
     this.#arbitrary = new ProgramArbitrary(new Generator(this.setups));
     this.#worlds = policies.map((policy) => this.setups.map((setup) => new World(setup, policy)));
@@ -200,12 +249,16 @@ export class ChunkRunner {
     world.reset();
     world.machine.costs = counts.costs;
     const steps = program.packed!;
+    const judged = this.#bases[at] !== undefined;
+    const broken = this.#broken;
+    broken.clear();
     let violated = false;
     let documented = false;
     let i = 0;
     for (; i < program.length && !world.ended; i++) {
       const step = steps[i]!;
       const outcome = world.step(step);
+      this.#outcomes[i] = outcome;
       if (outcome === 0) counts.ops[opOf(step)]!++;
       else if (outcome === 1) counts.noEffect++;
       else if (outcome === 4) counts.skipped++;
@@ -216,6 +269,7 @@ export class ChunkRunner {
         counts.error = world.machine.policyError;
       }
       if (world.violations.length === 0) continue;
+      if (judged) broken.add(i, world.violations);
       for (const v of world.violations) {
         if (v.documented) documented = true;
         else violated = true;
@@ -232,11 +286,62 @@ export class ChunkRunner {
       }
     }
     counts.steps += i;
+    if (judged && violated) this.#judge(program, i, run, policy, at, counts, met, findings);
     if (violated) counts.violatedRuns++;
     if (documented) counts.documentedRuns++;
     for (let p = 0; p < counts.goals.length; p++) counts.goals[p]! |= world.goals[p]!;
   }
+
+  /** What the policy broke in the first `length` steps of a run, beside its base. */
+  #judge(
+    program: Program,
+    length: number,
+    run: number,
+    policy: ExpandedPolicy,
+    at: number,
+    counts: PolicyCounts,
+    met: Set<number>,
+    findings: RawFinding[],
+  ): void {
+    const base = this.#bases[at]!;
+    const { setup, setupAt } = program;
+    const steps = program.packed!;
+    this.#besides[at]![setupAt] ??= new Beside(setup, base.policy);
+    let judged: readonly Judged[];
+    try {
+      judged = this.#besides[at]![setupAt]!.judge(steps, length, this.#outcomes, this.#broken.broken);
+    } catch (error) {
+      if (!(error instanceof BaseError)) throw error;
+      if (counts.baseErrorRun >= 0) return;
+      counts.baseErrorRun = run;
+      counts.baseError = error.message;
+      return;
+    }
+    const { codes } = this.#besides[at]![setupAt]!;
+    for (const code of codes) addSorted(counts.baseCodes, code);
+    codes.clear();
+    let way = -1;
+    for (const { code, verdict, follows } of judged) {
+      if (verdict !== 'regression') continue;
+      addSorted(counts.regressed, code);
+      if (!base.tells) continue;
+      this.#ways[at]![setupAt] ??= new Ways(setup, base.policy, policy);
+      if (way < 0) way = this.#ways[at]![setupAt]!.find(steps, length);
+      const key = classKey(code, false, way);
+      if (met.has(key)) continue;
+      met.add(key);
+      findings.push({
+        policy: policy.id,
+        code,
+        documented: false,
+        regression: { way, follows },
+        run,
+        scenario: program.scenario,
+      });
+    }
+  }
 }
 
-/** One number for a class and whether it is documented. */
-export const classKey = (code: number, documented: boolean): number => code * 2 + (documented ? 1 : 0);
+/** One number for a class, whether it is documented, and the way of a regression; -1: it is not told as one. */
+export const classKey = (code: number, documented: boolean, way = -1): number =>
+  (code * 2 + (documented ? 1 : 0)) * (WAYS + 1) + way + 1;

@@ -20,7 +20,7 @@ import { HANDLE_LIVE, Reference } from '../reference/reference.ts';
 export const STEPS_MIN = 6;
 export const STEPS_MAX = 36;
 /** Longest program, sweep included. */
-const PROGRAM_MAX = 128;
+export const PROGRAM_MAX = 128;
 /** Draws that may fail in a row before the program ends early. */
 const TRIES_MAX = 24;
 

@@ -66,6 +66,8 @@ interface BaseRun {
 
 /** Judges programs of one setup beside one base; keeps its world from program to program. */
 export class Beside {
+  /** Codes of the classes that the base was seen to break, as it is. */
+  readonly codes: Set<number> = new Set<number>();
   readonly #world: World;
 
   constructor(setup: Setup, base: ExpandedPolicy) {
@@ -119,6 +121,7 @@ export class Beside {
         if (v.documented) continue;
         const promise = promiseOf(v.code);
         if (promise === PROMISE_CLAIM) continue;
+        if (leftOut === undefined) this.codes.add(v.code);
         if (!broken.has(promise)) broken.set(promise, at);
         first = Math.min(first, at);
       }

@@ -2,10 +2,11 @@
 import { BLOCKED, POLICY_ERROR, REFUSED, SKIPPED } from '../domain/kinds.ts';
 import { decodeClass, INVALID, World } from '../executor/simulated.ts';
 import { noCosts } from '../machine/machine.ts';
-import { type AnyPolicy, expanded } from '../machine/tables.ts';
+import { type AnyPolicy, type ExpandedPolicy, expanded } from '../machine/tables.ts';
 import { classId, type FindingClass } from '../property/property.ts';
 import { Binding, type Scenario } from '../scenario/scenario.ts';
-import { Beside, BrokenList, type Judged } from './beside.ts';
+import { BaseError, Beside, BrokenList, type Judged } from './beside.ts';
+import { Ways } from './way.ts';
 
 /** A broken promise of the candidate's with its class in words. */
 export interface JudgedClass extends Judged {
@@ -52,6 +53,27 @@ export function judgeBeside(scenario: Scenario, candidate: AnyPolicy, base: AnyP
     notApplicable: run.notApplicable,
     policyError: run.policyError,
   };
+}
+
+/** The candidate regresses by this class, and, where a way is given, parts from the base by it; every step applies. */
+export function regressesBy(
+  scenario: Scenario,
+  candidate: ExpandedPolicy,
+  base: ExpandedPolicy,
+  code: number,
+  way: number | undefined,
+): boolean {
+  try {
+    const run = execute(scenario, new World(scenario.setup, { ...candidate }));
+    if (run.notApplicable >= 0) return false;
+    const broken = run.list.broken.filter((b) => b.code === code);
+    const judged = new Beside(scenario.setup, base).judge(run.steps, run.steps.length, run.outcomes, broken);
+    if (judged[0]?.verdict !== 'regression') return false;
+    return way === undefined || new Ways(scenario.setup, base, candidate).find(run.steps, run.steps.length) === way;
+  } catch (error) {
+    if (error instanceof BaseError) return false;
+    throw error;
+  }
 }
 
 interface Executed {

@@ -7,6 +7,7 @@ import { alphabetFor, PLAIN_GUPS } from '../check/scope.ts';
 import { type Found, Search } from '../check/search.ts';
 import type { Setup } from '../domain/setup.ts';
 import { runScenario } from '../executor/run.ts';
+import { regressesBy } from '../regression/scenario.ts';
 import { type AnyPolicy, type ExpandedPolicy, expanded } from '../machine/tables.ts';
 import { GUP_VARIANTS, gupVariant } from '../ops/gup.ts';
 import type { Scenario } from '../scenario/scenario.ts';
@@ -18,6 +19,10 @@ import { bounds } from './passes/trim-setup.ts';
 export interface Target {
   readonly code: number;
   readonly documented: boolean;
+  /** The policy must regress by it, beside this one (regression/beside.ts). */
+  readonly base?: ExpandedPolicy;
+  /** And part from the base by this way (regression/way.ts). */
+  readonly way?: number;
 }
 
 export interface Minimality {
@@ -73,6 +78,8 @@ export const PROGRESS_STATES = 8192;
 
 /** A predicate that asks for the same class on the same policy; every step must apply. */
 export function failsAs(policy: ExpandedPolicy, target: Target): StillFails {
+  const { base, way } = target;
+  if (base !== undefined) return (scenario) => regressesBy(scenario, policy, base, target.code, way);
   return (scenario) => {
     const result = runScenario(scenario, policy);
     if (result.notApplicable >= 0) return false;
@@ -158,7 +165,10 @@ export class Shrinker {
       const scope = scopeText(best.search.options.setup, gups);
       if (failsAs(this.policy, target)(candidate))
         return { scenario: candidate, minimality: { kind: 'shortest', scope, depth: best.found.length } };
-      reason = 'not proved: what the search found does not replay';
+      reason =
+        target.base === undefined
+          ? 'not proved: what the search found does not replay'
+          : `not proved: the shortest program of the class is no regression, or parts from ${target.base.id} by another way`;
     } else if (covered === length - 1)
       // Too many states to meet the scenario itself, but whatever is shorter was covered.
       return { scenario, minimality: { kind: 'shortest', scope: scopeText(widest, gups), depth: covered } };
