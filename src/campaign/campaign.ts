@@ -234,7 +234,10 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     return raw.regression === undefined ? NEWNESS.length : newness(raw, policy);
   }
   function newness({ code, regression }: RawFinding, policy: number): Newness {
-    return newnessOf(code, regression?.follows === true, counts[policy]!.baseCodes);
+    // Where the base is in the campaign itself, what it breaks on any program counts.
+    const own = merged[at.get(bases[policy]!.policy.id) ?? -1]?.values() ?? [];
+    const broken = [...own].filter((m) => !m.raw.documented).map((m) => m.raw.code);
+    return newnessOf(code, regression?.follows === true, [...counts[policy]!.baseCodes, ...broken]);
   }
 
   function finding(
@@ -278,7 +281,9 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   async function shrinkAll(): Promise<Finding[]> {
     if (options.shrink === 'none') return list();
     const mode = options.shrink;
-    const all = sorted();
+    const all = sorted().filter(
+      ({ m }) => options.regressionsOnly !== true || m.raw.regression !== undefined,
+    );
     toShrink = all.length;
     // One job per policy and page kind, as their searches have most in common.
     const groups = new Map<string, { policy: number; members: Merged[] }>();

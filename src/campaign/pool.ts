@@ -62,7 +62,10 @@ export function openPool(
   try {
     dir = mkdtempSync(join(tmpdir(), 'gupfuzz-'));
     brief = join(dir, 'campaign.json');
-    writeFileSync(brief, JSON.stringify({ space, policies, bases: policies.map((_, i) => bases[i] ?? null) }));
+    writeFileSync(
+      brief,
+      JSON.stringify({ space, policies, bases: policies.map((_, i) => bases[i] ?? null) }),
+    );
   } catch (error) {
     clean();
     onNotice(

@@ -25,6 +25,8 @@ export interface CampaignOptions extends CampaignSpace {
   readonly shrinkStates?: number;
   /** Searches at a time, where that is fewer than workers: how many memory has room for. */
   readonly shrinkJobs?: number;
+  /** Shrink and keep regressions alone. */
+  readonly regressionsOnly?: boolean;
   /** Also shrink and keep documented mismatches. */
   readonly documented: boolean;
   readonly signal?: AbortSignal;

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { runCampaign } from '../campaign/campaign.ts';
 import { makeFolder } from '../campaign/folder.ts';
 import { slugOf } from '../campaign/store.ts';
-import type { CampaignResult } from '../campaign/types.ts';
+import type { CampaignResult, Finding } from '../campaign/types.ts';
 import { replayOn } from '../executor/replay.ts';
 import { COST_NAMES } from '../machine/machine.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
@@ -22,7 +22,10 @@ import {
   matrixText,
 } from '../report/campaign.ts';
 import {
+  type Change,
   type ComparedFile,
+  changesOf,
+  changeText,
   type CostChange,
   costChanges,
   entryName,
@@ -32,12 +35,15 @@ import {
   newsOfFiles,
   renderMatrix,
 } from '../report/compare.ts';
+import { wrapText } from '../report/columns.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
+import { NEWNESS } from '../regression/order.ts';
 import { type FindingOptions, renderFinding } from '../report/finding.ts';
 import { type JunitCase, type JunitSuite, renderJunit } from '../report/junit.ts';
+import { newsText } from '../report/regression.ts';
+import { replayCommand } from '../report/shell.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { formatCounterexample } from '../scenario/file.ts';
-import { failsAs, Shrinker } from '../shrink/shrink.ts';
 import { choosePolicies } from './choose.ts';
 import type { COMPARE_FORMATS } from './compare.ts';
 import { EXIT, inputError, usageError, worst } from './exit.ts';
@@ -59,9 +65,10 @@ export interface CompareOptions {
   readonly format: (typeof COMPARE_FORMATS)[number];
 }
 
-/** A class that the campaign found on the candidate alone, shrunk. */
+/** A regression that the campaign found, shrunk. */
 interface NewFinding {
   readonly counterexample: Counterexample;
+  readonly regression: NonNullable<Finding['regression']>;
   readonly run: number;
   /** Where it was written; '' if nowhere. */
   readonly file: string;
@@ -75,6 +82,11 @@ interface Compared {
   readonly news: readonly News[];
   readonly findings: readonly NewFinding[];
   readonly costs: readonly CostChange[];
+  /** What the candidate keeps, and the base breaks, on the programs of the campaign; and the other way round. */
+  readonly better: readonly Change[];
+  readonly worse: readonly Change[];
+  /** Policies that failed: they gave an answer that cannot be carried out. One line each. */
+  readonly failed: readonly string[];
 }
 
 export async function runCompare(options: CompareOptions): Promise<number> {
@@ -84,7 +96,7 @@ export async function runCompare(options: CompareOptions): Promise<number> {
   reportProblems(loaded);
   const files = loaded.files.map(({ file, counterexample: c }): ComparedFile => {
     const replays = policies.map((policy) => replayOn(c, policy));
-    return { file, title: c.title, replays, unexpected: replays.map((r) => r.contradictions) };
+    return { file, scenario: c, title: c.title, replays, unexpected: replays.map((r) => r.contradictions) };
   });
   const campaign = runs === 0 ? undefined : await campaignOf(options, policies);
   const findings =
@@ -99,7 +111,7 @@ export async function runCompare(options: CompareOptions): Promise<number> {
       pair === undefined
         ? []
         : [
-            ...newsOfFiles(files),
+            ...newsOfFiles(files, policies),
             ...findings.map(({ counterexample: c, run, file }): News => {
               const id = idOf(c);
               const where = `run ${run} of seed ${options.seed}${file === '' ? '' : ` (${file})`}`;
@@ -107,6 +119,9 @@ export async function runCompare(options: CompareOptions): Promise<number> {
             }),
           ],
     costs: pair === undefined ? [] : [...costChanges(files), ...campaignCosts(campaign)],
+    better: changesOf(campaign?.counts[0]?.regressed ?? []),
+    worse: changesOf(campaign?.counts[1]?.regressed ?? []),
+    failed: failuresOf(policies, files, campaign),
   };
 
   if (format === 'json') printJson(dataOf(compared, options));
@@ -155,8 +170,16 @@ async function campaignOf(
     scope,
     profile,
     workers: workers ?? Math.max(1, availableParallelism()),
-    // New findings of a candidate are shrunk here, once they are known to be new.
-    shrink: pair === undefined ? 'passes' : 'none',
+    // Of two, each is judged beside the other: what got worse is told, what got better is counted.
+    bases:
+      pair === undefined
+        ? []
+        : [
+            { policy: policies[1]!, tells: false },
+            { policy: policies[0]!, tells: true },
+          ],
+    regressionsOnly: pair !== undefined,
+    shrink: pair === undefined ? 'passes' : 'shortest',
     documented: false,
     onNotice: talk,
     onProgress: (p) => {
@@ -168,36 +191,51 @@ async function campaignOf(
   return result;
 }
 
-/** Classes of the candidate that the base has neither in the same campaign nor in the shrunk program. */
+/** The regressions of the candidate, as files. */
 function newFindings(
   campaign: CampaignResult,
   [base, cand]: readonly ExpandedPolicy[],
   options: CompareOptions,
 ): NewFinding[] {
-  const classes = new Set(campaign.findings.filter((f) => f.policy === base!.id).map((f) => f.class));
-  const shrinker = new Shrinker(cand!);
-  return campaign.findings
-    .filter((f) => f.policy === cand!.id && !f.documented && !classes.has(f.class))
-    .flatMap((f): NewFinding[] => {
-      const target = { code: f.code, documented: false };
-      const { scenario, minimality } = shrinker.shrink(f.scenario, target);
-      if (failsAs({ ...base! }, target)(scenario)) return [];
-      const counterexample = buildCounterexample({
-        scenario,
-        policy: cand!,
-        code: f.code,
-        documented: false,
-        minimality,
-        provenance: { tool: 'gupfuzz', seed: options.seed, run: f.run, found: 'campaign' },
-        policies: [base!],
-      });
-      return [{ counterexample, run: f.run, file: save(counterexample, f.class, options.out) }];
+  return campaign.findings.flatMap((f): NewFinding[] => {
+    if (f.regression === undefined) return [];
+    const counterexample = buildCounterexample({
+      scenario: f.scenario,
+      policy: cand!,
+      code: f.code,
+      documented: false,
+      minimality: f.minimality,
+      provenance: { tool: 'gupfuzz', seed: options.seed, run: f.run, found: 'campaign' },
+      policies: [base!],
     });
+    const { way } = f.regression;
+    const by = way === undefined ? '' : `-by-${slugOf(`${way.decision} ${way.candidate}`)}`;
+    const file = save(counterexample, `${slugOf(f.class)}${by}`, options.out);
+    return [{ counterexample, regression: f.regression, run: f.run, file }];
+  });
 }
 
-function save(c: Counterexample, id: string, out: string | undefined): string {
+/** In words, who gave an answer that cannot be carried out, on which program. */
+function failuresOf(
+  policies: readonly ExpandedPolicy[],
+  files: readonly ComparedFile[],
+  campaign: CampaignResult | undefined,
+): string[] {
+  return policies.flatMap(({ id }, at): string[] => {
+    const counts = campaign?.counts[at];
+    const inFiles = files.filter((f) => (f.replays[at]?.result.policyError ?? '') !== '');
+    return [
+      ...(counts !== undefined && counts.errorRun >= 0
+        ? [`${id}: ${counts.error} (first in run ${counts.errorRun})`]
+        : []),
+      ...inFiles.map((f) => `${id}: ${f.replays[at]!.result.policyError} (${f.file})`),
+    ];
+  });
+}
+
+function save(c: Counterexample, name: string, out: string | undefined): string {
   if (out === undefined) return '';
-  const file = join(out, `${slugOf(id)}.gup.json`);
+  const file = join(out, `${name}.gup.json`);
   try {
     makeFolder(out);
     writeFileSync(file, formatCounterexample(c));
@@ -229,8 +267,10 @@ function campaignCosts(campaign: CampaignResult | undefined): CostChange[] {
   ).filter(({ base, cand }) => cand > base);
 }
 
-function exitCode({ loaded, files, campaign, news, policies }: Compared, { pair }: CompareOptions): number {
-  const errors = campaign?.counts.some((c) => c.errorRun >= 0) === true;
+function exitCode(
+  { loaded, files, campaign, news, policies, failed }: Compared,
+  { pair }: CompareOptions,
+): number {
   const flaky = files.some((f) => f.replays.some((r) => !r.deterministic));
   const contradicted = files.some((f) => f.unexpected.some((lines) => lines.length > 0));
   const canaries =
@@ -240,8 +280,8 @@ function exitCode({ loaded, files, campaign, news, policies }: Compared, { pair 
     ...(loaded.problems.length > 0 ? [exitOf(loaded)] : []),
     ...(tested ? [] : [EXIT.nothingTested]),
     ...(flaky ? [EXIT.notDeterministic] : []),
-    ...(errors ? [EXIT.badInput] : []),
-    ...((pair === undefined ? contradicted : news.length > 0) ? [EXIT.finding] : []),
+    ...(failed.length > 0 ? [EXIT.badInput] : []),
+    ...((pair === undefined ? contradicted : news.some((n) => n.class !== '')) ? [EXIT.finding] : []),
     ...(canaries ? [EXIT.goalsMissed] : []),
   ]);
 }
@@ -252,7 +292,7 @@ function textOf(compared: Compared, options: CompareOptions): string {
   const { policies, files, campaign } = compared;
   const parts: string[] = [];
   if (options.pair !== undefined) {
-    parts.push(newsText(compared, options));
+    parts.push(pairText(compared, options));
     if (campaign !== undefined) parts.push(`\n${budgetText(campaign)}\n`);
     return parts.join('');
   }
@@ -275,23 +315,55 @@ function textOf(compared: Compared, options: CompareOptions): string {
   return parts.join('');
 }
 
-function newsText({ policies, files, news, findings, costs }: Compared, options: CompareOptions): string {
+function pairText(compared: Compared, options: CompareOptions): string {
+  const { policies, files, news, findings, costs, failed, campaign } = compared;
   const [base, cand] = policies.map((p) => p.id);
   const parts: string[] = [];
-  if (news.length === 0)
+  for (const line of failed)
+    parts.push(`${wrapText(`${paint.red('failed')}: ${line}`, width(), '  ').join('\n')}\n`);
+  const told = news.filter((n) => n.class !== '');
+  if (told.length > 0)
+    parts.push(
+      `${paint.red(`${told.length} new`)}: broken by ${cand}, kept by ${base} on the same program\n`,
+    );
+  else if (failed.length > 0)
+    parts.push(`Nothing new was met before that; programs end where a policy fails (${tried(files)})\n`);
+  else
     parts.push(
       `${paint.green('nothing new')}: ${cand} breaks nothing that ${base} keeps (${tried(files)})\n`,
     );
-  else parts.push(`${paint.red(`${news.length} new`)}: broken by ${cand}, not by ${base}\n`);
-  for (const { where, what } of news) parts.push(`  ${where}: ${what}\n`);
-  for (const finding of told(findings))
-    parts.push(`\n${storyOf(finding, options, { paint, width: width() })}`);
+  for (const { where, what } of newsOfFiles(files, policies)) parts.push(`  ${where}: ${what}\n`);
+  for (const line of changeLines(compared)) parts.push(`${wrapText(line, width(), '  ').join('\n')}\n`);
+  for (const story of stories(findings))
+    parts.push(
+      `\n${wrapText(`${paint.red('new')}: ${newsText(story.finding.regression)}`, width(), '  ').join('\n')}\n\n`,
+      storyOf(story.finding, options, { paint, width: width() }),
+      othersText(story, options),
+    );
   if (costs.length > 0) {
     parts.push('\nCosts more (no failure):\n');
     for (const { where, cost, base: from, cand: to } of costs)
       parts.push(`  ${cost}: ${from} -> ${to} (${where})\n`);
   }
+  if (campaign === undefined)
+    parts.push('\nOnly files were compared; --runs 20k compares random programs too.\n');
   return parts.join('');
+}
+
+/** What got better and what got worse on the programs of the campaign, in words. */
+function changeLines({ policies, campaign, better, worse }: Compared): string[] {
+  if (campaign === undefined) return [];
+  const [base, cand] = policies.map((p) => p.id);
+  const line = (
+    what: string,
+    breaker: string | undefined,
+    keeper: string | undefined,
+    changes: readonly Change[],
+  ): string =>
+    changes.length === 0
+      ? `${what}: nothing that was met`
+      : `${what}: broken by ${breaker} on programs on which ${keeper} keeps it: ${changes.map(changeText).join(', ')}`;
+  return [line('better', base, cand, better), line('worse', cand, base, worse)];
 }
 
 /** One finding in full. */
@@ -300,20 +372,45 @@ function storyOf(
   { pair }: CompareOptions,
   options: FindingOptions,
 ): string {
-  const module = pair !== undefined && isModulePath(pair.cand) ? { policy: pair.cand } : {};
-  return renderFinding(counterexample, file, { ...options, ...module });
+  const policy = moduleOf(pair);
+  return renderFinding(counterexample, file, { ...options, ...(policy === undefined ? {} : { policy }) });
 }
 
-/** The shortest finding of each property and page kind: those worth telling in full. */
-function told(findings: readonly NewFinding[]): NewFinding[] {
-  const best = new Map<string, NewFinding>();
+/** What `--policy` must name for the candidate, where that is a module. */
+const moduleOf = (pair: CompareOptions['pair']): string | undefined =>
+  pair !== undefined && isModulePath(pair.cand) ? pair.cand : undefined;
+
+/** Regressions by the same way and equally new: one story. */
+interface Story {
+  /** The shortest. */
+  readonly finding: NewFinding;
+  /** All, shortest first. */
+  readonly findings: readonly NewFinding[];
+}
+
+/** In the order of the findings: newest first. */
+function stories(findings: readonly NewFinding[]): Story[] {
+  const byWay = new Map<string, NewFinding[]>();
   for (const finding of findings) {
-    const { class: c, steps } = finding.counterexample;
-    const key = `${c?.property} ${c?.page}`;
-    const known = best.get(key);
-    if (known === undefined || steps.length < known.counterexample.steps.length) best.set(key, finding);
+    const way = JSON.stringify(finding.regression);
+    byWay.set(way, [...(byWay.get(way) ?? []), finding]);
   }
-  return [...best.values()];
+  return [...byWay.values()].map((group) => {
+    const sorted = group.toSorted((x, y) => x.counterexample.steps.length - y.counterexample.steps.length);
+    return { finding: sorted[0]!, findings: sorted };
+  });
+}
+
+/** The other classes of a story, a line each with the command that replays it. */
+function othersText({ findings }: Story, options: CompareOptions): string {
+  const others = findings.slice(1);
+  if (others.length === 0) return '';
+  const module = moduleOf(options.pair);
+  const lines = others.map(({ counterexample, file, run }) => {
+    const where = file === '' ? `run ${run} of seed ${options.seed}` : replayCommand(file, module);
+    return `  ${idOf(counterexample)}, ${counterexample.steps.length} steps: ${where}\n`;
+  });
+  return `\nThe same way, ${others.length} more:\n${lines.join('')}`;
 }
 
 const tried = (files: readonly ComparedFile[]): string =>
@@ -322,21 +419,25 @@ const tried = (files: readonly ComparedFile[]): string =>
 // ---- Markdown ----------------------------------------------------------------------------------------------------
 
 function markdownOf(compared: Compared, options: CompareOptions): string {
-  const { policies, files, campaign, news, costs } = compared;
+  const { policies, files, campaign, news, costs, failed } = compared;
   const ids = policies.map((p) => p.id);
   const parts: string[] = [];
   if (options.pair !== undefined) {
     parts.push(`### gupfuzz: ${ids[1]} against ${ids[0]}\n\n`);
-    if (news.length === 0) parts.push(`Nothing new is broken (${tried(files)}).\n`);
-    else
+    for (const line of failed) parts.push(`**Failed**: ${line}\n\n`);
+    if (news.length === 0 && failed.length === 0) parts.push(`Nothing new is broken (${tried(files)}).\n`);
+    else if (news.length > 0)
       parts.push(
         markdownTable(
           ['where', 'new'],
           news.map((n) => [n.where, n.what]),
         ),
       );
-    for (const finding of told(compared.findings))
-      parts.push(`\n\`\`\`text\n${storyOf(finding, options, { width: 72 })}\`\`\`\n`);
+    parts.push(...changeLines(compared).map((line) => `\n${line}\n`));
+    for (const { finding } of stories(compared.findings))
+      parts.push(
+        `\n${newsText(finding.regression)}\n\n\`\`\`text\n${storyOf(finding, options, { width: 72 })}\`\`\`\n`,
+      );
     if (costs.length > 0)
       parts.push(
         '\nCosts more (no failure):\n\n',
@@ -370,12 +471,24 @@ function markdownOf(compared: Compared, options: CompareOptions): string {
 // ---- JUnit -------------------------------------------------------------------------------------------------------
 
 function suitesOf(compared: Compared, options: CompareOptions): JunitSuite[] {
-  const { policies, files, loaded, news, findings } = compared;
+  const { policies, files, loaded, news, findings, failed } = compared;
   const { pair } = options;
   const bad = loaded.problems.map(
     ({ file, message }): JunitCase => ({ name: entryName(file), classname: 'files', error: message }),
   );
-  const badSuite = bad.length === 0 ? [] : [{ name: 'files', cases: bad }];
+  const badSuite = [
+    ...(bad.length === 0 ? [] : [{ name: 'files', cases: bad }]),
+    ...(failed.length === 0
+      ? []
+      : [
+          {
+            name: 'policies',
+            cases: failed.map((line): JunitCase => {
+              return { name: line.slice(0, line.indexOf(':')), classname: 'policies', error: line };
+            }),
+          },
+        ]),
+  ];
   if (pair === undefined)
     return [
       ...badSuite,
@@ -425,7 +538,7 @@ function suitesOf(compared: Compared, options: CompareOptions): JunitSuite[] {
 // ---- Data --------------------------------------------------------------------------------------------------------
 
 function dataOf(compared: Compared, { pair }: CompareOptions): object {
-  const { policies, files, loaded, campaign, news, findings, costs } = compared;
+  const { policies, files, loaded, campaign, news, findings, costs, better, worse, failed } = compared;
   return {
     policies: policies.map((p) => ({ id: p.id, builtIn: BUILT_IN.some((b) => b.id === p.id) })),
     files: files.map((f) => ({
@@ -442,6 +555,7 @@ function dataOf(compared: Compared, { pair }: CompareOptions): object {
       })),
     })),
     problems: loaded.problems,
+    failed,
     campaign: campaign === undefined ? null : campaignData(campaign),
     ...(pair === undefined
       ? {}
@@ -449,7 +563,15 @@ function dataOf(compared: Compared, { pair }: CompareOptions): object {
           base: policies[0]!.id,
           cand: policies[1]!.id,
           new: news,
-          findings: findings.map(({ counterexample, run, file }) => ({ run, file, counterexample })),
+          better,
+          worse,
+          findings: findings.map(({ counterexample, regression, run, file }) => ({
+            run,
+            file,
+            newness: NEWNESS[regression.newness],
+            way: regression.way ?? null,
+            counterexample,
+          })),
           costsMore: costs,
         }),
   };

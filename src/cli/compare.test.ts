@@ -59,8 +59,12 @@ describe('compare', () => {
     const pair = ['compare', CATALOGUE, '--base', 'longterm-ban', '--cand', './forgetful.ts'];
     const { code, out } = gupfuzz([...pair, '--runs', '512', '--workers', '0', '--out', 'new']);
     expect(code).toBe(1);
-    expect(out).toMatch(/^\d+ new: broken by forgetful, not by v6\.5-longterm-ban$/m);
-    expect(out).toMatch(/b06-\S+: violates pin-coherence\/stale\/anon\/PIN-W-LT\/device->cpu/);
+    expect(out).toMatch(/^\d+ new: broken by forgetful, kept by v6\.5-longterm-ban on the same program$/m);
+    expect(out).toMatch(/b06-\S+: violates pin-coherence\/stale\/anon\/PIN-W-LT\/device->cpu at step 4$/m);
+    // One story for all that parts from the base by one decision, told by its shortest program.
+    expect(out.match(/^new: .*$/gm)!.length).toBeLessThan(4);
+    expect(out).toMatch(/^The same way, \d+ more:$/m);
+    expect(out).toMatch(/^better: nothing that was met\nworse: broken by forgetful on programs/m);
     expect(out).toMatch(/^gupfuzz replay new\/\S+\.gup\.json --policy \.\/forgetful\.ts$/m);
     expect(out).toContain('Costs more (no failure):');
     // What v6.5 breaks as well is no news.
@@ -76,6 +80,35 @@ describe('compare', () => {
     const { code, out } = gupfuzz(['compare', CATALOGUE, '--base', 'mapcount', '--cand', 'longterm-ban']);
     expect(code).toBe(0);
     expect(out).toMatch(/^nothing new: v6\.5-longterm-ban breaks nothing that v5\.7-mapcount keeps/);
+  });
+
+  it('two policies in place of files; in words what got better', () => {
+    const { code, out } = gupfuzz(['compare', 'pae', 'longterm-ban', '-n', '2000', '--workers', '0']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^nothing new: v6\.5-longterm-ban breaks nothing that v6\.2-anon-exclusive keeps/);
+    expect(out).toMatch(/^better: broken by v6\.2-anon-exclusive on programs on which v6\.5-longterm-ban/m);
+    expect(out).toMatch(/^worse: nothing that was met$/m);
+  });
+
+  it('a policy that fails fails in every format, in words', () => {
+    folder.write(
+      'loops.ts',
+      `import { before, derive, policyByName, rule } from 'gupfuzz';
+       export default derive(policyByName('longterm-ban'), { id: 'loops', title: 't', sources: [] }, {
+         gupSlow: [before('otherwise', rule('wb', (f) => f.write && f.writeback && f.frame === 'file', 'write fault'))],
+         gupFast: [before('otherwise', rule('wb', (f) => f.write && f.writeback && f.frame === 'file', 'bail'))],
+       });`,
+    );
+    const args = ['compare', 'longterm-ban', './loops.ts', '-n', '512', '--workers', '0', '--format'];
+    for (const format of ['text', 'json', 'markdown', 'junit']) {
+      const { code, out } = gupfuzz([...args, format]);
+      expect(code).toBe(3);
+      expect(out.replace(/\s+/g, ' ')).toMatch(
+        /loops: gupSlow does not converge: write fault again after 8 rounds, as the fault leaves write=true, .*writeback=true; for these facts another answer is missing/,
+      );
+      expect(out).not.toMatch(/nothing new|Nothing new is broken/);
+    }
+    expect(gupfuzz([...args, 'junit']).out).toMatch(/errors="1"/);
   });
 
   it('--format json, markdown, junit', () => {

@@ -1,5 +1,6 @@
 import { type Command, defineCommand } from './command.ts';
 import type { CompareOptions } from './compare-run.ts';
+import { findPolicy } from '../policies/index.ts';
 import { usageError } from './exit.ts';
 
 export const COMPARE_FORMATS = ['text', 'json', 'markdown', 'junit'] as const;
@@ -9,6 +10,9 @@ const RUNS_MAX = 2 ** 40;
 const SEED_MAX = 2 ** 31 - 1;
 const WORKERS_MAX = 256;
 
+/** `compare pae longterm-ban`: two policies where files could be. No counterexample has such a name. */
+const isPolicyName = (text: string): boolean => findPolicy(text) !== undefined || /\.[cm]?[jt]s$/.test(text);
+
 export const compare: Command = defineCommand<CompareOptions>({
   usage: 'compare [files..]',
   describe: 'Policies against counterexamples and campaigns; what is new in a candidate',
@@ -16,7 +20,7 @@ export const compare: Command = defineCommand<CompareOptions>({
     yargs
       .positional('files', {
         type: 'string',
-        describe: 'files, or folders of *.gup.json',
+        describe: 'files, or folders of *.gup.json; or two policies: base and candidate',
         defaultDescription: 'counterexamples/ here, or the catalogue of gupfuzz',
       })
       .option('policy', {
@@ -78,11 +82,17 @@ export const compare: Command = defineCommand<CompareOptions>({
         describe: COMPARE_FORMATS.join(', '),
         defaultDescription: 'text',
       })
+      .example('$0 compare pae longterm-ban -n 20k', 'What got better, what got worse?')
       .example('$0 compare', 'All built-in policies against the catalogue')
       .example('$0 compare --base longterm-ban --cand ./mine.ts --runs 20k', 'Does my rule break anything?'),
   options: (args) => {
-    const [base, cand] = [args.text('base'), args.text('cand')];
+    let paths = args.texts('files');
+    let [base, cand] = [args.text('base'), args.text('cand')];
     const policies = args.texts('policy');
+    if (base === undefined && cand === undefined && paths.length === 2 && paths.every(isPolicyName)) {
+      [base, cand] = [paths[0]!, paths[1]!];
+      paths = [];
+    }
     if ((base === undefined) !== (cand === undefined))
       throw usageError(
         `--${base === undefined ? 'base' : 'cand'} is missing; allowed: --base and --cand, or neither`,
@@ -92,7 +102,7 @@ export const compare: Command = defineCommand<CompareOptions>({
     const runs = args.whole('runs', 0, RUNS_MAX) ?? 0;
     const workers = args.whole('workers', 0, WORKERS_MAX);
     return {
-      paths: args.texts('files'),
+      paths,
       policies: policies.length === 0 ? ['all'] : policies,
       pair: base === undefined || cand === undefined ? undefined : { base, cand },
       runs,

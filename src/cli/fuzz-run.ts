@@ -189,22 +189,34 @@ function verdicts(result: CampaignResult): string[] {
     const own = result.findings.filter((f) => f.policy === id && !f.documented);
     if (!base.tells) {
       const worse = result.counts[at]!.regressed.length;
-      return [`${id} beside ${base.policy.id}: ${plural(worse, 'class', 'classes')} on programs on which that keeps the promise`];
+      return [
+        `${id} beside ${base.policy.id}: ${plural(worse, 'class', 'classes')} on programs on which that keeps the promise`,
+      ];
     }
     const news = own.filter((f) => f.regression !== undefined);
     const claims = own.filter((f) => f.parts.property.startsWith('claim: ')).length;
     const common = own.length - news.length - claims;
     const apart = [
-      ...(common === 0 ? [] : [`${plural(common, 'class', 'classes')} that ${base.policy.id} breaks on the same programs`]),
+      ...(common === 0
+        ? []
+        : [`${plural(common, 'class', 'classes')} that ${base.policy.id} breaks on the same programs`]),
       ...(claims === 0 ? [] : [`${plural(claims, 'claim')} of the policy about itself`]),
     ];
     const rest = apart.length === 0 ? '' : `; apart: ${apart.join(', ')}`;
-    if (news.length === 0) return [`${pc.green('no regression found')}: ${id} beside ${base.policy.id}${rest}`];
+    const { error, errorRun } = result.counts[at]!;
+    if (errorRun >= 0)
+      return [
+        `${pc.red('failed')}: ${id} is no policy on some programs, which were judged up to there: ${error}${rest}`,
+      ];
+    if (news.length === 0)
+      return [`${pc.green('no regression found')}: ${id} beside ${base.policy.id}${rest}`];
     const kinds = NEWNESS.flatMap((what, n) => {
       const count = news.filter((f) => f.regression!.newness === n).length;
       return count === 0 ? [] : [`${count} ${what}`];
     });
-    return [`${pc.red(`${plural(news.length, 'regression')}`)}: ${id} beside ${base.policy.id}: ${kinds.join('; ')}${rest}`];
+    return [
+      `${pc.red(`${plural(news.length, 'regression')}`)}: ${id} beside ${base.policy.id}: ${kinds.join('; ')}${rest}`,
+    ];
   });
   const surprising = unexpected(result);
   const names = [...new Set(surprising.map((f) => `${f.policy} ${f.class}`))];
@@ -253,7 +265,8 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
     const lines = [`\n${pc.bold(first.class)}`];
     const breaks = `  breaks ${policies.join(', ')}; ${scenario.steps.length} steps (${how})`;
     lines.push(...wrap(`${breaks}${classes > 1 ? `; ${classes} classes like it` : ''}`, '    '));
-    if (first.regression !== undefined) lines.push(...wrap(`  ${pc.red('new')}: ${newsText(first.regression)}`, '    '));
+    if (first.regression !== undefined)
+      lines.push(...wrap(`  ${pc.red('new')}: ${newsText(first.regression)}`, '    '));
     lines.push(renderColumns(scenario).trimEnd());
     if (seen?.seen != null)
       lines.push(...wrap(`  seen: ${seen.seen.observed}; should be: ${seen.seen.expected}`, '    '));

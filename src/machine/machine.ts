@@ -9,7 +9,7 @@
 import type { Columns } from '../domain/columns.ts';
 import { ANON, SHARED_FILE, SHMEM, ZERO_TOKEN } from '../domain/kinds.ts';
 import { isPrivate, NO_FILE, type Shape } from '../domain/setup.ts';
-import { FRAME_ANON, FRAME_FILE, FRAME_NONE, FRAME_ZERO } from './decisions.ts';
+import { DECISION_NAMES, DECISIONS, FRAME_ANON, FRAME_FILE, FRAME_NONE, FRAME_ZERO } from './decisions.ts';
 import { type Filesystem, filesystem } from './filesystems.ts';
 import { type DecisionTable, type ExpandedPolicy, tablesOf } from './tables.ts';
 
@@ -268,6 +268,12 @@ export class Machine {
   /** Index of the answer of decision `at` (DECISION_NAMES order) for the facts in `this.facts`. */
   ask(at: number): number {
     return this.tables[at]!.decide(this.facts);
+  }
+  /** The facts that the table reads, as they stand: `write=true, frame=file`. */
+  factsText(at: number): string {
+    const { facts } = DECISIONS[DECISION_NAMES[at]!];
+    const read = [...this.tables[at]!.reads].map((i) => `${facts[i]![0]}=${facts[i]![1][this.facts[i]!]}`);
+    return read.join(', ') || 'all as it was';
   }
 
   // ---- Folios --------------------------------------------------------------------------------------------------

@@ -124,7 +124,9 @@ const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure
         return END_REFUSED;
     }
     if (++m.task.rounds[t]! > ROUNDS_MAX) {
-      m.policyError = `gupSlow does not converge: ${answer} again after ${ROUNDS_MAX} rounds`;
+      m.policyError =
+        `gupSlow does not converge: ${answer} again after ${ROUNDS_MAX} rounds, as the fault leaves ` +
+        `${m.factsText(GUP_SLOW)}; for these facts another answer is missing (return, or an errno)`;
       return END_POLICY_ERROR;
     }
     if (answer === 'write fault') return callFault(m, t, T_FAULT_WRITE, steps.S2);

@@ -69,7 +69,9 @@ export function regressesBy(
     const broken = run.list.broken.filter((b) => b.code === code);
     const judged = new Beside(scenario.setup, base).judge(run.steps, run.steps.length, run.outcomes, broken);
     if (judged[0]?.verdict !== 'regression') return false;
-    return way === undefined || new Ways(scenario.setup, base, candidate).find(run.steps, run.steps.length) === way;
+    return (
+      way === undefined || new Ways(scenario.setup, base, candidate).find(run.steps, run.steps.length) === way
+    );
   } catch (error) {
     if (error instanceof BaseError) return false;
     throw error;

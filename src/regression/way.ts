@@ -45,7 +45,9 @@ export class Ways {
     for (let i = 0; i < Math.min(base.length, candidate.length); i++) {
       if (base[i] === candidate[i]) continue;
       const at = base[i]! >> 3;
-      return at === candidate[i]! >> 3 ? 1 + ((at << 6) | ((base[i]! & 7) << 3) | (candidate[i]! & 7)) : NO_WAY;
+      return at === candidate[i]! >> 3
+        ? 1 + ((at << 6) | ((base[i]! & 7) << 3) | (candidate[i]! & 7))
+        : NO_WAY;
     }
     return NO_WAY;
   }

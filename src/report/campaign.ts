@@ -8,6 +8,7 @@ import type { CampaignResult, Finding } from '../campaign/types.ts';
 import { CLAIM_PROPERTIES } from '../executor/simulated.ts';
 import { COST_NAMES } from '../machine/machine.ts';
 import { OP_KINDS } from '../ops/op.ts';
+import { NEWNESS } from '../regression/order.ts';
 import { BORDERLESS } from './borderless.ts';
 
 /** Verdict of a random search about one property of one policy. Never `holds`. */
@@ -178,6 +179,10 @@ export function campaignData(result: CampaignResult, dir?: string): object {
         ),
         rulesNeverFired: neverFired,
         rulesThatCannotFire: cannotFire,
+        base: result.bases[i]?.policy.id ?? null,
+        ...(counts.baseErrorRun >= 0
+          ? { baseError: { run: counts.baseErrorRun, message: counts.baseError } }
+          : {}),
         ...(counts.errorRun >= 0 ? { policyError: { run: counts.errorRun, message: counts.error } } : {}),
       };
     }),
@@ -194,6 +199,10 @@ export function findingData(f: Finding, dir?: string): object {
     policy: f.policy,
     class: f.class,
     documented: f.documented,
+    regression:
+      f.regression === undefined
+        ? null
+        : { base: f.regression.base, newness: NEWNESS[f.regression.newness], way: f.regression.way ?? null },
     run: f.run,
     steps: f.scenario.steps.length,
     minimality: f.minimality,

@@ -32,7 +32,7 @@ function compared(file: string, text: string, policies = POLICIES): ComparedFile
     explanation: 'a test',
   });
   const replays: Replay[] = policies.map((p) => replayOn(c, expandPolicy(policyByName(p))));
-  return { file, title: file, replays, unexpected: replays.map(() => []) };
+  return { file, scenario: c, title: file, replays, unexpected: replays.map(() => []) };
 }
 
 const PINNED = compared(
@@ -46,6 +46,8 @@ const EXCUSED = compared(
 const QUIET = compared('quiet.gup.json', 'P: write A');
 const WRONG = { ...compared('wrong.gup.json', 'P: munmap A\nP: read A'), unexpected: [[], ['verdict']] };
 const FILES = [PINNED, EXCUSED, QUIET, WRONG];
+
+const PAIR = POLICIES.map((p) => expandPolicy(policyByName(p)));
 
 describe('compare', () => {
   it('shows a matrix', () => {
@@ -85,13 +87,13 @@ wrong                n/a       !n/a
   });
 
   it('new is what the second policy breaks and the first does not', () => {
-    expect(newsOfFiles(FILES)).toEqual([]);
+    expect(newsOfFiles(FILES, PAIR)).toEqual([]);
     const reversed = FILES.map((f) => ({ ...f, replays: [...f.replays].reverse() }));
-    expect(newsOfFiles(reversed)).toEqual([
+    expect(newsOfFiles(reversed, [...PAIR].reverse())).toEqual([
       {
         where: 'x/pinned-page-is-lost.gup.json',
         class: 'pin-coherence/stale/anon/PIN-W/cpu->device',
-        what: 'violates pin-coherence/stale/anon/PIN-W/cpu->device',
+        what: 'violates pin-coherence/stale/anon/PIN-W/cpu->device at step 4',
       },
     ]);
   });

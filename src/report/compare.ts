@@ -1,12 +1,17 @@
 /** Policies against counterexamples, and what a candidate breaks that its base does not. Data, then text and markdown. */
 import type { Replay } from '../executor/replay.ts';
 import type { ScenarioVerdict } from '../executor/run.ts';
+import { decodeClass } from '../executor/simulated.ts';
 import { COST_NAMES, type Costs, noCosts } from '../machine/machine.ts';
+import type { ExpandedPolicy } from '../machine/tables.ts';
+import { judgeBeside } from '../regression/scenario.ts';
+import type { Scenario } from '../scenario/scenario.ts';
 import { wrapText } from './columns.ts';
 import { type Paint, PLAIN } from './paint.ts';
 
 export interface ComparedFile {
   readonly file: string;
+  readonly scenario: Scenario;
   readonly title: string;
   /** One per policy, in order. */
   readonly replays: readonly Replay[];
@@ -14,7 +19,7 @@ export interface ComparedFile {
   readonly unexpected: readonly (readonly string[])[];
 }
 
-/** Something that the candidate breaks and the base does not. */
+/** A regression of the candidate, or that it is no policy on a program. */
 export interface News {
   /** A file, or `run 17 of seed 1`. */
   readonly where: string;
@@ -22,6 +27,27 @@ export interface News {
   readonly class: string;
   readonly what: string;
 }
+
+/** A property on a kind of page, by as many classes on programs on which the other policy keeps it. */
+export interface Change {
+  readonly property: string;
+  readonly page: string;
+  readonly classes: number;
+}
+
+/** Classes (codes) by property and page kind, in the order of tables. */
+export function changesOf(codes: readonly number[]): Change[] {
+  const counted = new Map<string, Change>();
+  for (const { property, page } of codes.map(decodeClass)) {
+    const key = `${property} ${page}`;
+    counted.set(key, { property, page, classes: (counted.get(key)?.classes ?? 0) + 1 });
+  }
+  return [...counted.values()];
+}
+
+/** `better: pin-coherence on shared-file pages (3 classes), durability on shared-file pages (1 class)`. */
+export const changeText = ({ property, page, classes }: Change): string =>
+  `${property} on ${page} pages (${classes} ${classes === 1 ? 'class' : 'classes'})`;
 
 /** A cost that is higher under the candidate. Information only. */
 export interface CostChange {
@@ -31,15 +57,19 @@ export interface CostChange {
   readonly cand: number;
 }
 
-/** What the second of two policies breaks in the files that the first does not. */
-export function newsOfFiles(files: readonly ComparedFile[]): News[] {
-  return files.flatMap(({ file, replays: [base, cand] }): News[] => {
-    if (base === undefined || cand === undefined) return [];
-    const classes = cand.classes.filter((id) => !base.classes.includes(id));
-    if (classes.length > 0) return classes.map((id) => ({ where: file, class: id, what: `violates ${id}` }));
-    if (cand.status === 'policy error' && base.status !== 'policy error')
-      return [{ where: file, class: '', what: cand.result.policyError }];
-    return [];
+/** On which files the second of two policies regresses beside the first. */
+export function newsOfFiles(
+  files: readonly ComparedFile[],
+  [base, candidate]: readonly ExpandedPolicy[],
+): News[] {
+  return files.flatMap(({ file, scenario, replays }): News[] => {
+    const error = replays[1]?.result.policyError ?? '';
+    if (error !== '') return [{ where: file, class: '', what: `${candidate!.id} fails: ${error}` }];
+    return judgeBeside(scenario, candidate!, base!).regressions.map(({ classId, at }) => ({
+      where: file,
+      class: classId,
+      what: `violates ${classId} at step ${at + 1}`,
+    }));
   });
 }
 
