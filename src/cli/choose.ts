@@ -2,11 +2,21 @@
 import { type LoadOptions, type Resolved, resolvePolicies } from '../policies/load.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { inputError, usageError } from './exit.ts';
+import { talk } from './io.ts';
 
-/** Broken modules are in the result. Throws UserError (usage) for a name that nothing has. */
+/** A command may ask for the same policy twice. */
+const said = new Set<string>();
+
+/** Broken modules are in the result; warnings are said here, once per run and line. Throws UserError (usage) for a name that nothing has. */
 export async function choosePolicies(names: readonly string[], options: LoadOptions = {}): Promise<Resolved> {
   try {
-    return await resolvePolicies(names, process.cwd(), options);
+    const resolved = await resolvePolicies(names, process.cwd(), options);
+    for (const line of resolved.warnings)
+      if (!said.has(line)) {
+        said.add(line);
+        talk(`warning: ${line}`);
+      }
+    return resolved;
   } catch (error) {
     if (error instanceof RangeError) throw usageError(error.message);
     throw error;

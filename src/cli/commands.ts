@@ -71,8 +71,13 @@ export const COMMANDS: readonly Entry[] = [
   },
   {
     usage: 'policies [name]',
-    describe: 'List the policies, or print the rules of one',
+    describe: 'List the policies, or print the rules of one and what it changes in its base',
     load: async () => (await import('./policies.ts')).policies,
+  },
+  {
+    usage: 'decisions [name]',
+    describe: 'List the decisions that a policy answers: facts, their values, answers',
+    load: async () => (await import('./decisions.ts')).decisions,
   },
   {
     usage: 'properties [name]',

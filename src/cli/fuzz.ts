@@ -134,17 +134,11 @@ export const fuzz: Command = defineCommand<Options>({
     };
   },
   run: async (options) => {
-    const { resolvePolicies } = await import('../policies/load.ts');
+    const { chooseBase, choosePolicies } = await import('./choose.ts');
     const { runFuzz } = await import('./fuzz-run.ts');
     const { EXIT } = await import('./exit.ts');
     const names = options.canary ? [...options.policies, 'canary'] : options.policies;
-    let resolved: Awaited<ReturnType<typeof resolvePolicies>>;
-    try {
-      resolved = await resolvePolicies(names, process.cwd());
-    } catch (error) {
-      if (error instanceof RangeError) throw usageError(error.message);
-      throw error;
-    }
+    const resolved = await choosePolicies(names);
     for (const { message } of resolved.broken) process.stderr.write(`gupfuzz: ${message}\n`);
     if (options.scope === 'base' && options.profile === 'file')
       throw usageError('--profile file needs --scope default: base has anonymous pages only');
@@ -157,7 +151,6 @@ export const fuzz: Command = defineCommand<Options>({
       }
     }
     const { basesFor } = await import('../policies/base.ts');
-    const { chooseBase } = await import('./choose.ts');
     const bases = basesFor(policies, await chooseBase(options.base));
     const { runs, timeMs, shard, out, workers, states } = options;
     return runFuzz({

@@ -1,9 +1,17 @@
-/** `policies`, `properties`, `ops`: what is built in, with where in the kernel it comes from. */
+/** `policies`, `decisions`, `properties`, `ops`: what is built in, with where in the kernel it comes from. */
 import { PROPERTIES } from '../../properties/index.ts';
-import { CLAIMS, DECISIONS } from '../machine/decisions.ts';
-import type { ExpandedPolicy, ExpandedTable } from '../machine/tables.ts';
+import {
+  CLAIMS,
+  DECISION_NAMES,
+  DECISIONS,
+  type DecisionName,
+  type DecisionPoint,
+} from '../machine/decisions.ts';
+import { type ExpandedPolicy, type ExpandedTable, expandPolicy, withConditions } from '../machine/tables.ts';
 import { OPS } from '../ops/index.ts';
 import type { Op } from '../ops/op.ts';
+import { baseOf } from '../policies/base.ts';
+import { differenceOf } from '../policies/difference.ts';
 import { BUILT_IN } from '../policies/index.ts';
 import { hint } from '../policies/nearest.ts';
 import type { Property } from '../property/property.ts';
@@ -16,12 +24,14 @@ import type { ListOptions } from './list-options.ts';
 import type { PoliciesOptions } from './policies.ts';
 
 export async function runPolicies({ name, rules, format }: PoliciesOptions): Promise<number> {
-  const { policies, broken } = await choosePolicies([name ?? 'all']);
+  const { policies, broken } = await choosePolicies([name ?? 'all'], { conditions: true });
   if (broken.length > 0) throw inputError(broken[0]!.message);
   const tables = rules || (name !== undefined && name !== 'all');
   if (format === 'json') printJson({ policies: policies.map((p) => policyData(p, tables)) });
-  else if (tables) print(policies.map(policyText).join('\n'));
-  else {
+  else if (tables) {
+    print(policies.map(policyText).join('\n'));
+    if (policies.length === 1) print(`\n${differenceText(policies[0]!)}`);
+  } else {
     print(listText(policies.map((p) => [p.id, p.alias ?? '', p.title])));
     print(
       paint.dim(
@@ -29,6 +39,25 @@ export async function runPolicies({ name, rules, format }: PoliciesOptions): Pro
       ),
     );
   }
+  return EXIT.ok;
+}
+
+export async function runDecisions({ name, format }: ListOptions): Promise<number> {
+  const all = DECISION_NAMES.map((decision) => DECISIONS[decision]);
+  const chosen = choose('decision point', all, (d) => d.name, name);
+  if (format === 'json')
+    printJson({
+      decisions: chosen.map(({ name: decision, kernel, facts, answers }) => ({
+        decision,
+        kernel,
+        facts: facts.map(([fact, values]) => ({ fact, values })),
+        answers,
+      })),
+    });
+  else if (name === undefined) {
+    print(listText(chosen.map((d) => [d.name, `${d.answers.join(', ')}; ${d.kernel}`])));
+    print(paint.dim('\ngupfuzz decisions NAME tells the facts; gupfuzz policies NAME how a policy answers'));
+  } else print(chosen.map(decisionText).join('\n'));
   return EXIT.ok;
 }
 
@@ -107,6 +136,29 @@ function propertyText(p: Property): string {
   ].join('\n');
 }
 
+function decisionText({ name, kernel, facts, answers }: DecisionPoint<DecisionName>): string {
+  const room = Math.max(...facts.map(([fact]) => fact.length));
+  return [
+    paint.bold(name),
+    field('kernel', kernel),
+    ...facts.flatMap(([fact, values], i) =>
+      wrapText(valuesText(values), width() - 15 - room).map(
+        (line, j) =>
+          `  ${(i + j === 0 ? 'facts' : '').padEnd(11)}${(j === 0 ? fact : '').padEnd(room)}  ${line}`,
+      ),
+    ),
+    field('answers', answers.join(', ')),
+    '',
+  ].join('\n');
+}
+
+/** Counts saturate (machine/decisions.ts). */
+function valuesText(values: readonly (boolean | number | string)[]): string {
+  return values
+    .map((value, i) => (typeof value === 'number' && i === values.length - 1 ? `${value} or more` : value))
+    .join(', ');
+}
+
 function opText(o: Op): string {
   const by = {
     mm: 'the task of an mm',
@@ -162,6 +214,45 @@ function tableText(table: ExpandedTable): string {
   ].join('\n');
 }
 
+/** What it changes in its base, last because that is what stays on the screen. */
+function differenceText(p: ExpandedPolicy): string {
+  const base = baseOf(p);
+  if (base === undefined) return '';
+  const tables = differenceOf(withConditions(expandPolicy(base), base), p);
+  const title = paint.bold(`Difference to ${base.id}`);
+  if (tables.length === 0) return `${title}\n  none: every answer is the same`;
+  return [
+    title,
+    ...tables.flatMap((t) => [
+      `  ${paint.bold(t.decision)}`,
+      ...(['added', 'replaced', 'removed'] as const).flatMap((how) =>
+        t[how].length === 0 ? [] : [`    ${how}: ${t[how].map((name) => JSON.stringify(name)).join(', ')}`],
+      ),
+      ...(t.changes.length === 0 ? ['    answers as before, for all facts'] : []),
+      ...t.changes.flatMap(({ from, to, count, where }) =>
+        wrapText(
+          `    ${from} -> ${to} for ${count} of ${t.combinations} combinations of facts: ${ruleConditions(where)[0] || 'any'}`,
+          width(),
+          '      ',
+        ),
+      ),
+    ]),
+  ].join('\n');
+}
+
+function differenceData(p: ExpandedPolicy): object | null {
+  const base = baseOf(p);
+  if (base === undefined) return null;
+  const tables = differenceOf(withConditions(expandPolicy(base), base), p);
+  return {
+    base: base.id,
+    tables: tables.map(({ changes, ...rest }) => ({
+      ...rest,
+      changes: changes.map(({ where, ...change }) => ({ ...change, when: ruleConditions(where)[0] })),
+    })),
+  };
+}
+
 interface RuleText {
   readonly name: string;
   readonly answer: string;
@@ -190,6 +281,7 @@ function policyData(p: ExpandedPolicy, withTables: boolean): object {
     claims: p.claims.map((at) => CLAIMS[at]),
     ...(withTables
       ? {
+          difference: differenceData(p),
           tables: p.tables.map((table) => ({
             decision: table.decision,
             kernel: DECISIONS[table.decision].kernel,

@@ -1,6 +1,8 @@
 /** `gupfuzz policies`, `properties` and `ops` through the compiled command line. */
 import { describe, expect, it } from 'vitest';
-import { gupfuzzIn, lines } from '../testing/cli.ts';
+import { DECISION_NAMES } from '../machine/decisions.ts';
+import { entry } from '../testing/catalogue.ts';
+import { gupfuzzIn, lines, oneLine } from '../testing/cli.ts';
 import { freshFolder } from '../testing/folder.ts';
 import { writeForgetful } from '../testing/policy.ts';
 
@@ -38,6 +40,57 @@ describe('what is built in', () => {
     expect(gupfuzz(['policies', './forgetful.ts']).out).toMatch(
       /^forgetful\n[\s\S]*forkPte .*\n {2}share {2}otherwise\n/,
     );
+  });
+
+  it("policies: what a user's module changes in its base", () => {
+    writeForgetful(folder);
+    expect(gupfuzz(['policies', './forgetful.ts']).out).toMatch(
+      /\nDifference to v6\.5-longterm-ban\n[\s\S]* {2}forkPte\n[\s\S]*copy -> share for \d+ of 64 combinations of facts: /,
+    );
+    expect(gupfuzz(['policies', 'longterm-ban']).out).toContain('\nDifference to v6.2-anon-exclusive\n');
+    const { policies } = JSON.parse(gupfuzz(['policies', './forgetful.ts', '--format', 'json']).out) as {
+      policies: { difference: { base: string; tables: { decision: string }[] } }[];
+    };
+    expect(policies[0]!.difference.tables.map((t) => t.decision)).toContain('forkPte');
+  });
+
+  it('a misspelt decision point is refused, a rule that never matches is told, in every command', () => {
+    const module = (changes: string): string =>
+      `import { before, derive, policyByName, rule } from 'gupfuzz';
+       export default derive(policyByName('longterm-ban'), { id: 'mine', title: 'mine', sources: [] }, ${changes});`;
+    const edit = `[before('otherwise', rule('all but', (f) => f.anonExclusive, 'reuse'))]`;
+    folder.write('point.ts', module(`{ wpFalt: ${edit} }`));
+    folder.write('dead.ts', module(`{ wpFault: ${edit} }`));
+    const list = DECISION_NAMES.join(', ');
+    expect(oneLine(gupfuzz(['policies', './point.ts']), 3)).toBe(
+      `gupfuzz: policy ./point.ts: there is no decision point "wpFalt"; did you mean wpFault? There is: ${list}`,
+    );
+    for (const args of [
+      ['policies', './dead.ts'],
+      ['replay', entry('b01'), '-p', './dead.ts'],
+      ['fuzz', '-p', './dead.ts', '-n', '5', '-o', 'found', '--workers', '0'],
+      ['check', '-p', './dead.ts', '--pages', 'anon', '--depth', '1', '-q'],
+    ])
+      expect(lines(gupfuzz(args).err).filter((line) => line.includes('warning'))).toEqual([
+        'gupfuzz: warning: policy ./dead.ts, table wpFault, rule "all but": can never match: ' +
+          'wherever its condition holds, "exclusive" matches first',
+      ]);
+  });
+
+  it('decisions: points, facts, answers, kernel function', () => {
+    expect(gupfuzz(['decisions']).out).toMatch(/^wpFault +reuse, copy; mm\/memory\.c: do_wp_page\(\)/);
+    expect(gupfuzz(['decisions', 'wpFault']).out).toBe(`wpFault
+  kernel     mm/memory.c: do_wp_page(), wp_can_reuse_anon_folio()
+  facts      refcount       1, 2, 3, 4, 5, 6 or more
+             mapcount       1, 2, 3 or more
+             anonExclusive  false, true
+  answers    reuse, copy
+`);
+    expect(oneLine(gupfuzz(['decisions', 'wpFalt']), 2)).toContain('did you mean wpFault?');
+    const { decisions } = JSON.parse(gupfuzz(['decisions', '--format', 'json']).out) as {
+      decisions: { decision: string }[];
+    };
+    expect(decisions.map((d) => d.decision)).toEqual(DECISION_NAMES);
   });
 
   it('properties and ops, each with where it comes from', () => {

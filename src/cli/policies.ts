@@ -8,7 +8,7 @@ export interface PoliciesOptions extends ListOptions {
 
 export const policies: Command = defineCommand<PoliciesOptions>({
   usage: 'policies [name]',
-  describe: 'List the policies, or print the rules of one',
+  describe: 'List the policies, or print the rules of one and what it changes in its base',
   builder: (yargs) =>
     yargs
       .positional('name', { type: 'string', describe: 'id, alias or ./module.ts' })

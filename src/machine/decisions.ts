@@ -6,6 +6,7 @@
  * combinations at start-up (machine/tables.ts). A count saturates: the last value of its domain means "or more".
  */
 import { CALLERS, type Caller, PAGE_KINDS, type PageKind } from '../domain/kinds.ts';
+import { PolicyError } from './policy-error.ts';
 
 /** What a PTE maps, as vm_normal_page() and the folio's flags tell it. */
 export const FRAMES = ['none', 'zero', 'anon', 'file'] as const;
@@ -295,19 +296,8 @@ export const DECISIONS: { readonly [D in DecisionName]: DecisionPoint<D> } = {
   },
 };
 
-export const DECISION_NAMES: readonly DecisionName[] = [
-  'wpFault',
-  'unshareFault',
-  'forkPte',
-  'gupKind',
-  'gupSlow',
-  'gupFast',
-  'zeroPagePin',
-  'protectUpgrade',
-  'stripBuffers',
-  'wbBegin',
-  'unpinDirty',
-];
+/** In the order of DECISIONS. */
+export const DECISION_NAMES = Object.keys(DECISIONS) as readonly DecisionName[];
 
 /** One row of a table. A rule without `when` is total. */
 export interface Rule<D extends DecisionName> {
@@ -392,40 +382,68 @@ export function table<D extends DecisionName>(...rules: Rule<D>[]): Edit<D> {
 function indexOfRule<D extends DecisionName>(rules: Table<D>, name: string): number {
   const at = rules.findIndex((r) => r.name === name);
   if (at < 0)
-    throw new RangeError(`no rule ${JSON.stringify(name)}; there is: ${rules.map((r) => r.name).join(', ')}`);
+    throw new PolicyError('', undefined, undefined, {
+      kind: 'rule',
+      typed: name,
+      known: rules.map((r) => r.name),
+    });
   return at;
 }
 
 export type Changes = { readonly [D in DecisionName]?: readonly Edit<D>[] };
 
-/** A later era: its predecessor plus changed rules. */
-export function derive(
-  base: Policy,
-  meta: Omit<Policy, 'keeps' | 'claims' | 'tables' | 'derivedFrom'> &
-    Partial<Pick<Policy, 'keeps' | 'claims'>>,
-  changes: Changes,
-): Policy {
+/** What derive() takes beside the edits: the rest of a policy, which the base fills in where it may. */
+export type PolicyHeader = Omit<Policy, 'keeps' | 'claims' | 'tables' | 'derivedFrom'> &
+  Partial<Pick<Policy, 'keeps' | 'claims'>>;
+
+const HEADER_FIELDS: readonly string[] = [
+  'id',
+  'alias',
+  'title',
+  'sources',
+  'keeps',
+  'claims',
+  'canary',
+] satisfies readonly (keyof PolicyHeader)[];
+/** All that a policy may say. */
+export const POLICY_FIELDS: readonly string[] = [...HEADER_FIELDS, 'tables', 'derivedFrom'];
+
+/**
+ * A later era: its predecessor plus changed rules. Throws PolicyError for a decision point, a field of `meta` or the
+ * name of a rule that nothing has, as plain JavaScript and modules that nobody type checks may have them.
+ */
+export function derive(base: Policy, meta: PolicyHeader, changes: Changes): Policy {
+  const wrong = (
+    table: string | undefined,
+    what: ConstructorParameters<typeof PolicyError>[3],
+  ): PolicyError => new PolicyError(String(meta.id), table, undefined, what);
+  for (const field of Object.keys(meta))
+    if (!HEADER_FIELDS.includes(field))
+      throw wrong(undefined, { kind: 'field', typed: field, known: HEADER_FIELDS });
+  for (const name of Object.keys(changes))
+    if (!(DECISION_NAMES as readonly string[]).includes(name))
+      throw wrong(undefined, { kind: 'decision point', typed: name, known: DECISION_NAMES });
+
   const apply = <D extends DecisionName>(name: D): Table<D> => {
-    const edits: readonly Edit<D>[] = changes[name] ?? [];
-    return edits.reduce<Table<D>>((rules, edit) => edit(rules), base.tables[name]);
+    const edits: unknown = changes[name] ?? [];
+    if (!Array.isArray(edits) || edits.some((edit) => typeof edit !== 'function'))
+      throw wrong(
+        name,
+        'is no list of edits; write [before(...), replace(...), without(...)] or [table(...)]',
+      );
+    try {
+      return (edits as readonly Edit<D>[]).reduce<Table<D>>((rules, edit) => edit(rules), base.tables[name]);
+    } catch (error) {
+      if (error instanceof PolicyError) throw wrong(name, error.unknown ?? error.what);
+      throw error;
+    }
   };
+  const tables = Object.fromEntries(DECISION_NAMES.map((name) => [name, apply(name)]));
   return {
     keeps: base.keeps,
     claims: base.claims,
     ...meta,
     derivedFrom: [...(base.derivedFrom ?? []), base.id],
-    tables: {
-      wpFault: apply('wpFault'),
-      unshareFault: apply('unshareFault'),
-      forkPte: apply('forkPte'),
-      gupKind: apply('gupKind'),
-      gupSlow: apply('gupSlow'),
-      gupFast: apply('gupFast'),
-      zeroPagePin: apply('zeroPagePin'),
-      protectUpgrade: apply('protectUpgrade'),
-      stripBuffers: apply('stripBuffers'),
-      wbBegin: apply('wbBegin'),
-      unpinDirty: apply('unpinDirty'),
-    },
+    tables: tables as unknown as Tables,
   };
 }

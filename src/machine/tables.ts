@@ -16,6 +16,9 @@ import {
   type Policy,
   type Rule,
 } from './decisions.ts';
+import { PolicyError } from './policy-error.ts';
+
+export { PolicyError } from './policy-error.ts';
 
 /** Most entries of one expanded table; a table beyond it reads too many facts. */
 const ENTRIES_MAX = 65_536;
@@ -63,25 +66,6 @@ export interface ExpandedPolicy {
   readonly errorsAreFindings?: boolean;
   /** In DECISION_NAMES order. */
   readonly tables: readonly ExpandedTable[];
-}
-
-/** A policy that is not a total, pure function of its facts. `table` and `rule` say where. */
-export class PolicyError extends Error {
-  readonly policy: string;
-  readonly table: string | undefined;
-  readonly rule: string | undefined;
-  /** The message without the place. */
-  readonly what: string;
-  constructor(policy: string, table: string | undefined, rule: string | undefined, what: string) {
-    super(
-      `policy ${policy}${table === undefined ? '' : `, table ${table}`}${rule === undefined ? '' : `, rule ${JSON.stringify(rule)}`}: ${what}`,
-    );
-    this.name = 'PolicyError';
-    this.policy = policy;
-    this.table = table;
-    this.rule = rule;
-    this.what = what;
-  }
 }
 
 /** Throws PolicyError. Pure; a rule that loops loops here (policies/load.ts runs it under a deadline). */
@@ -211,6 +195,8 @@ export function expandTable<D extends DecisionName>(
   };
 }
 
+const RULE_FIELDS: readonly string[] = ['name', 'when', 'answer'];
+
 function checkRules<D extends DecisionName>(
   policy: string,
   decision: D,
@@ -226,6 +212,9 @@ function checkRules<D extends DecisionName>(
         undefined,
         `row ${i + 1} is not a rule; use rule(name, when, answer)`,
       );
+    for (const field of Object.keys(r))
+      if (!RULE_FIELDS.includes(field))
+        throw new PolicyError(policy, decision, r.name, { kind: 'field', typed: field, known: RULE_FIELDS });
     if (names.has(r.name)) throw new PolicyError(policy, decision, r.name, 'two rules have this name');
     names.add(r.name);
     if (!answers.includes(r.answer))
@@ -297,7 +286,8 @@ function firstMatch<D extends DecisionName>(
     try {
       said = when(facts);
     } catch (error) {
-      if (error instanceof PolicyError) throw new PolicyError(policy, decision, name, error.what);
+      if (error instanceof PolicyError)
+        throw new PolicyError(policy, decision, name, error.unknown ?? error.what);
       throw new PolicyError(policy, decision, name, `its condition threw ${show(error)}`);
     }
     if (typeof said !== 'boolean')
@@ -324,12 +314,11 @@ function spied<D extends DecisionName>(
     get(target, key) {
       const at = domains.findIndex(([name]) => name === key);
       if (at < 0 && typeof key === 'string')
-        throw new PolicyError(
-          policy,
-          decision,
-          undefined,
-          `there is no fact ${JSON.stringify(key)}; there is: ${domains.map((d) => d[0]).join(', ')}`,
-        );
+        throw new PolicyError(policy, decision, undefined, {
+          kind: 'fact',
+          typed: key,
+          known: domains.map((d) => d[0]),
+        });
       if (at >= 0) read.add(at);
       return target[key as keyof Facts<D>];
     },

@@ -24,7 +24,11 @@ export interface LoadJob {
 
 /** What the process says, once. */
 export type LoadAnswer =
-  | { readonly policy: ExpandedPolicy }
+  | {
+      readonly policy: ExpandedPolicy;
+      /** Rules that make no sense (warnings.ts), one line each. */
+      readonly warnings: readonly string[];
+    }
   | { readonly table?: string; readonly rule?: string; readonly what: string };
 
 /** Indices into `at`, kept by the first thread: the table (in DECISION_NAMES) and the rule it is in, or -1. */

@@ -11,7 +11,10 @@ import { Worker } from 'node:worker_threads';
 import { createJiti } from 'jiti';
 import { DECISION_NAMES, type Policy } from '../machine/decisions.ts';
 import { type ExpandedPolicy, PolicyError, withConditions } from '../machine/tables.ts';
+import { unknownText } from '../machine/policy-error.ts';
 import { AT_RULE, AT_TABLE, type LoadJob, say, type Watch } from './load-watch.ts';
+import { hint } from './nearest.ts';
+import { warningsOf } from './warnings.ts';
 import { checkedPolicy, checkPure, checkSame, expandModule, oneLine } from './shape.ts';
 
 function sayWrong(error: unknown): void {
@@ -19,9 +22,14 @@ function sayWrong(error: unknown): void {
     say({
       ...(error.table === undefined ? {} : { table: error.table }),
       ...(error.rule === undefined ? {} : { rule: error.rule }),
-      what: error.what,
+      what: whatIsWrong(error),
     });
   else say({ what: `cannot be loaded: ${oneLine(error)}` });
+}
+
+/** With the word that was meant, if one is near. */
+function whatIsWrong({ unknown, what }: PolicyError): string {
+  return unknown === undefined ? what : unknownText(unknown, hint(unknown.typed, unknown.known));
 }
 
 /** One fresh evaluation of the module and of all that it imports, this package excepted. */
@@ -100,7 +108,7 @@ async function load(job: LoadJob): Promise<void> {
     at.fill(-1);
     const twice = traced(await evaluate(job), at);
     checkSame(job.module, expanded, expandAsAsked(job, twice));
-    say({ policy: expanded });
+    say({ policy: expanded, warnings: warningsOf(job.module, policy, expanded) });
   } catch (error) {
     sayWrong(error);
   }

@@ -146,9 +146,16 @@ describe.concurrent('a broken module is one line that names it', { timeout: 60_0
       expect.stringMatching(/^cannot be loaded: there is no policy "longterm"; there is: /),
     ],
     [
-      'edit.ts',
-      deriving(`{ wpFault: [without('sole')] }`),
-      'cannot be loaded: no rule "sole"; there is: exclusive, only reference, otherwise',
+      'point.ts',
+      deriving(`{ wpFalt: [without('exclusive')] }`),
+      expect.stringMatching(
+        /^there is no decision point "wpFalt"; did you mean wpFault\? There is: wpFault, .*, unpinDirty$/,
+      ),
+    ],
+    [
+      'header.ts',
+      deriving('{}').replace('title:', 'source: [], title:'),
+      'there is no field "source"; did you mean sources? There is: id, alias, title, sources, keeps, claims, canary',
     ],
   ])('%s', async (name, source, what) => {
     const message = await complaint(name, source);
@@ -169,10 +176,25 @@ describe.concurrent('a broken module is one line that names it', { timeout: 60_0
     ],
     ['none.ts', '[table()]', 'the table is missing or empty'],
     [
+      'edit.ts',
+      `[without('exclusiv')]`,
+      'there is no rule "exclusiv"; did you mean exclusive? There is: exclusive, only reference, otherwise',
+    ],
+    [
+      'no-list.ts',
+      `table(otherwise('copy'))`,
+      'is no list of edits; write [before(...), replace(...), without(...)] or [table(...)]',
+    ],
+    [
+      'rule-field.ts',
+      `[before('otherwise', { name: 'x', if: () => true, answer: 'copy' })]`,
+      'rule "x": there is no field "if". There is: name, when, answer',
+    ],
+    [
       'throwing.ts',
       `[before('otherwise', rule('bad', (f) => f.nothing.at.all, 'copy'))]`,
       expect.stringMatching(
-        /^rule "bad": there is no fact "nothing"; there is: refcount, mapcount, anonExclusive$/,
+        /^rule "bad": there is no fact "nothing"\. There is: refcount, mapcount, anonExclusive$/,
       ),
     ],
     [

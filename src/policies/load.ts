@@ -45,6 +45,15 @@ export const LIBRARY: string = new URL(`../index.${EXTENSION}`, import.meta.url)
 
 /** Throws PolicyError. `path` is relative to `cwd`; messages show it as given. */
 export async function loadPolicy(path: string, options: LoadOptions = {}): Promise<ExpandedPolicy> {
+  return (await loadModule(path, options)).policy;
+}
+
+interface LoadedModule {
+  readonly policy: ExpandedPolicy;
+  readonly warnings: readonly string[];
+}
+
+async function loadModule(path: string, options: LoadOptions): Promise<LoadedModule> {
   const { deadlineMs = DEADLINE_MS, cwd = process.cwd(), library = LIBRARY, conditions = false } = options;
   if (!(deadlineMs > 0 && deadlineMs < 2 ** 31))
     throw new RangeError(`deadlineMs ${deadlineMs} must be above 0`);
@@ -55,7 +64,7 @@ export async function loadPolicy(path: string, options: LoadOptions = {}): Promi
   if (!MODULE.test(file))
     throw wrong(path, { what: 'is not a module: its name must end in .ts, .mts, .js or .mjs' });
   const answer = await run({ module: path, file, library, deadlineMs, conditions, rssMax: RSS_MAX });
-  if ('policy' in answer) return answer.policy;
+  if ('policy' in answer) return answer;
   throw wrong(path, answer);
 }
 
@@ -116,6 +125,8 @@ export interface Resolved {
   readonly policies: ExpandedPolicy[];
   /** Modules that are no policy, and why. */
   readonly broken: { readonly name: string; readonly message: string }[];
+  /** Rules of modules that can never match or make no sense, one line each. */
+  readonly warnings: readonly string[];
 }
 
 /** Is this name the path of a module, as opposed to that of a built-in policy? */
@@ -144,18 +155,21 @@ export async function resolvePolicies(
   const loaded = await Promise.all(
     [...asked].map(async ([key, name]) =>
       name === undefined
-        ? { name: key, policy: builtIn(key, options) }
-        : { name, policy: await limit(() => attempt(loadPolicy(name, { ...options, cwd }))) },
+        ? { name: key, loaded: { policy: builtIn(key, options), warnings: [] } }
+        : { name, loaded: await limit(() => attempt(loadModule(name, { ...options, cwd }))) },
     ),
   );
 
   const policies = new Map<string, { readonly name: string; readonly policy: ExpandedPolicy }>();
   const broken: { name: string; message: string }[] = [];
-  for (const { name, policy } of loaded) {
-    if (policy instanceof PolicyError) {
-      broken.push({ name, message: policy.message });
+  const warnings: string[] = [];
+  for (const { name, loaded: module } of loaded) {
+    if (module instanceof PolicyError) {
+      broken.push({ name, message: module.message });
       continue;
     }
+    const { policy } = module;
+    warnings.push(...module.warnings);
     const key = policy.id.toLowerCase();
     const same = policies.get(key);
     if (same === undefined)
@@ -166,7 +180,7 @@ export async function resolvePolicies(
         message: wrong(name, { what: `its id ${policy.id} is also that of ${same.name}` }).message,
       });
   }
-  return { policies: [...policies.values()].map(({ policy }) => policy), broken };
+  return { policies: [...policies.values()].map(({ policy }) => policy), broken, warnings };
 }
 
 function builtIn(id: string, { conditions = false }: LoadOptions): ExpandedPolicy {
@@ -176,7 +190,7 @@ function builtIn(id: string, { conditions = false }: LoadOptions): ExpandedPolic
 }
 
 /** A PolicyError is an answer here; anything else is a bug of ours and goes on. */
-async function attempt(load: Promise<ExpandedPolicy>): Promise<ExpandedPolicy | PolicyError> {
+async function attempt(load: Promise<LoadedModule>): Promise<LoadedModule | PolicyError> {
   try {
     return await load;
   } catch (error) {

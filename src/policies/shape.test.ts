@@ -26,11 +26,18 @@ describe('checkedPolicy', () => {
     [{ ...good, title: 'two\nlines' }, 'title must be one line of text'],
     [{ ...good, sources: 'none' }, 'sources must be a list of strings: commits, releases or list posts'],
     [{ ...good, keeps: { hasPinned: true } }, 'keeps must be { anonExclusive: boolean, hasPinned: boolean }'],
+    [
+      { ...good, keeps: { ...good.keeps, pinned: true } },
+      'there is no state to keep "pinned"; there is: anonExclusive, hasPinned',
+    ],
     [{ ...good, claims: undefined }, /^claims must be a list of: writable anon pte => exclusive, /],
     [{ ...good, canary: 'yes' }, 'canary must be true or false'],
-    [{ ...good, name: 'x' }, /^unknown field "name"; a policy has: id, /],
+    [{ ...good, name: 'x' }, /^there is no field "name"; there is: id, /],
     [{ ...good, tables: undefined }, /^tables is undefined; /],
-    [{ ...good, tables: { ...good.tables, wpfault: [] } }, /^unknown table "wpfault"; there is: wpFault, /],
+    [
+      { ...good, tables: { ...good.tables, wpfault: [] } },
+      /^there is no decision point "wpfault"; there is: wpFault, /,
+    ],
     [
       { ...good, tables: { wpFault: [] } },
       /^tables lack unshareFault, forkPte, gupKind, .*; derive\(\.\.\.\) from/,

@@ -4,7 +4,7 @@
  * the table and the rule.
  */
 import { stripVTControlCharacters } from 'node:util';
-import { CLAIMS, DECISION_NAMES, DECISIONS, type Policy } from '../machine/decisions.ts';
+import { CLAIMS, DECISION_NAMES, DECISIONS, POLICY_FIELDS, type Policy } from '../machine/decisions.ts';
 import {
   combinationsOf,
   type ExpandedPolicy,
@@ -13,6 +13,7 @@ import {
   expandPolicy,
   PolicyError,
 } from '../machine/tables.ts';
+import type { UnknownWord } from '../machine/policy-error.ts';
 import { BUILT_IN } from './index.ts';
 
 /** Ids become file names and table columns. */
@@ -23,18 +24,21 @@ const RULES_MAX = 255;
 const LINE_MAX = 300;
 /** How often at least a table is asked again. */
 const ASKED_MIN = 64;
-const FIELDS = ['id', 'alias', 'title', 'sources', 'keeps', 'claims', 'tables', 'canary', 'derivedFrom'];
+const KEEPS_FIELDS: readonly string[] = [
+  'anonExclusive',
+  'hasPinned',
+] satisfies readonly (keyof Policy['keeps'])[];
 
 /** The value as a policy. Throws PolicyError. What is inside the tables is left to expandTable. */
 export function checkedPolicy(module: string, value: unknown): Policy {
-  const wrong = (what: string): PolicyError => new PolicyError(module, undefined, undefined, what);
+  const wrong = (what: string | UnknownWord): PolicyError =>
+    new PolicyError(module, undefined, undefined, what);
   if (value === undefined) throw wrong('has no default export; write `export default derive(...)`');
   if (typeof value === 'function')
     throw wrong('its default export is a function; export the policy itself: `export default derive(...)`');
   if (!isRecord(value)) throw wrong(`its default export is ${kindOf(value)}, not a policy`);
   for (const field of Object.keys(value))
-    if (!FIELDS.includes(field))
-      throw wrong(`unknown field ${quoted(field)}; a policy has: ${FIELDS.join(', ')}`);
+    if (!POLICY_FIELDS.includes(field)) throw wrong({ kind: 'field', typed: field, known: POLICY_FIELDS });
 
   const { id, alias, title, sources, keeps, claims, tables, canary, derivedFrom } = value;
   const problem = nameProblem(id) ?? (alias === undefined ? undefined : nameProblem(alias, 'alias'));
@@ -45,6 +49,9 @@ export function checkedPolicy(module: string, value: unknown): Policy {
     throw wrong('sources must be a list of strings: commits, releases or list posts');
   if (!isRecord(keeps) || typeof keeps.anonExclusive !== 'boolean' || typeof keeps.hasPinned !== 'boolean')
     throw wrong('keeps must be { anonExclusive: boolean, hasPinned: boolean }');
+  for (const field of Object.keys(keeps))
+    if (!KEEPS_FIELDS.includes(field))
+      throw wrong({ kind: 'state to keep', typed: field, known: KEEPS_FIELDS });
   if (!Array.isArray(claims)) throw wrong(`claims must be a list of: ${CLAIMS.join(', ')}`);
   if (canary !== undefined && typeof canary !== 'boolean') throw wrong('canary must be true or false');
   if (
@@ -56,7 +63,7 @@ export function checkedPolicy(module: string, value: unknown): Policy {
     throw wrong(`tables is ${kindOf(tables)}; derive(...) from a built-in policy fills it`);
   for (const name of Object.keys(tables))
     if (!(DECISION_NAMES as readonly string[]).includes(name))
-      throw wrong(`unknown table ${quoted(name)}; there is: ${DECISION_NAMES.join(', ')}`);
+      throw wrong({ kind: 'decision point', typed: name, known: DECISION_NAMES });
   const missing = DECISION_NAMES.filter((name) => tables[name] === undefined);
   if (missing.length > 0)
     throw wrong(`tables lack ${missing.join(', ')}; derive(...) from a built-in policy fills them`);

@@ -1,0 +1,73 @@
+/**
+ * Rules that are allowed and make no sense: one that is never the first to match, or that compares a fact with a value
+ * which it never has (mostly a typing error: nobody type checks a module that is loaded). Rules that a policy takes over
+ * from a built-in one as they are are not warned about.
+ */
+import { DECISION_NAMES, DECISIONS, type Policy } from '../machine/decisions.ts';
+import {
+  combinationsOf,
+  type ExpandedPolicy,
+  type ExpandedTable,
+  entryOf,
+  PolicyError,
+} from '../machine/tables.ts';
+import { BUILT_IN } from './index.ts';
+import { hint } from './nearest.ts';
+
+interface AnyRule {
+  readonly name: string;
+  readonly when?: (facts: never) => unknown;
+}
+
+/** One line each, which names the module, the table and the rule. `policy` is what `expanded` was made from. */
+export function warningsOf(module: string, policy: Policy, expanded: ExpandedPolicy): string[] {
+  return DECISION_NAMES.flatMap((decision, at) => {
+    const rules: readonly AnyRule[] = policy.tables[decision];
+    return rules.flatMap((rule, i) => {
+      if (rule.when === undefined || isInherited(rule, decision)) return [];
+      const strange = strangeValues(rule.when, decision);
+      const dead = expanded.tables[at]!.dead.includes(i) ? [whyDead(rule.when, expanded.tables[at]!)] : [];
+      // A value that does not exist says why the rule is dead, too.
+      return (strange.length > 0 ? strange : dead).map(
+        (what) => new PolicyError(module, decision, rule.name, what).message,
+      );
+    });
+  });
+}
+
+const isInherited = (rule: AnyRule, decision: (typeof DECISION_NAMES)[number]): boolean =>
+  BUILT_IN.some(({ tables }) => (tables[decision] as readonly AnyRule[]).includes(rule));
+
+function whyDead(when: (facts: never) => unknown, table: ExpandedTable): string {
+  const { facts } = DECISIONS[table.decision];
+  const before = new Set<number>();
+  for (const chosen of combinationsOf(table.decision)) {
+    const record = Object.fromEntries(facts.map(([name, domain], fact) => [name, domain[chosen[fact]!]]));
+    if (holds(when, record)) before.add(table.ruleOf[entryOf(table, chosen)]!);
+  }
+  if (before.size === 0) return 'can never match: its condition holds for no combination of facts';
+  const names = [...before].sort((a, b) => a - b).map((i) => JSON.stringify(table.rules[i]));
+  return `can never match: wherever its condition holds, ${names.join(' or ')} matches first`;
+}
+
+function holds(when: (facts: never) => unknown, facts: object): boolean {
+  try {
+    return when(facts as never) === true;
+  } catch {
+    return false;
+  }
+}
+
+/** `frame === 'annon'` in the source of the condition. */
+function strangeValues(when: (facts: never) => unknown, decision: (typeof DECISION_NAMES)[number]): string[] {
+  const found = String(when).matchAll(/\b(\w+)\s*[!=]==?\s*(?:(\d+)|'([^'\\]*)'|"([^"\\]*)")/g);
+  return [...found].flatMap(([, fact, number, single, double]) => {
+    const domain = DECISIONS[decision].facts.find(([name]) => name === fact)?.[1];
+    const value = number === undefined ? (single ?? double)! : Number(number);
+    if (domain === undefined || domain.includes(value)) return [];
+    const near = typeof value === 'string' ? hint(value, domain.map(String)).replace(/^\.$/, '') : '';
+    return [
+      `compares ${fact} with ${JSON.stringify(value)}, which it never is${near} (it is: ${domain.join(', ')})`,
+    ];
+  });
+}
