@@ -2,14 +2,14 @@
  * The shortest program on which two policies can be told apart, by breadth-first search over pairs of worlds; or that
  * within a scope there is none. `pair.ts` says who observes what.
  */
-import { REFS_MAX, type Setup } from '../domain/setup.ts';
+import type { Setup } from '../domain/setup.ts';
 import { decodeClass, INVALID, InvariantError, World } from '../executor/simulated.ts';
 import { type Trace, type TraceDecision, type TraceStep, traceScenario } from '../executor/trace.ts';
 import { type Costs, noCosts } from '../machine/machine.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import type { Alphabet } from '../ops/op.ts';
 import { HANDLE_VOID } from '../reference/reference.ts';
-import { Naming, type Scenario, type Step } from '../scenario/scenario.ts';
+import type { Scenario } from '../scenario/scenario.ts';
 import {
   COMPARED_COSTS,
   type ComparedCost,
@@ -19,6 +19,7 @@ import {
   PairModel,
   type PairSpec,
 } from './pair.ts';
+import { programOf } from './program.ts';
 import { Exploration, type SearchState } from './search.ts';
 
 /** A way to tell two policies apart, with a shortest program. */
@@ -133,39 +134,17 @@ export function show(spec: PairSpec, { difference, steps }: Told): Shown {
   };
 }
 
-/**
- * Names the steps. The search goes on without the name of a gup that was refused; a program that runs again keeps it,
- * so there is one reference more for each, or the name is given up at once where the setup has no room for more.
- */
+/** Names the steps, as they run under A. */
 function scenarioOf({ setup, a }: PairSpec, packed: readonly number[]): Scenario {
   const world = new World(setup, a);
-  const naming = new Naming(setup);
-  const steps: Step[] = [];
-  const refused: { readonly after: number; readonly ref: string }[] = [];
-  for (const one of packed) {
-    const outcome = world.step(one);
-    if (outcome === INVALID) throw new InvariantError('a program of the search does not run');
-    const step = naming.name(one, world.slot);
-    steps.push(step);
-    if (step.op === 'gup' && world.reference.handleState[world.slot] === HANDLE_VOID)
-      refused.push({ after: steps.length, ref: step.result });
+  return programOf(setup, packed, (step) => {
+    if (world.step(step) === INVALID) throw new InvariantError('a program of the search does not run');
+    const { slot } = world;
+    // A gup that was the last step may be refused by one and not by the other; nothing follows it.
+    const givenUp = slot >= 0 && world.reference.handleState[slot] === HANDLE_VOID;
     world.dropVoid();
-  }
-  // The last step may be refused by one and not by the other; nothing follows it.
-  const earlier = refused.filter(({ after }) => after < steps.length);
-  if (earlier.length === 0) return { setup, steps };
-  const roomy = { ...setup, refs: setup.refs + earlier.length };
-  const bits = setup.mms * setup.pages.length + 2 * setup.files.length + 2 * roomy.refs;
-  if (roomy.refs <= REFS_MAX && bits <= 31) return { setup: roomy, steps };
-  return {
-    setup,
-    steps: steps.flatMap((step, i): Step[] => {
-      const given = earlier.find(({ after }) => after === i + 1);
-      return given === undefined
-        ? [step]
-        : [step, { task: 'device', op: 'unpin', ref: given.ref, dirty: false }];
-    }),
-  };
+    return { slot, givenUp };
+  });
 }
 
 /** Costs of the last step, and of all. */

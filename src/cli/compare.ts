@@ -20,8 +20,7 @@ export const compare: Command = defineCommand<CompareOptions>({
     yargs
       .positional('files', {
         type: 'string',
-        describe:
-          'files (`-`: stdin), or folders of *.gup and *.gup.json; or two policies: base and candidate',
+        describe: 'files, or folders of *.gup.json; or two policies: base and candidate',
         defaultDescription: 'counterexamples/ here, or the catalogue of gupfuzz',
       })
       .option('policy', {

@@ -1,0 +1,289 @@
+import { describe, expect, it } from 'vitest';
+import type { PageKind } from '../domain/kinds.ts';
+import { Rng } from '../domain/rng.ts';
+import type { Setup } from '../domain/setup.ts';
+import { promiseOf } from '../executor/simulated.ts';
+import { type Changes, before, derive, otherwise, rule, table } from '../machine/decisions.ts';
+import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
+import { gupVariant } from '../ops/gup.ts';
+import { bOf, cOf, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
+import { policyByName } from '../policies/index.ts';
+import { HANDLE_FREE } from '../reference/reference.ts';
+import { BesideModel, type BesideSpec } from './beside-model.ts';
+import { ENDED, GOES_ON, NOT_A_STEP } from './model.ts';
+import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
+
+const eraOf = (name: string): ExpandedPolicy => expandPolicy(policyByName(name));
+const variant = (id: string, base: string, changes: Changes): ExpandedPolicy =>
+  expandPolicy(derive(policyByName(base), { id, title: id, sources: ['a test'] }, changes));
+
+const bans = variant('refuses W pins', 'longterm-ban', {
+  gupSlow: [(rows) => [rule('W pin', (f) => f.write && f.pin, 'EFAULT'), ...rows]],
+  gupFast: [(rows) => [rule('W pin', (f) => f.write && f.pin, 'bail'), ...rows]],
+});
+const neverWrites = variant('never writes', 'longterm-ban', { wbBegin: [table(otherwise('keep dirty'))] });
+const sharesPinned = variant('shares what is pinned', 'pae', { forkPte: [table(otherwise('share'))] });
+const bounces = variant('bounces', 'longterm-ban', { wbBegin: [table(otherwise('bounce'))] });
+const storesToZero = variant('stores to the zero page', 'pae', {
+  gupSlow: [(rows) => [rule('W of zero', (f) => f.write && f.frame === 'zero', 'return'), ...rows]],
+});
+
+/** Candidate and base. */
+const PAIRS: readonly (readonly [ExpandedPolicy, ExpandedPolicy])[] = [
+  [eraOf('longterm-ban'), eraOf('pae')],
+  [eraOf('pae'), eraOf('longterm-ban')],
+  [eraOf('pae'), eraOf('page-count')],
+  [eraOf('page-count'), eraOf('mapcount')],
+  [eraOf('canary'), eraOf('longterm-ban')],
+  [bans, eraOf('longterm-ban')],
+  [neverWrites, eraOf('longterm-ban')],
+  [sharesPinned, eraOf('pae')],
+  [bounces, eraOf('page-count')],
+  [storesToZero, bans],
+];
+
+const KINDS: readonly (readonly PageKind[])[] = [
+  ['anon'],
+  ['private-file'],
+  ['shared-file'],
+  ['private-file', 'shared-file'],
+];
+
+const scope = (kinds: readonly PageKind[], mms: number, refs: number, filesystem = 'ext4-v5.18'): Setup => ({
+  ...pagesOf(kinds, filesystem),
+  mms,
+  refs,
+  pinBias: 8,
+});
+
+const specOf = (
+  [candidate, base]: readonly [ExpandedPolicy, ExpandedPolicy],
+  setup: Setup,
+  more: Partial<BesideSpec> = {},
+): BesideSpec => ({
+  setup,
+  candidate,
+  base,
+  alphabet: alphabetFor(setup, PLAIN_GUPS),
+  symmetry: 'all',
+  grain: 'class',
+  ...more,
+});
+
+const keyText = (model: BesideModel): string => {
+  const print = new Int32Array(3);
+  model.fingerprint(print); // sets how many worlds count
+  return model.key.words.subarray(0, model.key.length).join(' ');
+};
+const saved = (model: BesideModel): Int32Array => {
+  const state = new Int32Array(model.size);
+  model.save(state, 0);
+  return state;
+};
+const foundIn = (model: BesideModel): number[] =>
+  [...model.finding.subarray(0, model.findings)].sort((x, y) => x - y);
+
+/** What can be done, less the names: per enabled step its kind, page, variant, what became of it, and successor. */
+function behaviour(model: BesideModel, out: Int32Array): string {
+  const state = saved(model);
+  const n = model.enumerate(out);
+  const lines: string[] = [];
+  for (let e = 0; e < n; e++) {
+    const step = out[e]!;
+    model.load(state, 0);
+    const became = model.step(step);
+    const next = became === ENDED ? 'end' : keyText(model);
+    lines.push(
+      `${OP_KINDS[opOf(step)]} ${bOf(step)} ${cOf(step)} -> ${became} ${foundIn(model).join('+')} ${next}`,
+    );
+  }
+  model.load(state, 0);
+  return lines.sort().join('\n');
+}
+
+/** The promises that a model of both, at one step, found in a few random walks: what is worth asking for. */
+function promisesIn(spec: BesideSpec): number[] {
+  const model = new BesideModel(spec);
+  const promises = new Set<number>();
+  walk(model, 400, 3, () => {
+    for (const finding of foundIn(model)) promises.add(promiseOf(finding));
+  });
+  return [...promises].sort((x, y) => x - y);
+}
+
+function walk(model: BesideModel, steps: number, seed: number, after: (became: number) => void): void {
+  const rng = new Rng();
+  rng.seed(seed, 5, 6, 78);
+  const out = new Int32Array(2 * model.stepsMax);
+  const start = saved(model);
+  for (let i = 0, ended = true, length = 0; i < steps; i++, length++) {
+    if (ended || length === 14) {
+      model.load(start, 0);
+      length = 0;
+    }
+    const became = model.step(out[rng.below(model.enumerate(out))]!);
+    expect(became).not.toBe(NOT_A_STEP);
+    after(became);
+    ended = became === ENDED;
+  }
+  model.load(start, 0);
+}
+
+/** Random walks; every revisit of a key must find the behaviour that was seen first. Returns the revisits compared. */
+function law(spec: BesideSpec, steps: number, seed: number): number {
+  const model = new BesideModel(spec);
+  const out = new Int32Array(2 * model.stepsMax);
+  const seen = new Map<string, { behaviour: string; state: string }>();
+  let compared = 0;
+  walk(model, steps, seed, (became) => {
+    if (became === ENDED) return;
+    const id = keyText(model);
+    const state = Buffer.from(saved(model).buffer).toString('base64');
+    const first = seen.get(id);
+    if (first === undefined) seen.set(id, { behaviour: behaviour(model, out), state });
+    else if (first.state !== state) {
+      compared++;
+      expect(behaviour(model, out)).toBe(first.behaviour);
+    }
+  });
+  return compared;
+}
+
+describe('the law of the key of a candidate beside its base: one key, one behaviour', () => {
+  for (const pair of PAIRS)
+    it(`${pair[0].id} beside ${pair[1].id}`, () => {
+      // Different concrete states with one key must turn up, or the test compares nothing.
+      for (const kinds of KINDS) {
+        const spec = specOf(pair, scope(kinds, 3, 2));
+        expect(law(spec, 250, 4711), kinds.join()).toBeGreaterThan(10);
+        expect(law({ ...spec, grain: 'property' }, 150, 4712), kinds.join()).toBeGreaterThan(5);
+        for (const promise of promisesIn(spec).slice(0, 2)) law({ ...spec, promise }, 250, 4713);
+      }
+      const stable = specOf(pair, scope(['shared-file'], 2, 2, 'ext4-v5.17-stable'));
+      expect(law(stable, 250, 4714)).toBeGreaterThan(10);
+      for (const promise of promisesIn(stable).slice(0, 2)) law({ ...stable, promise }, 250, 4715);
+    });
+
+  it('also where the base, as it is, has come to be elsewhere', () => {
+    let parted = 0;
+    for (const pair of [
+      [bans, eraOf('longterm-ban')],
+      [eraOf('longterm-ban'), eraOf('pae')],
+    ] as const)
+      for (const kinds of KINDS) {
+        const setup = scope(kinds, 2, 2);
+        // A promise that none of them breaks, so that nothing ends a walk.
+        const spec = specOf(pair, setup, { promise: 4095 });
+        law(spec, 400, 4716);
+        const model = new BesideModel(spec);
+        walk(model, 400, 4716, () => {
+          if (model.parted) parted++;
+        });
+      }
+    expect(parted).toBeGreaterThan(500);
+  });
+
+  it('in all worlds the same names are free, and counts follow from who holds what', () => {
+    for (const promise of [undefined, 4095]) {
+      const spec = specOf([bans, eraOf('longterm-ban')], scope(['anon'], 2, 2), promise ? { promise } : {});
+      const model = new BesideModel(spec);
+      walk(model, 2000, 9, (became) => {
+        if (became === ENDED) return;
+        const worlds = [model.candidate, model.without, ...(model.parted ? [model.asItIs] : [])];
+        const free = worlds.map(({ reference }) =>
+          [...reference.handleState].map((state) => state === HANDLE_FREE).join(),
+        );
+        expect(new Set(free).size).toBe(1);
+        expect(new Set(worlds.map(({ reference }) => [...reference.alive].join())).size).toBe(1);
+        for (const { machine } of worlds) expect(machine.recount()).toBe('');
+      });
+    }
+  });
+
+  it('a state that was saved is the same when it is loaded', () => {
+    const model = new BesideModel(
+      specOf([bans, eraOf('longterm-ban')], scope(['private-file'], 2, 2), { promise: 4095 }),
+    );
+    walk(model, 600, 31, () => {
+      const state = saved(model);
+      const key = keyText(model);
+      expect(model.isAt(state, 0)).toBe(true);
+      model.load(state, 0);
+      expect(keyText(model)).toBe(key);
+    });
+  });
+});
+
+describe('what must not be taken for one state', () => {
+  type Program = readonly (readonly [op: OpKind, a: number, b?: number, c?: number])[];
+  const W_PIN = gupVariant('pin', true, false, false);
+  const R_PIN = gupVariant('pin', false, false, false);
+  const W_GET = gupVariant('get', true, false, false);
+
+  function reached(spec: BesideSpec, program: Program): { key: string; model: BesideModel } {
+    const model = new BesideModel(spec);
+    for (const [op, a, b, c] of program)
+      expect(model.step(pack(OP_KINDS.indexOf(op), a, b, c)), op).toBe(GOES_ON);
+    return { key: keyText(model), model };
+  }
+
+  it('whose page it is in one world, and whose in the other', () => {
+    // Of two mms that look alike each in its own world, which one is which counts.
+    const setup = scope(['anon', 'anon'], 2, 2);
+    const spec = specOf([sharesPinned, eraOf('pae')], setup);
+    const fork: Program = [
+      ['write', 0, 0],
+      ['gup', 0, 0, W_PIN],
+      ['fork', 0],
+    ];
+    const keys = [
+      [...fork, ['write', 0, 0]],
+      [...fork, ['write', 1, 0]],
+    ] as const;
+    expect(reached(spec, keys[0]).key).not.toBe(reached(spec, keys[1]).key);
+  });
+
+  it('which reference of the candidate is which of the base', () => {
+    // The base refuses R pins of what it has not faulted in for writing: one of two like names is of no use to it.
+    const refusesReads = variant('refuses pins of zero', 'longterm-ban', {
+      gupSlow: [
+        before(
+          'otherwise',
+          rule('zero', (f) => !f.write && f.pin && f.frame === 'zero', 'EFAULT'),
+        ),
+      ],
+    });
+    const setup = scope(['anon'], 1, 2);
+    const spec = specOf([eraOf('longterm-ban'), refusesReads], setup, { promise: 4095 });
+    const program: Program = [
+      ['gup', 0, 0, W_GET],
+      ['gup', 0, 0, R_PIN],
+    ];
+    const { model } = reached(spec, program);
+    const letGo = (ref: number): string => {
+      const state = saved(model);
+      model.step(pack(OP_KINDS.indexOf('unpin'), ref, 0, 0));
+      const key = keyText(model);
+      model.load(state, 0);
+      return key;
+    };
+    expect(letGo(0)).not.toBe(letGo(1));
+  });
+
+  it('that the base as it is holds what the candidate was refused', () => {
+    const spec = specOf([bans, eraOf('longterm-ban')], scope(['anon'], 2, 2), { promise: 4095 });
+    const with_ = reached(spec, [
+      ['write', 0, 0],
+      ['gup', 0, 0, W_PIN],
+    ]);
+    const without = reached(spec, [['write', 0, 0]]);
+    expect([with_.model.parted, without.model.parted]).toEqual([true, false]);
+    expect(with_.key).not.toBe(without.key);
+    // It goes on using it, and the two come together again once it lets go and the page is made anew.
+    const out = new Int32Array(2 * with_.model.stepsMax);
+    const ops = [...out.subarray(0, with_.model.enumerate(out))].map((s) => OP_KINDS[opOf(s)]);
+    expect(ops).toContain('dma_write');
+    with_.model.step(pack(OP_KINDS.indexOf('unpin'), 0, 0, 0));
+    expect(with_.model.candidate.reference.handleState[0]).toBe(HANDLE_FREE);
+  });
+});
