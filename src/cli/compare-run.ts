@@ -1,8 +1,7 @@
 /** `compare`: policies x counterexamples, policies x properties, and what is new in a candidate. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { runCampaign } from '../campaign/campaign.ts';
 import { makeFolder } from '../campaign/folder.ts';
 import { slugOf } from '../campaign/store.ts';
@@ -47,7 +46,7 @@ import { formatCounterexample } from '../scenario/file.ts';
 import { choosePolicies } from './choose.ts';
 import type { COMPARE_FORMATS } from './compare.ts';
 import { EXIT, inputError, usageError, worst } from './exit.ts';
-import { exitOf, type Loaded, loadFiles, reportProblems } from './files.ts';
+import { catalogue, exitOf, type Loaded, loadFiles, reportProblems } from './files.ts';
 import { paint, print, printJson, talk, width } from './io.ts';
 
 export interface CompareOptions {
@@ -146,15 +145,6 @@ async function pairOf({ base, cand }: { base: string; cand: string }): Promise<r
   const policies = await manyPolicies([base, cand]);
   if (policies.length !== 2) throw usageError(`--base and --cand are the same policy, ${policies[0]!.id}`);
   return policies;
-}
-
-/** The folder here, or else that of the package. */
-function catalogue(): string {
-  if (existsSync('counterexamples')) return 'counterexamples';
-  const own = ['../../counterexamples/', '../../../counterexamples/']
-    .map((path) => fileURLToPath(new URL(path, import.meta.url)))
-    .find((path) => existsSync(path));
-  return own ?? 'counterexamples';
 }
 
 async function campaignOf(

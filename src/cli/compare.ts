@@ -20,7 +20,8 @@ export const compare: Command = defineCommand<CompareOptions>({
     yargs
       .positional('files', {
         type: 'string',
-        describe: 'files, or folders of *.gup.json; or two policies: base and candidate',
+        describe:
+          'files (`-`: stdin), or folders of *.gup and *.gup.json; or two policies: base and candidate',
         defaultDescription: 'counterexamples/ here, or the catalogue of gupfuzz',
       })
       .option('policy', {

@@ -1,16 +1,28 @@
-/** Counterexample files from the command line: folders expanded, each file read and parsed, problems collected. */
-import { closeSync, openSync, readdirSync, readSync, type Stats, statSync } from 'node:fs';
+/**
+ * Counterexample files from the command line, JSON or text, or stdin as `-`: folders expanded, each file read and
+ * parsed, problems collected.
+ */
+import { closeSync, existsSync, openSync, readdirSync, readSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Counterexample } from '../scenario/definition.ts';
-import { FILE_BYTES_MAX, FileError, parseCounterexample } from '../scenario/file.ts';
+import { FILE_BYTES_MAX, FileError } from '../scenario/file.ts';
+import { parseAny, type ScenarioText } from '../scenario/text.ts';
 import { EXIT, type ExitCode, inputError } from './exit.ts';
 
+/** Of the files that are looked for in folders: those that tools write, those that people do. */
 export const EXTENSION = '.gup.json';
+export const TEXT_EXTENSION = '.gup';
+const EXTENSIONS = [EXTENSION, TEXT_EXTENSION] as const;
+/** As a file name: stdin. */
+export const STDIN = '-';
 
 export interface ReadFile {
   /** As given, or below the folder that was given. */
   readonly file: string;
   readonly counterexample: Counterexample;
+  /** The text as written, where it is the text form. */
+  readonly text?: ScenarioText;
 }
 
 /** A file that cannot be used, and why, in one line that begins with its name. */
@@ -24,6 +36,8 @@ export interface Loaded {
   readonly problems: readonly Problem[];
   /** Folders without a counterexample in them. */
   readonly empty: readonly string[];
+  /** What was put right while reading, one line each. */
+  readonly notes: readonly string[];
 }
 
 /** Files in the order given, those of a folder sorted by path. One bad file does not hide the others. */
@@ -31,17 +45,26 @@ export function loadFiles(paths: readonly string[]): Loaded {
   const files: ReadFile[] = [];
   const problems: Problem[] = [];
   const empty: string[] = [];
+  const notes: string[] = [];
   const seen = new Set<string>();
   const load = (file: string): void => {
     if (seen.has(file)) return;
     seen.add(file);
     try {
-      files.push({ file, counterexample: parseCounterexample(readText(file), file) });
+      const read = parseAny(readText(file), shownName(file));
+      notes.push(...read.notes);
+      const { counterexample, text } = read;
+      files.push({ file, counterexample, ...(text === undefined ? {} : { text }) });
     } catch (error) {
       problems.push(problemOf(file, error));
     }
   };
-  for (const path of paths) {
+  for (const given of paths) {
+    if (given === STDIN) {
+      load(given);
+      continue;
+    }
+    const path = inCatalogue(given);
     try {
       if (!statOf(path).isDirectory()) {
         load(path);
@@ -54,16 +77,22 @@ export function loadFiles(paths: readonly string[]): Loaded {
       problems.push(problemOf(path, error));
     }
   }
-  return { files, problems, empty };
+  return { files, problems, empty, notes };
 }
 
-/** One file that must be good. Throws UserError. */
+/** One file that must be good; tells on stderr what was put right. Throws UserError. */
 export function loadOne(path: string): Counterexample {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
+  return readOne(path).counterexample;
+}
+
+/** As loadOne, with the text form where it is one. */
+export function readOne(path: string): ReadFile {
+  if (path !== STDIN && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
     throw inputError(`${path}: is a folder; give one file`);
-  const { files, problems } = loadFiles([path]);
+  const { files, problems, notes } = loadFiles([path]);
   if (problems.length > 0) throw inputError(problems[0]!.message);
-  return files[0]!.counterexample;
+  for (const note of notes) process.stderr.write(`gupfuzz: ${note}\n`);
+  return files[0]!;
 }
 
 /** What the collected problems mean for the exit code. */
@@ -74,9 +103,10 @@ export function exitOf(loaded: Loaded): ExitCode {
 
 /** Tells about problems and empty folders on stderr. */
 export function reportProblems(loaded: Loaded): void {
+  for (const note of loaded.notes) process.stderr.write(`gupfuzz: ${note}\n`);
   for (const { message } of loaded.problems) process.stderr.write(`gupfuzz: ${message}\n`);
   for (const folder of loaded.empty)
-    process.stderr.write(`gupfuzz: ${folder}: there is no ${EXTENSION} file in this folder\n`);
+    process.stderr.write(`gupfuzz: ${folder}: there is no ${EXTENSIONS.join(' or ')} file in this folder\n`);
 }
 
 /** Counterexamples below a folder, sorted by code units. Links to folders are not followed. */
@@ -86,17 +116,34 @@ function filesBelow(folder: string): string[] {
     for (const entry of readdirSync(at, { withFileTypes: true })) {
       const path = join(at, entry.name);
       if (entry.isDirectory()) visit(path);
-      else if (entry.name.endsWith(EXTENSION)) found.push(path);
+      else if (EXTENSIONS.some((e) => entry.name.endsWith(e))) found.push(path);
     }
   };
   visit(folder);
   return found.sort((a, b) => (a < b ? -1 : 1));
 }
 
+/** For messages. */
+export const shownName = (file: string): string => (file === STDIN ? 'stdin' : file);
+
+const CATALOGUE = 'counterexamples';
+
+/** The folder of the catalogue: the one here, or else that of the package. */
+export const catalogue = (): string => inCatalogue(CATALOGUE);
+
+/** `counterexamples/...` is the catalogue of the package where there is no such folder here. */
+function inCatalogue(path: string): string {
+  if (path.split('/')[0] !== CATALOGUE || existsSync(CATALOGUE)) return path;
+  const own = ['../../', '../../../']
+    .map((up) => fileURLToPath(new URL(up, import.meta.url)))
+    .find((folder) => existsSync(join(folder, CATALOGUE)));
+  return own === undefined ? path : join(own, path);
+}
+
 /** At most what a counterexample may have, so that no file, however large or endless, takes long. */
 function readText(file: string): string {
-  const stat = statOf(file);
-  if (stat.isFile() && stat.size > FILE_BYTES_MAX)
+  const stat = file === STDIN ? undefined : statOf(file);
+  if (stat?.isFile() === true && stat.size > FILE_BYTES_MAX)
     throw new FileError(
       file,
       'text',
@@ -104,24 +151,37 @@ function readText(file: string): string {
       `the file has ${stat.size} bytes; allowed: at most ${FILE_BYTES_MAX}`,
     );
   const buffer = Buffer.alloc(FILE_BYTES_MAX + 1);
-  const fd = openSync(file, 'r');
+  const fd = file === STDIN ? 0 : openSync(file, 'r');
   let length = 0;
   try {
     for (;;) {
-      const n = readSync(fd, buffer, length, buffer.length - length, null);
+      const n = readSome(fd, buffer, length);
       length += n;
       if (n === 0) break;
       if (length > FILE_BYTES_MAX)
-        throw new FileError(file, 'text', '', `the file has more than ${FILE_BYTES_MAX} bytes`);
+        throw new FileError(shownName(file), 'text', '', `the file has more than ${FILE_BYTES_MAX} bytes`);
     }
   } finally {
-    closeSync(fd);
+    if (fd !== 0) closeSync(fd);
   }
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(buffer.subarray(0, length));
   } catch {
-    throw new FileError(file, 'text', '', 'the file is not UTF-8');
+    throw new FileError(shownName(file), 'text', '', 'the file is not UTF-8');
   }
+}
+
+/** Bytes read; 0 at the end. A terminal or pipe without anything yet is waited for. */
+function readSome(fd: number, buffer: Buffer, offset: number): number {
+  for (;;)
+    try {
+      return readSync(fd, buffer, offset, buffer.length - offset, null);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EOF') return 0;
+      if (code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
 }
 
 const statOf = (path: string): Stats => statSync(path);
@@ -130,7 +190,8 @@ function problemOf(file: string, error: unknown): Problem {
   if (error instanceof FileError) return { file, message: error.message };
   const code = (error as NodeJS.ErrnoException).code;
   if (code === undefined) throw error;
-  return { file, message: `${file}: ${REASONS[code] ?? `cannot be read (${code})`}` };
+  const reason = Object.hasOwn(REASONS, code) ? REASONS[code] : undefined;
+  return { file, message: `${shownName(file)}: ${reason ?? `cannot be read (${code})`}` };
 }
 
 const REASONS: { readonly [code: string]: string } = {

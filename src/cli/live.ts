@@ -34,7 +34,10 @@ export const live: Command = defineCommand<LiveOptions>({
   builder: (yargs) =>
     yargs
       .positional('what', { type: 'string', describe: `${LIVE_WHAT.join(', ')}` })
-      .positional('files', { type: 'string', describe: 'of run and vm: files, or folders of *.gup.json' })
+      .positional('files', {
+        type: 'string',
+        describe: 'of run and vm: files (`-`: stdin), or folders of *.gup and *.gup.json',
+      })
       .option('policy', {
         alias: 'p',
         type: 'string',

@@ -107,7 +107,7 @@ describe('replay', () => {
   it('a folder without files: 4', () => {
     mkdirSync(folder.at('empty'));
     expect(oneLine(gupfuzz(['replay', 'empty']), 4)).toBe(
-      'gupfuzz: empty: there is no .gup.json file in this folder',
+      'gupfuzz: empty: there is no .gup.json or .gup file in this folder',
     );
   });
 

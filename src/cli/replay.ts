@@ -8,7 +8,10 @@ export const replay: Command = defineCommand<ReplayOptions>({
   describe: 'Run counterexamples again and compare with what they expect',
   builder: (yargs) =>
     yargs
-      .positional('files', { type: 'string', describe: 'files, or folders of *.gup.json' })
+      .positional('files', {
+        type: 'string',
+        describe: 'files (`-`: stdin), or folders of *.gup and *.gup.json',
+      })
       .option('policy', {
         alias: 'p',
         type: 'string',

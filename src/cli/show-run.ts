@@ -7,10 +7,10 @@ import { expectationText, renderFinding } from '../report/finding.ts';
 import { renderMail } from '../report/mail.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { formatCounterexample } from '../scenario/file.ts';
-import { stepText } from '../scenario/scenario.ts';
+import { formatText, rewriteText } from '../scenario/text.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT } from './exit.ts';
-import { loadOne } from './files.ts';
+import { readOne } from './files.ts';
 import { paint, print, talk, width } from './io.ts';
 import { notesOf } from './replay-run.ts';
 import type { SHOW_FORMATS } from './show.ts';
@@ -23,7 +23,7 @@ export interface ShowOptions {
 
 export async function runShow(options: ShowOptions): Promise<number> {
   const { file, format } = options;
-  const c = loadOne(file);
+  const { counterexample: c, text } = readOne(file);
   const { policies, broken } = await choosePolicies(options.policies);
   for (const { message } of broken) talk(message);
   switch (format) {
@@ -31,7 +31,7 @@ export async function runShow(options: ShowOptions): Promise<number> {
       print(formatCounterexample(c));
       break;
     case 'steps':
-      print(c.steps.map(stepText).join('\n'));
+      print(text === undefined ? formatText(c, c) : rewriteText(text, c));
       break;
     case 'mail':
       print(renderMail(c, basename(file))); // as it is attached, not where it lies here

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { CATALOGUE, entry } from '../testing/catalogue.ts';
+import { CATALOGUE, entry, load } from '../testing/catalogue.ts';
 import { gupfuzzIn, lines } from '../testing/cli.ts';
 import { freshFolder } from '../testing/folder.ts';
 
@@ -34,10 +34,12 @@ describe('show and validate', () => {
     expect(lines(out).filter((line) => line.length > 72)).toEqual([]);
   });
 
-  it('json is the file itself, steps one line each', () => {
+  it('json is the file itself, steps is the text form', () => {
     expect(gupfuzz(['show', B06, '--format', 'json']).out).toBe(readFileSync(B06, 'utf8'));
-    expect(gupfuzz(['show', B06, '--format', 'steps']).out).toBe(
-      'h1 = P: gup A pin W LONGTERM\nC = P: fork\nP: write A\ndevice: dma_write h1\nP: read A\n',
+    const { out } = gupfuzz(['show', B06, '--format', 'steps']);
+    expect(out.startsWith(`# ${load(B06).title}\n`)).toBe(true);
+    expect(out.replace(/^#.*\n/gm, '')).toBe(
+      '\npage A anon rw\n\nh1 = P: gup A pin W LONGTERM\nC = P: fork\nP: write A\ndevice: dma_write h1\nP: read A\n',
     );
   });
 

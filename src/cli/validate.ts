@@ -8,7 +8,10 @@ export const validate: Command = defineCommand<ValidateOptions>({
   describe: 'Check counterexample files, one line each',
   builder: (yargs) =>
     yargs
-      .positional('files', { type: 'string', describe: 'files, or folders of *.gup.json' })
+      .positional('files', {
+        type: 'string',
+        describe: 'files (`-`: stdin), or folders of *.gup and *.gup.json',
+      })
       .option('format', {
         type: 'string',
         requiresArg: true,

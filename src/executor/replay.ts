@@ -2,7 +2,7 @@
 import { COST_NAMES } from '../machine/machine.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { classId } from '../property/property.ts';
-import type { Counterexample, Expectation } from '../scenario/definition.ts';
+import { type Counterexample, type Expectation, expectationFor } from '../scenario/definition.ts';
 import { type RunResult, runScenario } from './run.ts';
 
 /**
@@ -42,7 +42,7 @@ export function replayOn(c: Counterexample, policy: ExpandedPolicy): Replay {
   const again = runScenario(c, { ...policy });
   const classes = idsOf(result.violations);
   const documented = idsOf(result.documented);
-  const expectation = c.expect[policy.id];
+  const expectation = expectationFor(c, policy.id);
   const wanted = c.class === null ? undefined : classId(c.class);
   const step = result.violations.find((f) => f.classId === wanted)?.at ?? -1;
   const status = statusOf(c, result, step);

@@ -4,11 +4,15 @@
 export function nearest(typed: string, known: readonly string[]): string | undefined {
   const wanted = typed.toLowerCase();
   if (wanted.length >= 3) {
-    const containing = known.find((word) => word.includes(wanted) || wanted.includes(word));
+    const containing =
+      known.find((word) => word.toLowerCase().includes(wanted)) ??
+      known
+        .filter((word) => wanted.includes(word.toLowerCase()))
+        .reduce<string | undefined>((a, b) => (a === undefined || b.length > a.length ? b : a), undefined);
     if (containing !== undefined) return containing;
   }
   const [best] = known
-    .map((word) => ({ word, away: distance(wanted, word) }))
+    .map((word) => ({ word, away: distance(wanted, word.toLowerCase()) }))
     .filter(({ word, away }) => away <= Math.max(1, Math.floor(word.length / 3)))
     .sort((a, b) => a.away - b.away);
   return best?.word;

@@ -82,6 +82,12 @@ export interface Counterexample {
   readonly explanation: string;
 }
 
+/** What the file expects of a policy. Ids are names that people choose, `constructor` among them. */
+export const expectationFor = (
+  { expect }: Pick<Counterexample, 'expect'>,
+  policy: string,
+): Expectation | undefined => (Object.hasOwn(expect, policy) ? expect[policy] : undefined);
+
 const PROPERTY = '(?:[a-z][a-z0-9-]{0,39}|claim: [a-z][A-Za-z0-9 _=>-]{0,59})';
 const CLASS_ID = new RegExp(
   `^${PROPERTY}/(?:${DAMAGES.join('|')})/(?:${PAGE_KINDS.join('|')})` +
@@ -290,10 +296,13 @@ const EXPECTATION = object({
 const COUNTEREXAMPLE = object({
   format: only(FILE_FORMAT, 'What this file is'),
   version: only(FILE_VERSION, 'Version of the format'),
-  id: pattern(/^[0-9a-f]{16}$/, '16 hexadecimal digits', 'Content id').meta({
-    description:
-      'First 16 hexadecimal digits of the SHA-256 of setup, steps, policy and class as canonical JSON.',
-  }),
+  id: pattern(/^[0-9a-f]{16}$/, '16 hexadecimal digits, or none', 'Content id')
+    .meta({
+      description:
+        'First 16 hexadecimal digits of the SHA-256 of setup, steps, policy and class as canonical JSON. Computed by ' +
+        'the tool; must fit where minimality claims a proof.',
+    })
+    .exactOptional(),
   title: text(1, 120, 'Title in words'),
   setup: object({
     pages: list(PAGE, 1, PAGES_MAX, 'pages'),
@@ -369,7 +378,9 @@ type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : 
 /** A value as the definition has it, in its order of fields; or what is wrong with it. */
 export function defined(
   value: unknown,
-): { readonly data: Counterexample } | { readonly issues: readonly z.core.$ZodIssue[] } {
+):
+  | { readonly data: Omit<Counterexample, 'id'> & { readonly id?: string } }
+  | { readonly issues: readonly z.core.$ZodIssue[] } {
   const loaded = COUNTEREXAMPLE.safeParse(value);
   return loaded.success ? { data: loaded.data } : { issues: loaded.error.issues };
 }

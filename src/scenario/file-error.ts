@@ -13,6 +13,8 @@ export class FileError extends Error {
   readonly check: FileCheck;
   /** `steps[3].page`, or '' for the file as a whole. */
   readonly path: string;
+  /** The message behind file and path. */
+  readonly what: string;
   constructor(file: string, check: FileCheck, path: string, what: string) {
     const place = path === '' ? '' : `${shorten(path, 120)} `;
     super(shorten(`${shorten(plain(file), 120)}: ${place}${what}`, 400));
@@ -20,6 +22,7 @@ export class FileError extends Error {
     this.file = file;
     this.check = check;
     this.path = path;
+    this.what = what;
   }
 }
 

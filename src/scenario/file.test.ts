@@ -168,12 +168,12 @@ describe('content id', () => {
 describe('what is refused as text', () => {
   const text = formatCounterexample(LEAK);
   it.each([
-    ['nothing', '', 'is not JSON: line 1, column 1 has the end of the file; allowed: a JSON value'],
+    ['nothing', '', 'the file is empty; allowed: a counterexample'],
     ['BOM', `\ufeff${text}`, 'is not JSON: line 1, column 1 has a byte order mark; allowed: a JSON value'],
     [
       'cut',
       text.slice(0, 52),
-      'version is not JSON: line 3, column 13 has the end of the file; allowed: a JSON value',
+      'the file ends early, at line 3, column 13, in version; allowed: a whole file',
     ],
     [
       'comma at the end',
@@ -236,6 +236,15 @@ describe('what is refused as text', () => {
     expect(refusal('€'.repeat(100_000)).line).toBe('the file has 300000 bytes; allowed: at most 262144');
   });
 
+  it('a file that is cut off anywhere is said to end early, and where', () => {
+    const whole = formatCounterexample(NOTIFY).trimEnd();
+    for (let end = 1; end < whole.length; end++)
+      expect(refusal(whole.slice(0, end)).line).toMatch(/^the file ends early, at line \d+, column \d+/);
+    expect(refusal('{"seen": {"step": 1.').line).toBe(
+      'the file ends early, at line 1, column 20, in seen; allowed: a whole file',
+    );
+  });
+
   it('never breaks the line, whatever the file is called', () => {
     const message = (name: string): string => {
       try {
@@ -245,8 +254,8 @@ describe('what is refused as text', () => {
       }
       return '';
     };
-    expect(message('a\nb\u001b[2J\u202e')).toMatch(/^a\\u000ab\\u001b\[2J\\u202e: is not JSON/);
-    expect(message('x'.repeat(5000))).toMatch(/^x{117}\.\.\.: is not JSON/);
+    expect(message('a\nb\u001b[2J\u202e')).toMatch(/^a\\u000ab\\u001b\[2J\\u202e: the file is empty/);
+    expect(message('x'.repeat(5000))).toMatch(/^x{117}\.\.\.: the file is empty/);
   });
 });
 
@@ -599,13 +608,28 @@ describe('JSON Schema', () => {
     expect(refusal(text)).toEqual({ check: 'meaning', line });
   });
 
-  it('accepts, and only the loader refuses: an id that is not that of the content', () => {
+  it('accepts, and only the loader refuses: an id that is not that of what is claimed to be proved', () => {
     const text = formatCounterexample(LEAK).replace(LEAK.id, '0123456789abcdef');
     expect(accepts(JSON.parse(text))).toBe(true);
     expect(refusal(text)).toEqual({
       check: 'id',
-      line: 'id is "0123456789abcdef"; allowed: the content id of setup, steps, policy and class, "69f2cb8b39b16c7a"',
+      line: 'id is "0123456789abcdef"; allowed: the content id of setup, steps, policy and class, "69f2cb8b39b16c7a", where minimality.kind claims a proof',
     });
+  });
+
+  it('an id that does not fit is computed with a note, one that is missing without', () => {
+    const read = (text: string): unknown[] => {
+      const notes: string[] = [];
+      const { id } = parseCounterexample(text, 'x.gup.json', (note) => notes.push(note));
+      return [id, ...notes];
+    };
+    const text = formatCounterexample(ALLOWED);
+    expect(accepts(JSON.parse(text.replace(/ {2}"id": .*\n/, '')))).toBe(true);
+    expect(read(text.replace(/ {2}"id": .*\n/, ''))).toEqual([ALLOWED.id]);
+    expect(read(text.replace(ALLOWED.id, '0123456789abcdef'))).toEqual([
+      ALLOWED.id,
+      `x.gup.json: id is "0123456789abcdef", which is of another program; its steps make it "${ALLOWED.id}"`,
+    ]);
   });
 
   it('agrees with the loader on 4,000 damaged values', () => {
@@ -633,5 +657,15 @@ describe('hostile files', () => {
     expect(files).toBe(accepted + refused.text + refused.schema + refused.meaning + refused.id);
     for (const count of [accepted, refused.text, refused.schema, refused.meaning])
       expect(count).toBeGreaterThan(20);
+  });
+});
+
+describe('names of JavaScript', () => {
+  it('a policy called like something that every object has is a policy like others', () => {
+    const c = { ...LEAK, minimality: { ...LEAK.minimality, policies: ['constructor'] } };
+    expect(refusal(JSON.stringify(c))).toEqual({
+      check: 'meaning',
+      line: 'minimality.policies[0] is "constructor"; allowed: a policy that shows the finding, by its expectation',
+    });
   });
 });

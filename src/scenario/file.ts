@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import { type Counterexample, definable, defined, FILE_FORMAT, FILE_VERSION } from './definition.ts';
-import { FileError, type Path, pathText, shown } from './file-error.ts';
+import { FileError, type Path, pathText, plain, shown } from './file-error.ts';
 import { readJson } from './json.ts';
 import { checkMeaning } from './meaning.ts';
 
@@ -44,27 +44,48 @@ export function newCounterexample(parts: Omit<Counterexample, 'format' | 'versio
 
 // ---- Reading ---------------------------------------------------------------------------------------------------
 
-/** Throws FileError. `name`: the file's name for messages. */
-export function parseCounterexample(text: string, name: string): Counterexample {
+/**
+ * Throws FileError. `name`: the file's name for messages. An id that is missing or that does not fit is computed, and
+ * `note` told so in a line that begins with the name; but a file that claims to be proved stands or falls with its id.
+ */
+export function parseCounterexample(
+  text: string,
+  name: string,
+  note: (line: string) => void = () => {},
+): Counterexample {
+  checkBytes(text, name);
+  return checkCounterexample(readJson(text, name), name, note);
+}
+
+/** Throws FileError of layer `text` if the text has more than a file may have. */
+export function checkBytes(text: string, name: string): void {
   const bytes = Buffer.byteLength(text);
   if (bytes > FILE_BYTES_MAX)
     throw new FileError(name, 'text', '', `the file has ${bytes} bytes; allowed: at most ${FILE_BYTES_MAX}`);
-  return validate(readJson(text, name), name);
 }
 
-function validate(value: unknown, name: string): Counterexample {
+/** What the text of a file stands for, checked but for the form of the text. As parseCounterexample. */
+export function checkCounterexample(
+  value: unknown,
+  name: string,
+  note: (line: string) => void = () => {},
+): Counterexample {
   const loaded = defined(value);
   if ('issues' in loaded) throw explain(loaded.issues, value, name);
-  const c = loaded.data;
+  const id = counterexampleId(loaded.data);
+  const c: Counterexample = { ...loaded.data, id };
   checkMeaning(c, name);
-  const id = counterexampleId(c);
-  if (c.id !== id)
+  const given = loaded.data.id;
+  if (given === undefined || given === id) return c;
+  if (c.minimality.kind === 'shortest')
     throw new FileError(
       name,
       'id',
       'id',
-      `is ${shown(c.id)}; allowed: the content id of setup, steps, policy and class, ${shown(id)}`,
+      `is ${shown(given)}; allowed: the content id of setup, steps, policy and class, ${shown(id)}, ` +
+        'where minimality.kind claims a proof',
     );
+  note(`${plain(name)}: id is ${shown(given)}, which is of another program; its steps make it ${shown(id)}`);
   return c;
 }
 
@@ -99,7 +120,9 @@ function valueAt(root: unknown, path: Path): unknown {
 export function formatCounterexample(c: Counterexample): string {
   const name = 'counterexample to be written';
   // Objects come back in the field order of the definition.
-  const { setup, steps, expect, references, ...rest } = validate(definable(c), name);
+  const { setup, steps, expect, references, ...rest } = checkCounterexample(definable(c), name, () => {
+    throw new FileError(name, 'id', 'id', `is ${shown(c.id)}; allowed: ${shown(counterexampleId(c))}`);
+  });
   const policies = Object.keys(expect).sort(byNumbers);
   const field = (key: string, value: string): string => `  ${JSON.stringify(key)}: ${value}`;
   const inlined = (key: keyof typeof rest): string => field(key, inline(rest[key]));

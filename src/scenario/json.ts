@@ -129,15 +129,20 @@ class JsonReader {
 
   #syntax(allowed: string): FileError {
     const before = this.#text.slice(0, this.#at);
+    if (this.#text.trim() === '')
+      return new FileError(this.#file, 'text', '', 'the file is empty; allowed: a counterexample');
     const line = before.split('\n').length;
     const column = this.#at - before.lastIndexOf('\n');
+    if (CUT.test(this.#text.slice(this.#at)))
+      return new FileError(
+        this.#file,
+        'text',
+        '',
+        `the file ends early, at line ${line}, column ${column}` +
+          `${this.#path.length === 0 ? '' : `, in ${pathText(this.#path)}`}; allowed: a whole file`,
+      );
     const found = String.fromCodePoint(this.#text.codePointAt(this.#at) ?? 0);
-    const what =
-      this.#at >= this.#text.length
-        ? 'the end of the file'
-        : found === '\ufeff'
-          ? 'a byte order mark'
-          : shown(found);
+    const what = found === '\ufeff' ? 'a byte order mark' : shown(found);
     return new FileError(
       this.#file,
       'text',
@@ -155,6 +160,8 @@ const WORDS: readonly (readonly [string, boolean | null])[] = [
   ['false', false],
   ['null', null],
 ];
+/** Of a word, a number or an escape, the part that a file may end with that is cut off; or nothing. */
+const CUT = /^(?:|-|(?:\.|[eE][+-]?)|t|tr|tru|f|fa|fal|fals|n|nu|nul|\\|\\u[0-9a-fA-F]{0,3})$/;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 

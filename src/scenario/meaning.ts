@@ -1,8 +1,9 @@
 /** What a schema cannot say of a counterexample: names, where they begin and end, ranges, agreement of its parts. */
 import { shapeOf } from '../domain/setup.ts';
+import { hint } from '../policies/nearest.ts';
 import { classId } from '../property/property.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
-import type { Counterexample } from './definition.ts';
+import { type Counterexample, expectationFor } from './definition.ts';
 import { FileError, type Path, pathText, shorten, shown } from './file-error.ts';
 import { FIRST_MM } from './scenario.ts';
 
@@ -34,7 +35,7 @@ function checkSetup(c: Counterexample, file: string): void {
     });
   pages.forEach((page, i) => {
     if (page.file !== undefined && !files.some((f) => f.name === page.file))
-      fail(`setup.pages[${i}].file`, page.file, oneNamed('a file of setup.files', files));
+      fail(`setup.pages[${i}].file`, page.file, oneNamed('a file of setup.files', files, page.file));
   });
   try {
     shapeOf(c.setup);
@@ -56,7 +57,7 @@ function checkSteps(c: Counterexample, file: string): void {
     const use = (field: 'task' | 'ref', kind: 'mm' | 'ref', name: string): void => {
       const known = names.get(name);
       const alive = [...names.values()].filter((n) => n.kind === kind && n.ended === '');
-      const allowed = oneNamed(kind === 'mm' ? 'an mm that lives' : 'a reference that is held', alive);
+      const allowed = oneNamed(kind === 'mm' ? 'an mm that lives' : 'a reference that is held', alive, name);
       if (known === undefined) fail(field, name, `, which nothing introduced before; allowed: ${allowed}`);
       else if (known.kind !== kind) fail(field, name, `, which is ${known.from}; allowed: ${allowed}`);
       else if (known.ended !== '') fail(field, name, `, which ended at ${known.ended}; allowed: ${allowed}`);
@@ -73,9 +74,9 @@ function checkSteps(c: Counterexample, file: string): void {
     if ('ref' in step) use('ref', 'ref', step.ref);
     else if (!('file' in step)) use('task', 'mm', step.task);
     if ('page' in step && !c.setup.pages.some((p) => p.name === step.page))
-      fail('page', step.page, `; allowed: ${oneNamed('a page of setup.pages', c.setup.pages)}`);
+      fail('page', step.page, `; allowed: ${oneNamed('a page of setup.pages', c.setup.pages, step.page)}`);
     if ('file' in step && !c.setup.files.some((f) => f.name === step.file))
-      fail('file', step.file, `; allowed: ${oneNamed('a file of setup.files', c.setup.files)}`);
+      fail('file', step.file, `; allowed: ${oneNamed('a file of setup.files', c.setup.files, step.file)}`);
     switch (step.op) {
       case 'fork':
         introduce('mm', step.result);
@@ -99,8 +100,12 @@ function checkSteps(c: Counterexample, file: string): void {
   });
 }
 
-const oneNamed = (what: string, named: readonly { readonly name: string }[]): string =>
-  `${what} (${named.length === 0 ? 'there is none' : shorten(named.map((n) => n.name).join(', '), 80)})`;
+function oneNamed(what: string, named: readonly { readonly name: string }[], given: string): string {
+  const names = named.map((n) => n.name);
+  // Of names of one letter any other is near.
+  const near = given.length < 3 ? '' : hint(given, names).replace(/^\.$/, '');
+  return `${what} (${names.length === 0 ? 'there is none' : shorten(names.join(', '), 80)})${near}`;
+}
 
 /** Policy, class, what was seen and the expectations agree with each other. */
 function checkFinding(c: Counterexample, file: string): void {
@@ -126,7 +131,7 @@ function checkFinding(c: Counterexample, file: string): void {
   policies?.forEach((id, i) => {
     const at = ['minimality', 'policies', i];
     if (policies.indexOf(id) < i) fail(at, id, 'each policy once');
-    const e = c.expect[id];
+    const e = expectationFor(c, id);
     const shows = c.class === null ? e?.documented !== undefined : e?.classes.includes(classId(c.class));
     if (shows !== true) fail(at, id, 'a policy that shows the finding, by its expectation');
   });

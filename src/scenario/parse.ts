@@ -12,43 +12,73 @@ import { CALLERS, type Caller } from '../domain/kinds.ts';
 import { ADVICE } from '../ops/madvise.ts';
 import { OP_KINDS, type OpKind } from '../ops/op.ts';
 import { WB_MODES } from '../ops/writeback.ts';
+import { hint } from '../policies/nearest.ts';
+import { shown } from './file-error.ts';
 import type { Step } from './scenario.ts';
 
-const LINE = /^(?:([A-Za-z]\w*)\s*=\s*)?([A-Za-z]\w*)\s*:\s*([a-z_]+)((?:\s+\S+)*)$/;
+const LINE = /^(?:([A-Za-z]\w*)\s*=\s*)?([A-Za-z]\w*)\s*:\s*([A-Za-z_]+)((?:\s+\S+)*)$/;
+
+/** A line that is no step: `field` is `value` (undefined: it is missing), and what is allowed there. */
+export class StepError extends RangeError {
+  readonly what: string;
+  constructor(field: string, value: string | undefined, allowed: string, known: readonly string[] = []) {
+    const near = value === undefined ? '' : hint(value, known).replace(/^\.$/, '');
+    const what = `${field} ${value === undefined ? 'is missing' : `is ${shown(value)}`}; allowed: ${allowed}${near}`;
+    super(what);
+    this.name = 'StepError';
+    this.what = what;
+  }
+}
+
+/** The text of a line without its comment, which begins at `#`. */
+export const withoutComment = (line: string): string => line.replace(/#.*/s, '').trim();
 
 /** Throws RangeError naming the line and what is allowed there. */
 export function parseSteps(text: string): Step[] {
   const steps: Step[] = [];
   text.split('\n').forEach((raw, i) => {
-    const line = raw.replace(/#.*/, '').trim();
-    if (line !== '') steps.push(parseStep(line, i + 1));
+    const line = withoutComment(raw);
+    if (line === '') return;
+    try {
+      steps.push(parseStep(line));
+    } catch (error) {
+      if (error instanceof StepError) throw new RangeError(`line ${i + 1}: ${error.what}`);
+      throw error;
+    }
   });
   return steps;
 }
 
-function parseStep(line: string, number: number): Step {
-  const fail = (what: string): never => {
-    throw new RangeError(`line ${number}: ${JSON.stringify(line.slice(0, 60))}: ${what}`);
-  };
-  const match = LINE.exec(line) ?? fail('expected `task: operation arguments`, or `name = task: ...`');
+/** One step, without comment and spaces around it. Throws StepError. */
+export function parseStep(line: string): Step {
+  const match = LINE.exec(line);
+  if (match === null)
+    throw new StepError('the line', line, '`task: operation arguments`, or `name = task: ...`');
   const [, result, task, op, rest] = match as unknown as [string, string | undefined, string, string, string];
   const args = rest.trim() === '' ? [] : rest.trim().split(/\s+/);
-  if (!OP_KINDS.includes(op as OpKind)) fail(`operation ${op} is not one of: ${OP_KINDS.join(', ')}`);
+  if (!OP_KINDS.includes(op as OpKind)) throw new StepError('operation', op, OP_KINDS.join(', '), OP_KINDS);
   const kind = op as OpKind;
   const makes = kind === 'fork' || kind === 'gup';
   if (makes && result === undefined)
-    fail(`${kind} needs a name for its result: \`name = ${task}: ${kind} ...\``);
-  if (!makes && result !== undefined) fail(`${kind} has no result to name`);
-  const take = (allowed?: readonly string[]): string => {
+    throw new StepError('the name of the result', undefined, `\`name = ${task}: ${kind} ...\``);
+  if (!makes && result !== undefined)
+    throw new StepError('the name of a result', result, `none: ${kind} has no result`);
+  /** The next word. */
+  const take = (field: string, allowed?: readonly string[]): string => {
     const arg = args.shift();
-    if (arg === undefined)
-      return fail(`${kind} lacks an argument${allowed === undefined ? '' : `: ${allowed.join(' or ')}`}`);
-    if (allowed !== undefined && !allowed.includes(arg))
-      return fail(`${arg} is not one of: ${allowed.join(', ')}`);
+    if (arg === undefined || (allowed !== undefined && !allowed.includes(arg)))
+      throw new StepError(
+        `${field} of ${kind}`,
+        arg,
+        allowed?.join(', ') ?? `the name of a ${field}`,
+        allowed,
+      );
     return arg;
   };
+  /** The next word if it is this one. */
+  const taken = (word: string): boolean => args[0] === word && args.shift() !== undefined;
   const by = (who: 'device' | 'kernel' | 'other'): void => {
-    if (task !== who) fail(`${kind} is done by ${who}, not by ${task}`);
+    if (task !== who) throw new StepError(`the task of ${kind}`, task, who, [who]);
   };
   const step = ((): Step => {
     switch (kind) {
@@ -59,42 +89,61 @@ function parseStep(line: string, number: number): Step {
       case 'munmap':
       case 'read':
       case 'write':
-        return { task, op: kind, page: take() };
+        return { task, op: kind, page: take('page') };
       case 'mprotect':
-        return { task, op: kind, page: take(), prot: take(['r', 'rw']) as 'r' | 'rw' };
+        return { task, op: kind, page: take('page'), prot: take('protection', ['r', 'rw']) as 'r' | 'rw' };
       case 'madvise':
-        return { task, op: kind, page: take(), advice: take(ADVICE) as (typeof ADVICE)[number] };
+        return {
+          task,
+          op: kind,
+          page: take('page'),
+          advice: take('advice', ADVICE) as (typeof ADVICE)[number],
+        };
       case 'gup': {
-        const page = take();
-        const caller = take(CALLERS) as Caller;
-        const write = take(['R', 'W']) === 'W';
-        const longterm = args[0] === 'LONGTERM' && args.shift() !== undefined;
-        const fast = args[0] === 'fast' && args.shift() !== undefined;
+        const page = take('page');
+        const caller = take('caller', CALLERS) as Caller;
+        const write = take('access', ['R', 'W']) === 'W';
+        const longterm = taken('LONGTERM');
+        const fast = taken('fast');
         return { task, op: kind, page, caller, write, longterm, fast, result: result! };
       }
       case 'unpin': {
         by('device');
-        const ref = take();
-        return { task: 'device', op: kind, ref, dirty: args[0] === 'dirty' && args.shift() !== undefined };
+        const ref = take('reference');
+        return { task: 'device', op: kind, ref, dirty: taken('dirty') };
       }
       case 'dio_end':
       case 'dma_read':
       case 'dma_write':
         by('device');
-        return { task: 'device', op: kind, ref: take() };
+        return { task: 'device', op: kind, ref: take('reference') };
       case 'wb_start':
         by('kernel');
-        return { task: 'kernel', op: kind, file: take(), mode: take(WB_MODES) as (typeof WB_MODES)[number] };
+        return {
+          task: 'kernel',
+          op: kind,
+          file: take('file'),
+          mode: take('mode', WB_MODES) as (typeof WB_MODES)[number],
+        };
       case 'wb_end':
       case 'reclaim':
       case 'drop_caches':
         by('kernel');
-        return { task: 'kernel', op: kind, file: take() };
+        return { task: 'kernel', op: kind, file: take('file') };
       default:
         by('other');
-        return { task: 'other', op: kind, file: take() };
+        return { task: 'other', op: kind, file: take('file') };
     }
   })();
-  if (args.length > 0) fail(`${args[0]} is one argument too many`);
+  if (args.length > 0)
+    throw new StepError(`the end of ${kind}`, args.join(' '), `nothing more${more(kind)}`, FLAGS[kind]);
   return step;
 }
+
+/** Words that may follow the arguments, in this order. */
+const FLAGS: { readonly [K in OpKind]?: readonly string[] } = { gup: ['LONGTERM', 'fast'], unpin: ['dirty'] };
+
+const more = (kind: OpKind): string => {
+  const flags = FLAGS[kind];
+  return flags === undefined ? '' : `, or ${flags.join(', then ')}`;
+};

@@ -13,9 +13,9 @@ import type { ExpandedPolicy } from '../machine/tables.ts';
 import { OPS } from '../ops/index.ts';
 import { type Alphabet, aOf, opOf } from '../ops/op.ts';
 import { HANDLE_VOID } from '../reference/reference.ts';
+import { bounds } from '../scenario/bounds.ts';
 import { Naming, type Scenario, type Step } from '../scenario/scenario.ts';
 import type { StillFails } from './order.ts';
-import { bounds } from './passes/trim-setup.ts';
 import {
   count,
   failsAs,

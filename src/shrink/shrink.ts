@@ -10,10 +10,10 @@ import { runScenario } from '../executor/run.ts';
 import { regressesBy } from '../regression/scenario.ts';
 import { type AnyPolicy, type ExpandedPolicy, expanded } from '../machine/tables.ts';
 import { GUP_VARIANTS, gupVariant } from '../ops/gup.ts';
+import { bounds } from '../scenario/bounds.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { compareSimplicity, type StillFails } from './order.ts';
 import { PASSES } from './passes/index.ts';
-import { bounds } from './passes/trim-setup.ts';
 
 /** A class of finding of one policy. */
 export interface Target {

@@ -7,6 +7,7 @@ import { ChunkRunner } from '../../fuzz/chunk.ts';
 import { repair } from '../../fuzz/program.ts';
 import { type ExpandedPolicy, expandPolicy } from '../../machine/tables.ts';
 import { BUILT_IN } from '../../policies/index.ts';
+import { bounds } from '../../scenario/bounds.ts';
 import { parseSteps } from '../../scenario/parse.ts';
 import { type Scenario, stepText } from '../../scenario/scenario.ts';
 import { compareSimplicity, type Pass, type StillFails, simplicity } from '../order.ts';
@@ -19,7 +20,7 @@ import { mergeMms } from './merge-mms.ts';
 import { rename } from './rename.ts';
 import { simplifyArguments } from './simplify-arguments.ts';
 import { sortSteps } from './sort-steps.ts';
-import { bounds, trimSetup } from './trim-setup.ts';
+import { trimSetup } from './trim-setup.ts';
 
 const setup = (kinds: readonly PageKind[], more: Partial<Setup> = {}, filesystem = 'ext4-v5.18'): Setup => ({
   ...pagesOf(kinds, filesystem),

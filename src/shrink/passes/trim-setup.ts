@@ -1,22 +1,7 @@
 import type { Setup } from '../../domain/setup.ts';
 import { FILESYSTEMS } from '../../machine/filesystems.ts';
-import type { Scenario } from '../../scenario/scenario.ts';
+import { bounds } from '../../scenario/bounds.ts';
 import type { Pass } from '../order.ts';
-
-/** Smallest bounds under which the steps run: mms and references alive at a time. */
-export function bounds(scenario: Scenario): { mms: number; refs: number } {
-  let mms = 1;
-  let refs = 0;
-  let mmsMax = 1;
-  let refsMax = 0;
-  for (const step of scenario.steps) {
-    if (step.op === 'fork') mmsMax = Math.max(mmsMax, ++mms);
-    else if (step.op === 'exit') mms--;
-    else if (step.op === 'gup') refsMax = Math.max(refsMax, ++refs);
-    else if (step.op === 'unpin' || step.op === 'dio_end') refs--;
-  }
-  return { mms: mmsMax, refs: refsMax };
-}
 
 /** Drops unused pages and files, tightens the bounds, and prefers the first filesystem profile that still fails. */
 export const trimSetup: Pass = {
