@@ -40,6 +40,11 @@ export function defineCommand<Options>(definition: Definition<Options>): Command
   };
 }
 
+/** yargs loses an argument that is a lone `-`: stdin goes through it under this name, which no file has. */
+const STDIN_WORD = '\u0000stdin';
+export const hideStdin = (argv: readonly string[]): string[] => argv.map((a) => (a === '-' ? STDIN_WORD : a));
+const shownStdin = (value: unknown): string => (value === STDIN_WORD ? '-' : String(value));
+
 /** Arguments as yargs leaves them, read by type. Declare number flags as strings, so that messages can quote them. */
 export class Args {
   readonly #values: Readonly<Record<string, unknown>>;
@@ -56,7 +61,7 @@ export class Args {
   text(name: string): string | undefined {
     const value = this.#once(name);
     if (value === undefined) return undefined;
-    const text = String(value);
+    const text = shownStdin(value);
     if (text === '') throw usageError(`${shown(name)} needs a value that is not empty`);
     return text;
   }
@@ -64,7 +69,8 @@ export class Args {
   /** A repeatable flag or the files of a command, in order. */
   texts(name: string): string[] {
     const value = this.#values[name];
-    const list = value === undefined ? [] : Array.isArray(value) ? value.map(String) : [String(value)];
+    const list =
+      value === undefined ? [] : Array.isArray(value) ? value.map(shownStdin) : [shownStdin(value)];
     if (list.includes('')) throw usageError(`${shown(name)} needs a value that is not empty`);
     return list;
   }

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import yargs, { type Argv } from 'yargs';
 import { hint, nearest } from '../policies/nearest.ts';
-import { Args, type Command } from './command.ts';
+import { Args, type Command, hideStdin } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT, EXIT_HELP, UserError, usageError } from './exit.ts';
 
@@ -27,7 +27,7 @@ interface Selected {
 /** The command and its arguments, or undefined if help, version or the completion script was printed. */
 async function parse(argv: readonly string[]): Promise<Selected | undefined> {
   let selected: Selected | undefined;
-  let parser: Argv = yargs([...argv])
+  let parser: Argv = yargs(hideStdin(argv))
     .scriptName('gupfuzz')
     .usage(
       '$0 <command>\n\nFuzzes the rules by which Linux decides copy-on-write, GUP, pins, fork and writeback.',
@@ -69,7 +69,9 @@ async function parse(argv: readonly string[]): Promise<Selected | undefined> {
       async (args) => {
         const { _: words, $0: _script, ...values } = args;
         if (words.length > 1)
-          throw usageError(`${String(words[0])} takes no argument ${JSON.stringify(words[1])}`);
+          throw usageError(
+            `${String(words[0])} takes no argument ${JSON.stringify(words[1]).replace('\\u0000stdin', '-')}`,
+          );
         selected = { command: await load(), args: new Args(values) };
       },
     );

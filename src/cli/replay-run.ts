@@ -1,15 +1,19 @@
-/** `replay`: each file on its policies, what became of it, and what contradicts the file. */
+/** `replay`: each file on its policies, beside their bases, what became of it, and what contradicts the file. */
 import { type Replay, replayOn } from '../executor/replay.ts';
-import { traceScenario } from '../executor/trace.ts';
+import { notDone, notesOf } from '../executor/run.ts';
+import { observationsOf, type Trace, traceScenario } from '../executor/trace.ts';
+import type { BasePolicy } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
-import { BUILT_IN } from '../policies/index.ts';
+import { basesFor } from '../policies/base.ts';
 import { classId } from '../property/property.ts';
+import { BaseError } from '../regression/beside.ts';
+import { type BesideResult, judgeBeside } from '../regression/scenario.ts';
 import { renderColumns } from '../report/columns.ts';
 import { renderTrace } from '../report/trace.ts';
-import type { Counterexample } from '../scenario/definition.ts';
+import { type Counterexample, saysNothing } from '../scenario/definition.ts';
 import { choosePolicies } from './choose.ts';
-import { EXIT, worst } from './exit.ts';
-import { exitOf, loadFiles, reportProblems } from './files.ts';
+import { EXIT, inputError, usageError, worst } from './exit.ts';
+import { exitOf, loadFiles, reportProblems, shownName } from './files.ts';
 import { paint, print, printJson, talk, width } from './io.ts';
 import type { REPLAY_FORMATS } from './replay.ts';
 
@@ -17,18 +21,30 @@ export interface ReplayOptions {
   readonly paths: readonly string[];
   /** Empty: the policies of each file. */
   readonly policies: readonly string[];
+  /** Beside which all of them are judged; undefined: a user's policy beside the one it derives from. */
+  readonly base: string | undefined;
   readonly trace: boolean;
   readonly bisect: boolean;
   readonly format: (typeof REPLAY_FORMATS)[number];
+}
+
+/** One file on one policy. */
+interface PolicyReplay extends Replay {
+  /** Beside the base, where regressions are news: of a user's policy, or with an explicit base. */
+  readonly beside: BesideResult | undefined;
+  /** What must not be, one line each: contradictions, regressions, and what is violated though nothing says so. */
+  readonly unexpected: readonly string[];
+  /** Something is violated of which neither the file nor a base says anything. */
+  readonly unclaimed: boolean;
 }
 
 /** One file on all policies asked for. */
 interface FileReplay {
   readonly file: string;
   readonly counterexample: Counterexample;
-  readonly replays: readonly Replay[];
-  /** Per replay, in order: contradictions, and what a policy that the file does not know breaks. */
-  readonly unexpected: readonly (readonly string[])[];
+  readonly replays: readonly PolicyReplay[];
+  /** A row per policy rather than one line: several were asked for, or the file says nothing of any. */
+  readonly rows: boolean;
   /** A policy of the file that is not built in and was not given. */
   readonly missing: string | undefined;
 }
@@ -37,16 +53,18 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
   const given = options.policies.length > 0;
   const { policies, broken } = await choosePolicies(given ? options.policies : ['all']);
   for (const { message } of broken) talk(message);
+  const bases = basesFor(policies, await baseGiven(options.base));
   const loaded = loadFiles(options.paths);
   reportProblems(loaded);
-  const results = loaded.files.map(({ file, counterexample }) =>
-    replayFile(file, counterexample, given ? policies : policiesOf(counterexample, policies), given),
+  const pairs = policies.map((policy, i) => ({ policy, base: bases[i] }));
+  const results = loaded.files.map(({ file, counterexample: c }) =>
+    replayFile(shownName(file), c, given ? pairs : pairsOf(c, pairs), given),
   );
   const codes = [
     exitOf(loaded),
     ...(broken.length > 0 ? [EXIT.badInput] : []),
     ...(results.some((r) => r.replays.length === 0 || r.missing !== undefined) ? [EXIT.nothingTested] : []),
-    ...results.map(codeOf),
+    ...results.flatMap((r) => r.replays.map(codeOf)),
   ];
   if (options.bisect) return bisectCode(results, codes, given);
 
@@ -60,7 +78,7 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
     for (const problem of loaded.problems) print(JSON.stringify(problem));
   } else {
     for (const r of results) {
-      print(textOf(r, given));
+      print(textOf(r));
       if (options.trace) for (const policy of traced(r, policies, given)) print(traceText(r, policy));
     }
     if (results.length > 1) talk(summary(results));
@@ -68,9 +86,26 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
   return worst(codes);
 }
 
-/** The file's own policy and all that it has expectations for, as far as they are loaded. */
-function policiesOf(c: Counterexample, loaded: readonly ExpandedPolicy[]): ExpandedPolicy[] {
-  return loaded.filter((p) => p.id === c.policy || Object.hasOwn(c.expect, p.id));
+async function baseGiven(name: string | undefined): Promise<ExpandedPolicy | undefined> {
+  if (name === undefined) return undefined;
+  if (name === 'all') throw usageError('--base is "all"; allowed: one policy');
+  const { policies, broken } = await choosePolicies([name]);
+  if (broken.length > 0) throw inputError(broken[0]!.message);
+  return policies[0];
+}
+
+interface Pair {
+  readonly policy: ExpandedPolicy;
+  readonly base: BasePolicy | undefined;
+}
+
+/**
+ * The file's own policy and all that it has expectations for, as far as they are loaded; for a file that says nothing
+ * of any policy, all that stand for kernels.
+ */
+function pairsOf(c: Counterexample, loaded: readonly Pair[]): Pair[] {
+  if (saysNothing(c)) return loaded.filter(({ policy }) => policy.canary !== true);
+  return loaded.filter(({ policy: { id } }) => id === c.policy || Object.hasOwn(c.expect, id));
 }
 
 /** Those that were asked for; else the policy of the file, or all if it has none. */
@@ -80,64 +115,108 @@ function traced(r: FileReplay, policies: readonly ExpandedPolicy[], given: boole
   return given || own.length === 0 ? run : own;
 }
 
-function replayFile(
-  file: string,
-  c: Counterexample,
-  policies: readonly ExpandedPolicy[],
-  given: boolean,
-): FileReplay {
-  const replays = policies.map((policy) => replayOn(c, policy));
+function replayFile(file: string, c: Counterexample, pairs: readonly Pair[], given: boolean): FileReplay {
+  const foreign = !given && c.policy !== null && !pairs.some(({ policy }) => policy.id === c.policy);
   return {
     file,
     counterexample: c,
-    replays,
-    unexpected: replays.map((r) => [...r.contradictions, ...brokenByUser(c, r)]),
-    missing: !given && c.policy !== null && !policies.some((p) => p.id === c.policy) ? c.policy : undefined,
+    replays: pairs.map((pair) => replayPair(file, c, pair)),
+    rows: pairs.length > 1 && (given || saysNothing(c)),
+    missing: foreign ? c.policy! : undefined,
   };
 }
 
-/** A user's policy that the file does not know must break nothing. */
-function brokenByUser(c: Counterexample, replay: Replay): string[] {
-  const { policy, expectation, classes, status, result } = replay;
-  if (expectation !== undefined || policy === c.policy || BUILT_IN.some((p) => p.id === policy)) return [];
-  if (status === 'policy error') return [result.policyError];
-  return classes.map((id) => `violates ${id}`);
+function replayPair(file: string, c: Counterexample, { policy, base }: Pair): PolicyReplay {
+  const replay = replayOn(c, policy);
+  let beside: BesideResult | undefined;
+  try {
+    if (base?.tells === true) beside = judgeBeside(c, policy, base.policy);
+  } catch (error) {
+    if (error instanceof BaseError) throw inputError(`${file}: ${error.message}`);
+    throw error;
+  }
+  // A policy that fails says nothing of promises.
+  const says = replay.status !== 'policy error';
+  const news = says
+    ? (beside?.regressions ?? []).map(
+        ({ classId: id, at }) =>
+          `regresses: violates ${id} at step ${at + 1}, which ${beside!.base} does not`,
+      )
+    : [];
+  return {
+    ...replay,
+    beside,
+    unexpected: [...replay.contradictions, ...news],
+    unclaimed: says && beside === undefined && !isClaimed(c, replay) && replay.classes.length > 0,
+  };
 }
 
-function codeOf(r: FileReplay): number {
-  if (r.replays.some((replay) => !replay.deterministic)) return EXIT.notDeterministic;
-  return r.unexpected.some((lines) => lines.length > 0) ? EXIT.finding : EXIT.ok;
+/** Does the file say what this policy makes of it? */
+const isClaimed = (c: Counterexample, { policy, expectation }: Replay): boolean =>
+  expectation !== undefined || (policy === c.policy && c.class !== null);
+
+/** It could not be run to its end, and the file does not expect that. */
+const cannotRun = ({ result, expectation }: Replay): boolean =>
+  result.notApplicable >= 0 && expectation?.verdict !== 'unsupported';
+
+const failed = ({ status }: Replay): boolean => status === 'policy error';
+
+function codeOf(replay: PolicyReplay): number {
+  if (!replay.deterministic) return EXIT.notDeterministic;
+  if (failed(replay)) return EXIT.badInput;
+  if (replay.unexpected.length > 0 || replay.unclaimed) return EXIT.finding;
+  return cannotRun(replay) ? EXIT.nothingTested : EXIT.ok;
 }
 
-/** bad: the class of a file is violated (or, without a class, the file is contradicted); good: it was tested, and is not. */
+/**
+ * bad: the promise of the file's class is broken (the property, towards the same observer), or without a class any, or
+ * the file is contradicted; good: it was tested, and is not.
+ */
 function bisectCode(results: readonly FileReplay[], codes: readonly number[], given: boolean): number {
   const fatal = [EXIT.badInput, EXIT.notDeterministic, EXIT.nothingTested];
-  if (codes.some((code) => fatal.some((f) => f === code))) return EXIT.bisectSkip;
   const replays = results.flatMap((r) => {
-    const own = r.replays.filter((x) => x.policy === r.counterexample.policy);
-    return (given || own.length === 0 ? r.replays : own).map((replay) => ({
-      cannot: replay.step < 0 && (replay.status === 'no longer applies' || replay.status === 'policy error'),
-      bad:
-        r.counterexample.class === null
-          ? r.unexpected[r.replays.indexOf(replay)]!.length > 0
-          : replay.step >= 0,
-      file: r.file,
-      policy: replay.policy,
-    }));
+    const { class: wanted, policy } = r.counterexample;
+    const own = r.replays.filter((x) => x.policy === policy);
+    return (given || own.length === 0 ? r.replays : own).map((replay) => {
+      const { violations } = replay.result;
+      const cannot = failed(replay) || replay.result.notApplicable >= 0;
+      const bad =
+        wanted === null
+          ? violations.length > 0 || (replay.unexpected.length > 0 && !cannot)
+          : violations.some(
+              (f) => f.class.property === wanted.property && f.class.observedBy === wanted.observedBy,
+            );
+      const others = wanted === null || bad ? [] : replay.classes;
+      return { bad, cannot, others, replay, name: `${r.file} on ${replay.policy}` };
+    });
   });
   const bad = replays.filter((r) => r.bad);
+  // What is broken is broken, whatever could not be run besides.
+  if (bad.length > 0) {
+    talk(`bad: ${bad.map((r) => r.name).join(', ')}`);
+    return EXIT.finding;
+  }
   const cannot = replays.filter((r) => r.cannot);
-  if (bad.length > 0) talk(`bad: ${bad.map((r) => `${r.file} on ${r.policy}`).join(', ')}`);
-  else if (cannot.length > 0)
-    talk(`cannot be tested: ${cannot.map((r) => `${r.file} on ${r.policy}`).join(', ')}`);
-  else talk('good');
-  return bad.length > 0 ? EXIT.finding : cannot.length > 0 ? EXIT.bisectSkip : EXIT.ok;
+  if (replays.length === 0 || cannot.length > 0 || codes.some((code) => fatal.some((f) => f === code))) {
+    const why = cannot.map(({ name, replay }) => `${name}: ${replay.result.policyError || stopped(replay)}`);
+    talk(['cannot be tested', ...why].join(': '));
+    return EXIT.bisectSkip;
+  }
+  talk('good');
+  for (const { name, others } of replays)
+    if (others.length > 0)
+      talk(`${name}: violates ${others.join(', ')}, which is not what the file is about`);
+  return EXIT.ok;
 }
+
+/** Where and why a program ended early. */
+const stopped = ({ result }: Replay): string =>
+  `step ${result.notApplicable + 1} does not apply: ${result.whyNot}`;
 
 // ---- Text --------------------------------------------------------------------------------------------------------
 
 /** One line if a file was run on its own policies or on one; else a row per policy below its name. */
-function textOf(r: FileReplay, given: boolean): string {
+function textOf(r: FileReplay): string {
   const { file, counterexample: c, replays } = r;
   if (replays.length === 0) {
     const why =
@@ -146,29 +225,32 @@ function textOf(r: FileReplay, given: boolean): string {
         : `its policy ${r.missing} is not built in`;
     return `${file}: ${paint.yellow('not tested')}: ${why}; give one with --policy`;
   }
-  const unexpected = replays.flatMap((replay, i) =>
-    r.unexpected[i]!.map((line) => ({ policy: replay.policy, line })),
-  );
-  const tail = [
-    ...replays
-      .filter((x) => !x.deterministic)
-      .map((x) => `  ${paint.red('not deterministic')} on ${x.policy}: two runs differ`),
-    ...unexpected.map(({ policy, line }) => `  ${paint.red('unexpected')} on ${policy}: ${line}`),
-  ];
-  if (given && replays.length > 1) {
-    const width = Math.max(...replays.map((x) => x.policy.length));
+  const tail = replays.flatMap((x) => [
+    ...(x.deterministic ? [] : [`  ${paint.red('not deterministic')} on ${x.policy}: two runs differ`]),
+    ...x.unexpected.map((line) => `  ${paint.red('unexpected')} on ${x.policy}: ${line}`),
+    ...besideLines(x).map((line) => `  ${x.policy} ${line}`),
+  ]);
+  if (r.rows) {
+    const room = Math.max(...replays.map((x) => x.policy.length));
     return [
       `${paint.bold(file)}: ${c.title}`,
-      ...replays.map((replay, i) => {
-        const mark = r.unexpected[i]!.length > 0 ? paint.red('! ') : '  ';
-        return `${mark}${replay.policy.padEnd(width)}  ${verdictText(c, replay)}`;
+      ...replays.map((x) => {
+        const mark = x.unexpected.length > 0 || x.unclaimed || failed(x) ? paint.red('! ') : '  ';
+        return `${mark}${x.policy.padEnd(room)}  ${verdictText(c, x)}`;
       }),
       ...tail,
+      ...(replays.some((x) => x.unclaimed) ? [paint.red(`! ${UNCLAIMED}`)] : []),
     ].join('\n');
   }
-  const own = replays.find((x) => x.policy === c.policy) ?? (given ? replays[0] : undefined);
+  const own = replays.find((x) => x.policy === c.policy) ?? (replays.length === 1 ? replays[0] : undefined);
   const parts: string[] = [];
-  if (own !== undefined) parts.push(statusText(c, own));
+  if (own !== undefined) {
+    parts.push(statusText(c, own));
+    if (own.status !== 'no class') parts.push(...also(c, own));
+    const skipped = notDone(own.result);
+    if (skipped !== '') parts.push(skipped);
+    if (own.unclaimed) parts.push(UNCLAIMED);
+  }
   if (r.missing !== undefined)
     parts.push(
       `${paint.yellow('not tested')} on ${r.missing}, which is not built in (give its module with --policy)`,
@@ -184,6 +266,33 @@ function textOf(r: FileReplay, given: boolean): string {
         : `as expected on ${fine} of ${compared.length} policies`,
     );
   return [`${file}: ${parts.join('; ')}`, ...tail].join('\n');
+}
+
+const UNCLAIMED = 'violated, of which the file says nothing';
+
+/** What is no regression, but worth a line: what the base breaks too, and what only one of them refuses. */
+function besideLines({ beside }: PolicyReplay): string[] {
+  if (beside === undefined) return [];
+  const { base, broken: all, refusedMore, refusedLess } = beside;
+  const ids = (verdict: string): string =>
+    all.flatMap((b) => (b.verdict === verdict ? [b.classId] : [])).join(', ');
+  const steps = (at: readonly number[]): string =>
+    `${at.length === 1 ? 'step' : 'steps'} ${at.map((i) => i + 1).join(', ')}`;
+  const [common, claims, after] = ['common', 'claim', 'after stop'].map(ids);
+  return [
+    ...(common === '' ? [] : [`and ${base} both break the promise of ${common}`]),
+    ...(claims === '' ? [] : [`violates ${claims}`]),
+    ...(after === '' ? [] : [`violates ${after}, after ${base} has stopped`]),
+    ...(refusedMore.length === 0 ? [] : [`does not do ${steps(refusedMore)}, which ${base} does`]),
+    ...(refusedLess.length === 0 ? [] : [`does ${steps(refusedLess)}, which ${base} does not`]),
+  ];
+}
+
+/** What is violated besides the class of the file. */
+function also(c: Counterexample, { status, step, classes }: Replay): string[] {
+  if (status !== 'reproduced' && !(status === 'differs' && step >= 0)) return [];
+  const others = classes.filter((id) => c.class === null || id !== classId(c.class));
+  return others.length === 0 ? [] : [`violates ${others.join(', ')} as well`];
 }
 
 /** What became of the class of the file, on one policy. */
@@ -202,59 +311,84 @@ function statusText(c: Counterexample, replay: Replay): string {
           : `violates ${classes.join(', ')} instead`
       }`;
     case 'no longer applies':
-      return `${paint.yellow('no longer applies')}${on} at step ${result.notApplicable + 1}`;
+    case 'does not apply':
+      return `${paint.yellow(status)}${on}: step ${result.notApplicable + 1}: ${result.whyNot}`;
     case 'policy error':
       return `${paint.red('policy error')}${on}: ${result.policyError}`;
     case 'no class':
-      return `${result.verdict}${on}`;
+      return result.verdict === 'violated'
+        ? `${paint.red('violated')}${on}: ${violated(result)}`
+        : `${result.verdict}${on}`;
   }
 }
+
+/** Each class with the step at which it is met first. */
+const violated = ({ violations }: Replay['result']): string =>
+  violations.map((f) => `${f.classId} at step ${f.at + 1}`).join(', ');
 
 /** One cell of the row of verdicts. */
 function verdictText(c: Counterexample, replay: Replay): string {
-  const { result, classes, documented, status, step } = replay;
-  if (status === 'policy error') return paint.red(`policy error: ${result.policyError}`);
+  const { result, classes, documented, step } = replay;
+  if (failed(replay)) return paint.red(`policy error: ${result.policyError}`);
+  const parts: string[] = [];
   switch (result.verdict) {
     case 'violated': {
       const same = c.class !== null && classes.includes(classId(c.class));
-      const others = classes.filter((id) => c.class === null || id !== classId(c.class));
-      const words = [...(same ? [`the class of the file at step ${step + 1}`] : []), ...others];
-      return `${paint.red('violated')}      ${words.join(', ')}`;
+      parts.push(
+        ...(same ? [`the class of the file at step ${step + 1}`] : []),
+        ...result.violations.flatMap((f) =>
+          c.class !== null && f.classId === classId(c.class) ? [] : [`${f.classId} at step ${f.at + 1}`],
+        ),
+      );
+      break;
     }
     case 'documented':
-      return `${paint.yellow('documented')}    ${documented.join(', ')}`;
-    case 'unsupported':
-      return `${paint.yellow('unsupported')}   step ${result.notApplicable + 1} does not apply`;
-    case 'not violated': {
-      const refused = [...result.errnos].map(([at, errno]) => `step ${at + 1} refused: ${errno}`);
-      return `not violated${refused.length === 0 ? '' : `  ${refused.join(', ')}`}`;
-    }
+      parts.push(...documented);
   }
+  // The run may have broken a promise before it came to that step.
+  if (result.notApplicable >= 0) parts.push(stopped(replay));
+  const skipped = notDone(result);
+  if (skipped !== '') parts.push(skipped);
+  const tint = {
+    violated: paint.red,
+    documented: paint.yellow,
+    unsupported: paint.yellow,
+    'not violated': String,
+  };
+  return `${tint[result.verdict](result.verdict)}${' '.repeat(12 - result.verdict.length)}  ${parts.join(', ')}`.trimEnd();
 }
 
+/** Each file under the worst of what it is. */
 function summary(results: readonly FileReplay[]): string {
-  const unexpected = results.filter((r) => r.unexpected.some((lines) => lines.length > 0)).length;
-  const untested = results.filter((r) => r.replays.length === 0 || r.missing !== undefined).length;
-  const flaky = results.filter((r) => r.replays.some((x) => !x.deterministic)).length;
+  const has = (r: FileReplay, test: (x: PolicyReplay) => boolean): boolean => r.replays.some(test);
+  const kinds: readonly (readonly [string, (r: FileReplay) => boolean])[] = [
+    ['not deterministic', (r) => has(r, (x) => !x.deterministic)],
+    ['on which a policy fails', (r) => has(r, failed)],
+    ['with a regression', (r) => has(r, (x) => (x.beside?.regressions.length ?? 0) > 0)],
+    ['unexpected', (r) => has(r, (x) => x.unexpected.length > 0)],
+    [UNCLAIMED, (r) => has(r, (x) => x.unclaimed)],
+    ['that cannot be run', (r) => has(r, cannotRun)],
+    ['not tested', (r) => r.replays.length === 0 || r.missing !== undefined],
+    ['not violated, of which the file says nothing', (r) => !has(r, (x) => isClaimed(r.counterexample, x))],
+    ['as expected', () => true],
+  ];
+  const counts = new Map(kinds.map(([kind]) => [kind, 0]));
+  for (const r of results) {
+    const [kind] = kinds.find(([, test]) => test(r))!;
+    counts.set(kind, counts.get(kind)! + 1);
+  }
   return [
     `${results.length} files`,
-    `${results.length - unexpected - untested} as expected`,
-    ...(unexpected > 0 ? [`${unexpected} unexpected`] : []),
-    ...(untested > 0 ? [`${untested} not tested`] : []),
-    ...(flaky > 0 ? [`${flaky} not deterministic`] : []),
+    `${counts.get('as expected')} as expected`,
+    ...[...counts].flatMap(([kind, n]) => (n === 0 || kind === 'as expected' ? [] : [`${n} ${kind}`])),
   ].join(', ');
 }
 
 function traceText(r: FileReplay, policy: ExpandedPolicy): string {
   const { counterexample: c } = r;
   const trace = traceScenario(c, policy);
-  const head = `${paint.bold(`Trace on ${policy.id}`)}: ${policy.title}\n\n${renderColumns(c, { notes: notesOf(trace.result.outcomes) })}\n`;
+  const head = `${paint.bold(`Trace on ${policy.id}`)}: ${policy.title}\n\n${renderColumns(c, { notes: notesOf(trace.result) })}\n`;
   return `\n${head}${renderTrace(trace, { paint, width: width() })}`;
-}
-
-/** What became of each step, where it is not simply done. */
-export function notesOf(outcomes: readonly string[]): string[] {
-  return outcomes.map((outcome) => (outcome === 'done' ? '' : outcome));
 }
 
 // ---- Data --------------------------------------------------------------------------------------------------------
@@ -267,8 +401,10 @@ function dataOf(r: FileReplay, policies: readonly ExpandedPolicy[], withTrace: b
     title: c.title,
     policy: c.policy,
     class: c.class === null ? null : classId(c.class),
-    replays: r.replays.map((replay, i) => {
-      const { policy, status, step, result, classes, documented, expectation, deterministic } = replay;
+    replays: r.replays.map((replay) => {
+      const { policy, status, step, result, classes, documented, expectation, deterministic, beside } =
+        replay;
+      const trace = traceScenario(c, policies.find((p) => p.id === policy)!);
       return {
         policy,
         status,
@@ -279,18 +415,30 @@ function dataOf(r: FileReplay, policies: readonly ExpandedPolicy[], withTrace: b
         costs: result.costs,
         outcomes: result.outcomes,
         errnos: Object.fromEntries(result.errnos),
+        observations: observationsOf(trace),
         notApplicable: result.notApplicable < 0 ? null : result.notApplicable,
+        whyNot: result.whyNot === '' ? null : result.whyNot,
         policyError: result.policyError === '' ? null : result.policyError,
         expected: expectation ?? null,
-        unexpected: r.unexpected[i],
+        beside: beside === undefined ? null : besideData(beside),
+        unexpected: replay.unexpected,
+        unclaimed: replay.unclaimed,
         deterministic,
-        ...(withTrace ? { trace: traceData(c, policies.find((p) => p.id === policy)!) } : {}),
+        ...(withTrace ? { trace: traceData(trace) } : {}),
       };
     }),
   };
 }
 
-function traceData(c: Counterexample, policy: ExpandedPolicy): object {
-  const { start, steps, origins } = traceScenario(c, policy);
+function besideData({ base, broken: all, refusedMore, refusedLess }: BesideResult): object {
+  return {
+    base,
+    broken: all.map(({ classId: id, at, verdict }) => ({ class: id, step: at, verdict })),
+    refusedMore,
+    refusedLess,
+  };
+}
+
+function traceData({ start, steps, origins }: Trace): object {
   return { start, steps, origins: Object.fromEntries(origins) };
 }

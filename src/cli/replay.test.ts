@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { CATALOGUE, changed, entry, load } from '../testing/catalogue.ts';
 import { gupfuzzIn, lines, oneLine } from '../testing/cli.ts';
 import { freshFolder } from '../testing/folder.ts';
-import { writeForgetful } from '../testing/policy.ts';
+import { writeForgetful, writePolicy } from '../testing/policy.ts';
 
 const folder = freshFolder();
 const gupfuzz = gupfuzzIn(folder);
@@ -47,7 +47,7 @@ describe('replay', () => {
       'fixed.gup.json: fixed on v6.2-anon-exclusive (not violated)',
     ]);
     expect(verdict('applies.gup.json')[2]).toMatch(
-      /^applies\.gup\.json: no longer applies on v5\.7-mapcount at step 2/,
+      /^applies\.gup\.json: no longer applies on v5\.7-mapcount: step 2: A is not mapped in P/,
     );
   });
 
@@ -84,14 +84,116 @@ describe('replay', () => {
     const broken = gupfuzz(['replay', B06, '--policy', './forgetful.ts']);
     expect(broken.code).toBe(1);
     expect(lines(broken.out)).toEqual([
-      `${B06}: reproduced on forgetful at step 5`,
-      expect.stringMatching(/^ {2}unexpected on forgetful: violates claim: /),
-      '  unexpected on forgetful: violates pin-coherence/stale/anon/PIN-W-LT/device->cpu',
+      expect.stringMatching(
+        /: reproduced on forgetful at step 5; violates claim: pinned anon folio .* as well$/,
+      ),
+      '  unexpected on forgetful: regresses: violates pin-coherence/stale/anon/PIN-W-LT/device->cpu at step 5, which v6.5-longterm-ban does not',
+      expect.stringMatching(/^ {2}forgetful violates claim: pinned anon folio => exclusive/),
     ]);
     expect(gupfuzz(['replay', B01, '--policy', './forgetful.ts'])).toEqual({
       code: 0,
       out: `${B01}: fixed on forgetful (not violated)\n`,
       err: '',
+    });
+  });
+
+  it('a policy equal to its base passes the catalogue, and what both break is listed apart', () => {
+    writePolicy(folder, 'same', '', { base: 'mapcount' });
+    const { code, out, err } = gupfuzz(['replay', CATALOGUE, '--policy', './same.ts']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^ {2}same and v5\.7-mapcount both break the promise of pin-coherence/m);
+    expect(err).not.toMatch(/regression|unexpected/);
+    // Beside another base it does not: that one keeps what it breaks.
+    expect(gupfuzz(['replay', B06, '--policy', './same.ts', '--base', 'pae'])).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/regresses: violates pin-coherence.* which v6\.2-anon-exclusive does not/),
+    });
+    expect(gupfuzz(['replay', B06, '--policy', 'mapcount', '--base', 'mapcount']).code).toBe(0);
+  });
+
+  it('what a policy refuses is told, and is no regression', () => {
+    writePolicy(folder, 'strict', `gupKind: [table(otherwise('EFAULT'))]`);
+    const { code, out } = gupfuzz(['replay', B06, '--policy', './strict.ts']);
+    expect([code, lines(out)]).toEqual([
+      0,
+      [
+        `${B06}: fixed on strict (not violated); step 1 refused: EFAULT; step 4 skipped`,
+        '  strict does not do steps 1, 4, which v6.5-longterm-ban does',
+      ],
+    ]);
+  });
+
+  it('a policy that fails is no verdict: 3', () => {
+    writePolicy(folder, 'loops', `gupSlow: [table(otherwise('write fault'))]`);
+    const { code, out } = gupfuzz(['replay', B06, '--policy', './loops.ts']);
+    expect(code).toBe(3);
+    expect(out).toMatch(/policy error on loops: gupSlow does not converge/);
+  });
+
+  describe('a file that says nothing of any policy', () => {
+    const LOST = `# a child
+page A anon rw
+P: write A
+C = P: fork
+h1 = P: gup A pin R LONGTERM
+P: write A
+device: dma_read h1
+`;
+
+    it('is run on all that stand for kernels, and 1 says that something is violated', () => {
+      folder.write('lost.gup', LOST);
+      const { code, out } = gupfuzz(['replay', 'lost.gup']);
+      expect([code, lines(out)]).toEqual([
+        1,
+        [
+          'lost.gup: a child',
+          '! v5.7-mapcount        violated      pin-coherence/stale/anon/PIN-R-LT/cpu->device at step 5',
+          '  v5.8-cow-break       not violated',
+          '! v5.11-page-count     violated      pin-coherence/stale/anon/PIN-R-LT/cpu->device at step 5',
+          '  v6.2-anon-exclusive  not violated',
+          '  v6.5-longterm-ban    not violated',
+          '! violated, of which the file says nothing',
+        ],
+      ]);
+      expect(gupfuzz(['replay', 'lost.gup', '-p', 'pae'])).toEqual({
+        code: 0,
+        out: 'lost.gup: not violated on v6.2-anon-exclusive\n',
+        err: '',
+      });
+    });
+
+    it('is bad for bisecting where anything is violated', () => {
+      folder.write('lost.gup', LOST);
+      expect(gupfuzz(['replay', '--bisect', 'lost.gup', '-p', 'page-count']).code).toBe(1);
+      expect(gupfuzz(['replay', '--bisect', 'lost.gup', '-p', 'pae']).code).toBe(0);
+      const text = changed(B06, { policy: null, class: null, seen: null, expect: {} });
+      folder.write('none.gup.json', text);
+      expect(gupfuzz(['replay', '--bisect', 'none.gup.json', '-p', 'mapcount']).code).toBe(1);
+    });
+
+    it('comes from stdin too', () => {
+      const { code, out } = gupfuzz(['replay', '-', '-p', 'mapcount'], { input: LOST });
+      expect([code, out.split(':')[0]]).toEqual([1, 'stdin']);
+      expect(oneLine(gupfuzz(['replay', '-'], { input: 'page A anon rw\nP: wirte A' }), 3)).toMatch(
+        /^gupfuzz: stdin:2: operation is "wirte"; .*did you mean write\?$/,
+      );
+    });
+
+    it('counts apart, in a folder: what cannot run, what is violated, what is as expected', () => {
+      mkdirSync(folder.at('f'));
+      folder.write('f/lost.gup', LOST);
+      folder.write('f/fine.gup', 'page A anon rw\nP: write A\nP: read A\n');
+      folder.write('f/never.gup', 'page A anon rw\nmms 1\nC = P: fork\n');
+      cpSync(B01, folder.at('f/b01.gup.json'));
+      const { code, out, err } = gupfuzz(['replay', 'f']);
+      expect([code, err]).toEqual([
+        1,
+        'gupfuzz: 4 files, 1 as expected, 1 violated, of which the file says nothing, 1 that cannot be run, 1 not violated, of which the file says nothing\n',
+      ]);
+      expect(out).toMatch(
+        /^ {2}v5\.7-mapcount {8}unsupported {3}step 1 does not apply: mms is 1, and as many live already$/m,
+      );
+      expect(gupfuzz(['replay', 'f/never.gup', 'f/fine.gup']).code).toBe(4);
     });
   });
 
@@ -160,6 +262,18 @@ describe('replay', () => {
               unexpected: [],
               deterministic: true,
               trace: { steps: { length: 5 } },
+              observations: [
+                {
+                  step: 4,
+                  kind: 'load',
+                  observedBy: 'cpu',
+                  observer: 'P',
+                  page: 'A',
+                  seen: 'P@3',
+                  promised: 'h1@4',
+                  provenance: 'stale',
+                },
+              ],
             },
           ],
         },

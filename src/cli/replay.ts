@@ -20,6 +20,12 @@ export const replay: Command = defineCommand<ReplayOptions>({
         describe: 'id, alias, ./module.ts, or all; may be repeated',
         defaultDescription: 'those of the file',
       })
+      .option('base', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'judge every policy beside this one',
+        defaultDescription: 'a policy of yours beside the built-in one it derives from',
+      })
       .option('trace', {
         type: 'boolean',
         describe: 'show the state after each step, and which rules decided',
@@ -40,6 +46,7 @@ export const replay: Command = defineCommand<ReplayOptions>({
   options: (args) => ({
     paths: args.texts('files'),
     policies: args.texts('policy'),
+    base: args.text('base'),
     trace: args.flag('trace'),
     bisect: args.flag('bisect'),
     format: args.oneOf('format', REPLAY_FORMATS) ?? 'text',

@@ -1,18 +1,20 @@
 /** `show`: one counterexample for people, for mail, or as plain steps. */
 import { basename } from 'node:path';
 import { replayOn } from '../executor/replay.ts';
+import { notDone, notesOf } from '../executor/run.ts';
+import type { ExpandedPolicy } from '../machine/tables.ts';
+import { ERAS } from '../policies/base.ts';
 import { findPolicy } from '../policies/index.ts';
 import { expectationOf } from '../report/counterexample.ts';
 import { expectationText, renderFinding } from '../report/finding.ts';
 import { renderMail } from '../report/mail.ts';
-import type { Counterexample } from '../scenario/definition.ts';
+import { type Counterexample, saysNothing } from '../scenario/definition.ts';
 import { formatCounterexample } from '../scenario/file.ts';
 import { formatText, rewriteText } from '../scenario/text.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT } from './exit.ts';
 import { readOne } from './files.ts';
 import { paint, print, talk, width } from './io.ts';
-import { notesOf } from './replay-run.ts';
 import type { SHOW_FORMATS } from './show.ts';
 
 export interface ShowOptions {
@@ -24,7 +26,8 @@ export interface ShowOptions {
 export async function runShow(options: ShowOptions): Promise<number> {
   const { file, format } = options;
   const { counterexample: c, text } = readOne(file);
-  const { policies, broken } = await choosePolicies(options.policies);
+  const asked = options.policies.length > 0 ? options.policies : saysNothing(c) ? ERAS.map((p) => p.id) : [];
+  const { policies, broken } = await choosePolicies(asked);
   for (const { message } of broken) talk(message);
   switch (format) {
     case 'json':
@@ -37,23 +40,31 @@ export async function runShow(options: ShowOptions): Promise<number> {
       print(renderMail(c, basename(file))); // as it is attached, not where it lies here
       break;
     case 'text':
-      print(renderFinding(c, file, { paint, width: width(), full: true, notes: await notes(c) }));
+      print(renderFinding(c, file, { paint, width: width(), full: true, notes: await notes(c, policies) }));
   }
   if (policies.length > 0 && (format === 'text' || format === 'mail')) {
     const room = Math.max(...policies.map((p) => p.id.length));
-    print(
-      `\nRun just now:\n${policies
-        .map((p) => `  ${p.id.padEnd(room)}  ${expectationText(expectationOf(replayOn(c, p).result))}\n`)
-        .join('')}`,
-    );
+    print(`\nRun just now:\n${policies.map((p) => `  ${p.id.padEnd(room)}  ${madeOf(c, p)}\n`).join('')}`);
   }
   return broken.length > 0 ? EXIT.badInput : EXIT.ok;
 }
 
-/** What becomes of each step on the policy of the file, if that is built in. */
-async function notes(c: Counterexample): Promise<string[]> {
-  if (c.policy === null || findPolicy(c.policy) === undefined) return [];
-  const { policies } = await choosePolicies([c.policy]);
-  const { outcomes, errnos } = replayOn(c, policies[0]!).result;
-  return notesOf(outcomes).map((note, i) => (errnos.has(i) ? `${note}: ${errnos.get(i)}` : note));
+/** What a policy makes of it, and which steps do not happen under it. */
+function madeOf(c: Counterexample, policy: ExpandedPolicy): string {
+  const { result } = replayOn(c, policy);
+  if (result.policyError !== '') return `policy error: ${result.policyError}`;
+  return [
+    expectationText(expectationOf(result)),
+    ...(result.notApplicable >= 0
+      ? [`step ${result.notApplicable + 1} does not apply: ${result.whyNot}`]
+      : []),
+    ...(notDone(result) === '' ? [] : [notDone(result)]),
+  ].join('; ');
+}
+
+/** What becomes of each step on the policy of the file, if that is built in, or else on the one that was asked for. */
+async function notes(c: Counterexample, asked: readonly ExpandedPolicy[]): Promise<string[]> {
+  if (c.policy !== null && findPolicy(c.policy) !== undefined)
+    return notesOf(replayOn(c, (await choosePolicies([c.policy])).policies[0]!).result);
+  return asked.length === 1 ? notesOf(replayOn(c, asked[0]!).result) : [];
 }

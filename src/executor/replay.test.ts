@@ -76,9 +76,32 @@ describe('replayOn', () => {
     const { status, result, contradictions } = replayOn(c, MAPCOUNT);
     expect([status, result.notApplicable]).toEqual(['no longer applies', 1]);
     expect(contradictions).toEqual([
-      'verdict "unsupported" (step 2 does not apply), expected "violated"',
+      'verdict "unsupported" (step 2 does not apply: A is not mapped in P), expected "violated"',
       'no longer violates pin-coherence/stale/anon/PIN-W/cpu->device, which is expected',
     ]);
+  });
+
+  it('does not apply: what the file never says to have run does so no longer', () => {
+    const steps = [...parseSteps('P: munmap A'), ...FOUND.steps];
+    const never = changed(FOUND, { steps, policy: null, class: null, seen: null, expect: {} });
+    const { status, result } = replayOn(never, MAPCOUNT);
+    expect([status, result.whyNot]).toEqual(['does not apply', 'A is not mapped in P']);
+    // Nor what was seen before that step, or expected not to run.
+    const early = changed(FOUND, { steps, expect: {}, seen: { ...FOUND.seen!, step: 0 } });
+    expect(replayOn(early, MAPCOUNT).status).toBe('does not apply');
+    const expected = changed(never, { expect: { [MAPCOUNT.id]: { verdict: 'unsupported', classes: [] } } });
+    expect(said(replayOn(expected, MAPCOUNT))).toEqual(['does not apply', -1, []]);
+  });
+
+  it.each([
+    ['P: munmap A\nP: read A', 'A is not mapped in P'],
+    ['P: mprotect A r\nP: write A', 'A is mapped read-only in P'],
+    ['C = P: fork\nD = C: fork', 'mms is 2, and as many live already'],
+    ['h1 = P: gup A pin R\nh2 = P: gup A pin R', 'refs is 1, and as many are held already'],
+    ['C = P: fork\nP: exit\nC: exit', 'C is the last process, and one must be left'],
+  ])('says why a step does not apply: %s', (text, why) => {
+    const c = changed(FOUND, { steps: parseSteps(text), policy: null, class: null, seen: null, expect: {} });
+    expect(replayOn(c, MAPCOUNT).result.whyNot).toBe(why);
   });
 
   it('policy error: the fault loop does not converge', () => {

@@ -7,15 +7,16 @@ import { type RunResult, runScenario } from './run.ts';
 
 /**
  * About the class of the file: `reproduced` at the same step; `differs`: at another step, or other classes instead;
- * `fixed`: everything runs and no promise is broken; `no longer applies`: a step cannot be executed any more, or names
- * something that the policy refused in another way; `policy error`: the policy did something that is no policy.
- * A file without a class has nothing to reproduce: `no class`.
+ * `fixed`: everything runs and no promise is broken; `does not apply`: a step cannot be executed, and `no longer applies`:
+ * the file says that it could once, on this policy; `policy error`: the policy did something that is no policy. A file
+ * without a class has nothing to reproduce: `no class`.
  */
 export type ReplayStatus =
   | 'reproduced'
   | 'fixed'
   | 'differs'
   | 'no longer applies'
+  | 'does not apply'
   | 'policy error'
   | 'no class';
 
@@ -58,9 +59,16 @@ function statusOf(c: Counterexample, result: RunResult, step: number): ReplaySta
   if (result.policyError !== '') return 'policy error';
   if (c.class !== null && step >= 0)
     return c.seen === null || c.seen.step === step ? 'reproduced' : 'differs';
-  if (result.notApplicable >= 0) return 'no longer applies';
+  if (result.notApplicable >= 0) return hasRun(c, result) ? 'no longer applies' : 'does not apply';
   if (c.class === null) return 'no class';
   return result.violations.length > 0 ? 'differs' : 'fixed';
+}
+
+/** Does the file tell of a run on this policy, up to the step that does not apply or further? */
+function hasRun(c: Counterexample, { policy, notApplicable }: RunResult): boolean {
+  const e = expectationFor(c, policy);
+  if (e !== undefined) return e.verdict !== 'unsupported';
+  return policy === c.policy && c.class !== null && c.seen !== null && c.seen.step >= notApplicable;
 }
 
 function contradictions(
@@ -78,7 +86,8 @@ function contradictions(
   if (e === undefined) return found;
   if (e.verdict !== result.verdict) {
     const why = result.policyError === '' ? '' : ` (${result.policyError})`;
-    const at = result.notApplicable >= 0 ? ` (step ${result.notApplicable + 1} does not apply)` : '';
+    const at =
+      result.notApplicable >= 0 ? ` (step ${result.notApplicable + 1} does not apply: ${result.whyNot})` : '';
     found.push(`verdict ${quoted(result.verdict)}${at}${why}, expected ${quoted(e.verdict)}`);
   }
   found.push(...difference('violates', classes, e.classes));

@@ -6,6 +6,7 @@ import { type AnyPolicy, expanded } from '../machine/tables.ts';
 import { classId, type FindingClass } from '../property/property.ts';
 import { Binding, type Scenario } from '../scenario/scenario.ts';
 import { decodeClass, INVALID, type Violation, World } from './simulated.ts';
+import { whyNot } from './why-not.ts';
 
 export type StepOutcome = (typeof OUTCOMES)[number] | 'policy error' | 'not applicable';
 
@@ -35,8 +36,32 @@ export interface RunResult {
   readonly costs: Costs;
   /** Index of the first step that does not apply, or -1. */
   readonly notApplicable: number;
+  /** Why it does not apply, in words; '' where all steps do. */
+  readonly whyNot: string;
   readonly policyError: string;
 }
+
+/** `step 3 refused: EFAULT`, `steps 4, 6 skipped`: what did not happen, or had no effect; '' if all was done. */
+export function notDone({ outcomes, errnos }: Pick<RunResult, 'outcomes' | 'errnos'>): string {
+  const at = new Map<string, number[]>();
+  outcomes.forEach((outcome, i) => {
+    // Told elsewhere, with the reason.
+    if (outcome === 'done' || outcome === 'not applicable' || outcome === 'policy error') return;
+    const what = outcomeText(outcome, errnos.get(i));
+    at.set(what, [...(at.get(what) ?? []), i + 1]);
+  });
+  return [...at]
+    .map(([what, n]) => `${n.length === 1 ? 'step' : 'steps'} ${n.join(', ')} ${what}`)
+    .join('; ');
+}
+
+/** `refused: EFAULT`. */
+export const outcomeText = (outcome: StepOutcome, errno: string | undefined): string =>
+  errno === undefined ? outcome : `${outcome}: ${errno}`;
+
+/** What to note beside each step: its outcome where it is not simply done. */
+export const notesOf = ({ outcomes, errnos }: Pick<RunResult, 'outcomes' | 'errnos'>): string[] =>
+  outcomes.map((outcome, i) => (outcome === 'done' ? '' : outcomeText(outcome, errnos.get(i))));
 
 /** Runs every step; a step that does not apply ends the run as `unsupported`. Throws InvariantError (our bug). */
 export function runScenario(scenario: Scenario, anyPolicy: AnyPolicy, world?: World): RunResult {
@@ -50,6 +75,7 @@ export function runScenario(scenario: Scenario, anyPolicy: AnyPolicy, world?: Wo
   const violations: FoundInRun[] = [];
   const documented: FoundInRun[] = [];
   let notApplicable = -1;
+  let reason = '';
   let policyError = '';
   for (const [at, step] of scenario.steps.entries()) {
     if (w.ended) break;
@@ -57,6 +83,7 @@ export function runScenario(scenario: Scenario, anyPolicy: AnyPolicy, world?: Wo
     const outcome = packed < 0 ? INVALID : w.step(packed);
     if (outcome === INVALID) {
       notApplicable = at;
+      reason = whyNot(w, step, packed);
       outcomes.push('not applicable');
       break;
     }
@@ -98,6 +125,7 @@ export function runScenario(scenario: Scenario, anyPolicy: AnyPolicy, world?: Wo
     documented,
     costs,
     notApplicable,
+    whyNot: reason,
     policyError,
   };
 }

@@ -146,6 +146,32 @@ export function traceScenario(scenario: Scenario, policy: ExpandedPolicy): Trace
   return { start, steps: world.steps, origins: world.origins, result };
 }
 
+/** What an observer saw: contents by name, as the head of this file says. */
+export interface SeenContent {
+  /** Index of the step. */
+  readonly step: number;
+  readonly kind: ObservationKind;
+  readonly observedBy: ObservedBy;
+  readonly observer: string;
+  /** Page, where an mm observed; else ''. */
+  readonly page: string;
+  readonly seen: string;
+  /** '' where several are allowed. */
+  readonly promised: string;
+  readonly provenance: Provenance;
+}
+
+/** Every content that was seen, in order. */
+export function observationsOf({ steps }: Pick<Trace, 'steps'>): SeenContent[] {
+  return steps.flatMap(({ step, observations }) =>
+    observations.flatMap(({ kind, observedBy, observer, page, seen, expected: promised, provenance }) =>
+      kind === 'claim' || seen === ''
+        ? []
+        : [{ step, kind, observedBy, observer, page, seen, promised, provenance }],
+    ),
+  );
+}
+
 /** The entry of a class in a run, and what its observer saw. */
 export function observationOf(trace: Trace, found: FoundInRun): TraceObservation | undefined {
   const { observations, violations } = trace.steps[found.at]!;

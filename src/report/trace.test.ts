@@ -64,7 +64,7 @@ describe('renderTrace', () => {
   it('shows refusals with their errno, and where a run ends', () => {
     const text = renderTrace(run('longterm-ban', ['shared-file'], 'h1 = P: gup F pin W LONGTERM\nC: read F'));
     expect(text).toContain('1  h1 = P: gup F pin W LONGTERM  [refused (EFAULT)]');
-    expect(text).toMatch(/\n2 {2}does not apply: the run ends here\n$/);
+    expect(text).toMatch(/\n2 {2}does not apply, the run ends here: .*\n$/);
   });
 
   it('shows file state, and documented mismatches with their reason', () => {

@@ -38,9 +38,9 @@ export function renderTrace(trace: Trace, options: TraceOptions = {}): string {
     lines.push('', ...stepLines(step, before, width, paint));
     before = step.state;
   }
-  const { notApplicable } = trace.result;
+  const { notApplicable, whyNot } = trace.result;
   if (notApplicable >= 0)
-    lines.push('', `${notApplicable + 1}  ${paint.red('does not apply: the run ends here')}`);
+    lines.push('', `${notApplicable + 1}  ${paint.red(`does not apply, the run ends here: ${whyNot}`)}`);
   return `${lines.join('\n')}\n`;
 }
 

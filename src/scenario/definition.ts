@@ -88,6 +88,10 @@ export const expectationFor = (
   policy: string,
 ): Expectation | undefined => (Object.hasOwn(expect, policy) ? expect[policy] : undefined);
 
+/** Does the file claim nothing of any policy? So it is with what people write. */
+export const saysNothing = ({ policy, expect }: Pick<Counterexample, 'policy' | 'expect'>): boolean =>
+  policy === null && Object.keys(expect).length === 0;
+
 const PROPERTY = '(?:[a-z][a-z0-9-]{0,39}|claim: [a-z][A-Za-z0-9 _=>-]{0,59})';
 const CLASS_ID = new RegExp(
   `^${PROPERTY}/(?:${DAMAGES.join('|')})/(?:${PAGE_KINDS.join('|')})` +

@@ -23,6 +23,8 @@ export interface Where {
   readonly cwd: string;
   /** Added to the environment, which says nothing of colours, CI or debugging by itself. */
   readonly env?: NodeJS.ProcessEnv;
+  /** For stdin, which is empty otherwise. */
+  readonly input?: string;
 }
 
 /** That a pipe gets no colours must come from gupfuzz, not from the NO_COLOR that plain.ts sets. */
@@ -33,9 +35,10 @@ function environment(added: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
 
 /** Runs the command line without a terminal, in this folder unless told otherwise, and waits for its end. */
 export function gupfuzzIn(folder: Folder): (args: readonly string[], where?: Partial<Where>) => Result {
-  return (args, { cwd = folder.path, env } = {}) => {
+  return (args, { cwd = folder.path, env, input = '' } = {}) => {
     const { status, stdout, stderr, error } = spawnSync(process.execPath, [MAIN, ...args], {
       cwd,
+      input,
       encoding: 'utf8',
       env: environment(env),
       maxBuffer: 2 ** 26,

@@ -1,0 +1,28 @@
+/** Why a step does not apply: what the program cannot do at this point, under any policy. */
+import { aOf } from '../ops/op.ts';
+import { type Step, stepText } from '../scenario/scenario.ts';
+import type { World } from './simulated.ts';
+
+/**
+ * Asked right after the world said INVALID, or where `packed` is negative because a name in the step stands for
+ * nothing. In words that go behind "does not apply: ".
+ */
+export function whyNot(world: World, step: Step, packed: number): string {
+  const { reference, shape } = world;
+  const { setup } = shape;
+  if (packed < 0)
+    return 'ref' in step ? `${step.ref} stands for nothing here` : `${step.task} does not live here`;
+  if (step.op === 'fork' && reference.freeMm() < 0) return `mms is ${setup.mms}, and as many live already`;
+  if (step.op === 'gup' && reference.freeHandle() < 0)
+    return `refs is ${setup.refs}, and as many are held already`;
+  if (step.op === 'exit') return `${step.task} is the last process, and one must be left`;
+  if ('page' in step && 'task' in step) {
+    const mm = aOf(packed);
+    const page = setup.pages.findIndex((p) => p.name === step.page);
+    if (!reference.isMapped(mm, page)) return `${step.page} is not mapped in ${step.task}`;
+    const stores = step.op === 'write' || (step.op === 'gup' && step.write);
+    if (stores && !reference.isWritable(mm, page)) return `${step.page} is mapped read-only in ${step.task}`;
+    return `${stepText(step)} would change nothing`;
+  }
+  return 'the program cannot do it at this point';
+}
