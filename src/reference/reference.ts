@@ -4,8 +4,8 @@
  *
  * A *cell* is one logical page: one per private page of an mm, one per file page, and an orphan for a private page
  * that its mm replaced (munmap, MADV_DONTNEED, exit) while references were held. Every store brings a fresh token.
- * `seen[token]` is a mask of who may legitimately have met the token: one bit per cell, per file page's disk copy
- * and per reference. A mismatch is a *leak* if the page never saw the token, else *stale*. It is decided by
+ * Each observer has a *row* of the contents that it may legitimately have met: every cell, every file page's disk copy,
+ * every reference. A mismatch is a *leak* if the page never saw the token, else *stale*. It is decided by
  * provenance alone, never by comparing values or by who wrote.
  */
 import type { Columns } from '../domain/columns.ts';
@@ -16,6 +16,7 @@ import {
   SHARED_FILE,
   STORER_CPU,
   STORER_FILE,
+  STORER_INITIAL,
   ZERO_TOKEN,
 } from '../domain/kinds.ts';
 import { isPrivate, NO_FILE, type Shape } from '../domain/setup.ts';
@@ -92,8 +93,9 @@ export class Reference {
   readonly handleFlags: Uint8Array;
   readonly handleCaller: Uint8Array;
   readonly handlePage: Uint8Array;
-  /** Per token: mask of who has seen it; who stored it (STORERS). */
-  readonly seen: Int32Array;
+  /** Per observer (cells, disk copies, references) a row of bits, one per token. */
+  readonly rows: Int32Array;
+  /** Per token: who stored it (STORERS). */
   readonly storer: Uint8Array;
   /** [0]: tokens in use, the next fresh token. */
   readonly tokens: Uint8Array;
@@ -102,8 +104,10 @@ export class Reference {
   readonly fileCell: number;
   readonly orphanCell: number;
   readonly cells: number;
-  readonly #diskBit: number;
-  readonly #handleBit: number;
+  /** Rows come in the order of cells, disk copies, references, of so many words each. */
+  readonly #words: number;
+  readonly #disk: number;
+  readonly #handle: number;
 
   constructor(shape: Shape, columns: Columns) {
     const { mms, pages, refs, files } = shape;
@@ -111,9 +115,10 @@ export class Reference {
     this.fileCell = mms * pages;
     this.orphanCell = this.fileCell + files;
     this.cells = this.orphanCell + refs;
-    this.#diskBit = this.cells;
-    this.#handleBit = this.cells + files;
-    this.seen = columns.i32(shape.tokens);
+    this.#words = (shape.tokens + 31) >> 5;
+    this.#disk = this.cells;
+    this.#handle = this.cells + files;
+    this.rows = columns.i32((this.cells + files + refs) * this.#words);
     this.storer = columns.u8(shape.tokens);
     this.tokens = columns.u8(1);
     this.alive = columns.u8(mms);
@@ -138,15 +143,16 @@ export class Reference {
   reset(): void {
     const { shape } = this;
     this.alive[0] = 1;
-    this.seen[ZERO_TOKEN] = -1;
+    for (let row = 0; row < this.#handle + shape.refs; row++) this.#add(row, ZERO_TOKEN);
     let next = 1;
     for (let f = 0; f < shape.files; f++) {
       const cell = this.fileCell + f;
       this.cellState[cell] = FIXED;
       if (shape.filesystem[f] === 'shmem') continue;
-      this.seen[ZERO_TOKEN]! &= ~(1 << (this.#diskBit + f));
+      this.#remove(this.#disk + f, ZERO_TOKEN);
       this.current[cell] = next;
-      this.seen[next] = (1 << cell) | (1 << (this.#diskBit + f));
+      this.#add(cell, next);
+      this.#add(this.#disk + f, next);
       next++;
     }
     this.tokens[0] = next;
@@ -156,6 +162,62 @@ export class Reference {
       this.#freshPage(0, v);
     }
     this.handleCell.fill(NO_CELL);
+  }
+
+  // ---- Rows ---------------------------------------------------------------------------------------------------
+
+  #has(row: number, token: number): boolean {
+    return (this.rows[row * this.#words + (token >> 5)]! & (1 << (token & 31))) !== 0;
+  }
+  #add(row: number, token: number): void {
+    this.rows[row * this.#words + (token >> 5)]! |= 1 << (token & 31);
+  }
+  #remove(row: number, token: number): void {
+    this.rows[row * this.#words + (token >> 5)]! &= ~(1 << (token & 31));
+  }
+  #copy(from: number, to: number): void {
+    const words = this.#words;
+    for (let w = 0; w < words; w++) this.rows[to * words + w] = this.rows[from * words + w]!;
+  }
+  #unite(from: number, to: number): void {
+    const words = this.#words;
+    for (let w = 0; w < words; w++) this.rows[to * words + w]! |= this.rows[from * words + w]!;
+  }
+  /** Leaves the zero token: every page has seen it. */
+  #clear(row: number): void {
+    const words = this.#words;
+    const zero = this.rows[row * words]! & 1;
+    this.rows.fill(0, row * words, (row + 1) * words);
+    this.rows[row * words] = zero;
+  }
+
+  /** A token that nobody has met. The caller keeps within `shape.tokens`. */
+  freshToken(): number {
+    const token = this.tokens[0]!++;
+    const word = token >> 5;
+    const clear = ~(1 << (token & 31));
+    for (let at = word; at < this.rows.length; at += this.#words) this.rows[at]! &= clear;
+    this.storer[token] = STORER_INITIAL;
+    return token;
+  }
+
+  /** Renames tokens: what was `t` is `to[t]`, and there are `count`; those that are not `used` are gone. */
+  renameTokens(used: Uint8Array, to: Uint8Array, count: number): void {
+    const words = this.#words;
+    const before = new Int32Array(words);
+    const had = this.tokens[0]!;
+    for (let row = 0; row < this.rows.length; row += words) {
+      for (let w = 0; w < words; w++) {
+        before[w] = this.rows[row + w]!;
+        this.rows[row + w] = 0;
+      }
+      for (let t = 0; t < had; t++)
+        if (used[t] === 1 && (before[t >> 5]! & (1 << (t & 31))) !== 0)
+          this.rows[row + (to[t]! >> 5)]! |= 1 << (to[t]! & 31);
+    }
+    for (let t = 0; t < had; t++) if (used[t] === 1) this.storer[to[t]!] = this.storer[t]!;
+    this.storer.fill(0, count);
+    this.tokens[0] = count;
   }
 
   // ---- What a program can do next (the same for every policy) -------------------------------------------------
@@ -186,18 +248,20 @@ export class Reference {
 
   /** fork(2): a private page has one copy per mm from here on; shared mappings stay one. */
   fork(parent: number, child: number): void {
-    const { pages, mms } = this.shape;
+    const { pages } = this.shape;
     this.alive[child] = 1;
     const from = parent * pages;
     const to = child * pages;
-    let inherited = 0;
     for (let v = 0; v < pages; v++) {
       const copied = this.mapped[from + v] === 1 && this.dontfork[from + v] === 0;
       this.mapped[to + v] = copied ? 1 : 0;
       this.writable[to + v] = copied ? this.writable[from + v]! : 0;
       this.dontfork[to + v] = 0;
-      if (!copied || !isPrivate(this.shape.kind[v]!)) continue;
-      inherited |= 1 << v;
+      if (!copied || !isPrivate(this.shape.kind[v]!)) {
+        this.#clear(to + v);
+        continue;
+      }
+      this.#copy(from + v, to + v);
       if (this.#heldExcusing(from + v)) this.excused[from + v] = 1;
       this.forked[from + v] = 1;
       this.forked[to + v] = 1;
@@ -205,13 +269,6 @@ export class Reference {
       this.current[to + v] = this.current[from + v]!;
       this.written[to + v] = this.written[from + v]!;
       this.excused[to + v] = this.excused[from + v]!;
-    }
-    if (mms > 1) {
-      const n = this.tokens[0]!;
-      for (let t = 1; t < n; t++) {
-        const seen = this.seen[t]!;
-        this.seen[t] = (seen & ~(((1 << pages) - 1) << to)) | (((seen >>> from) & inherited) << to);
-      }
     }
   }
 
@@ -281,8 +338,7 @@ export class Reference {
     if (longterm) flags |= REF_LONGTERM;
     if (row.promise === 'exact') flags |= REF_EXACT;
     if (row.overFork === 'excused') flags |= REF_EXCUSES_FORK;
-    const bit = 1 << (this.#handleBit + handle);
-    const n = this.tokens[0]!;
+    const own = this.#handle + handle;
     if (!shared && this.cellState[cell] === TRANSPARENT) {
       if (write) {
         this.#own(cell, this.shape.file[page]!);
@@ -292,19 +348,18 @@ export class Reference {
     // What it may show from here on: the content of this instant. Where that is not pinned down, all candidates.
     const candidates =
       (flags & REF_FOLLOWS_FILE) !== 0
-        ? 1 << (this.fileCell + this.shape.file[page]!)
+        ? this.fileCell + this.shape.file[page]!
         : !shared && this.cellState[cell] === FLOATING
-          ? 1 << cell
-          : 0;
-    for (let t = 1; t < n; t++) {
-      const may = candidates !== 0 ? (this.seen[t]! & candidates) !== 0 : t === this.current[cell];
-      if (may) this.seen[t]! |= bit;
-      else this.seen[t]! &= ~bit;
+          ? cell
+          : -1;
+    if (candidates >= 0) this.#copy(candidates, own);
+    else {
+      this.#clear(own);
+      this.#add(own, this.current[cell]!);
     }
     // Every page has seen the zero token, but a reference may show it only if the page was zero when it was taken;
     // a page of a file never is.
-    if (candidates === 0 && this.current[cell] === ZERO_TOKEN) this.seen[ZERO_TOKEN]! |= bit;
-    else this.seen[ZERO_TOKEN]! &= ~bit;
+    if (candidates >= 0 || this.current[cell] !== ZERO_TOKEN) this.#remove(own, ZERO_TOKEN);
     this.handleState[handle] = HANDLE_LIVE;
     this.handleCell[handle] = cell;
     this.handleFlags[handle] = flags;
@@ -341,7 +396,7 @@ export class Reference {
     if (file >= 0 && file < this.shape.files) {
       this.#setFileCurrent(file, token);
       // Acceptable on disk, but the older content is too until the holder dirties.
-      this.seen[token]! |= 1 << (this.#diskBit + file);
+      this.#add(this.#disk + file, token);
       this.undirtied[file] = 1 + handle;
       return;
     }
@@ -363,13 +418,13 @@ export class Reference {
   judgeFile(file: number, token: number): number {
     const cell = this.fileCell + file;
     if (token === this.current[cell]) return MATCH;
-    return (this.seen[token]! & (1 << cell)) !== 0 ? STALE : LEAK;
+    return this.#has(cell, token) ? STALE : LEAK;
   }
 
   /** What is on the disk once fsync(2) has returned. */
   judgeDisk(file: number, token: number): number {
-    if ((this.seen[token]! & (1 << (this.#diskBit + file))) !== 0) return MATCH;
-    return (this.seen[token]! & (1 << (this.fileCell + file))) !== 0 ? STALE : LEAK;
+    if (this.#has(this.#disk + file, token)) return MATCH;
+    return this.#has(this.fileCell + file, token) ? STALE : LEAK;
   }
 
   /** A load through a reference. */
@@ -382,10 +437,10 @@ export class Reference {
       if (file >= 0 && file < this.shape.files) return this.judgeFile(file, token);
       return this.#judgeCell(cell, this.shape.file[page]!, token);
     }
-    if ((this.seen[token]! & (1 << (this.#handleBit + handle))) !== 0) return MATCH;
-    let known = 1 << cell;
-    if ((flags & REF_FOLLOWS_FILE) !== 0) known |= 1 << (this.fileCell + this.shape.file[page]!);
-    return (this.seen[token]! & known) !== 0 ? STALE : LEAK;
+    if (this.#has(this.#handle + handle, token)) return MATCH;
+    if (this.#has(cell, token)) return STALE;
+    const followed = (flags & REF_FOLLOWS_FILE) !== 0 ? this.fileCell + this.shape.file[page]! : cell;
+    return this.#has(followed, token) ? STALE : LEAK;
   }
 
   /** EXCUSES index for a mismatch seen by a load of this page, else 0. */
@@ -398,9 +453,7 @@ export class Reference {
   }
   /** EXCUSES index for a mismatch seen by a reader of the file: older data that may still be on disk. */
   excuseFile(file: number, token: number): number {
-    return this.undirtied[file] !== 0 && (this.seen[token]! & (1 << (this.#diskBit + file))) !== 0
-      ? EXCUSE_UNDIRTIED
-      : 0;
+    return this.undirtied[file] !== 0 && this.#has(this.#disk + file, token) ? EXCUSE_UNDIRTIED : 0;
   }
   /** EXCUSES index for a mismatch seen through a reference. */
   excuseDevice(handle: number, token: number): number {
@@ -426,9 +479,9 @@ export class Reference {
 
   /** True if the token ever was the content of a file page. */
   wasInFile(token: number): boolean {
-    return (
-      (this.seen[token]! & (((1 << this.shape.files) - 1) << this.fileCell)) !== 0 && token !== ZERO_TOKEN
-    );
+    if (token === ZERO_TOKEN) return false;
+    for (let f = 0; f < this.shape.files; f++) if (this.#has(this.fileCell + f, token)) return true;
+    return false;
   }
 
   /** How many living pages and shared file pages have this token as their current content. */
@@ -475,15 +528,15 @@ export class Reference {
     )
       return 0; // judged by the file's bit alone
     if (this.cellState[cell] === FIXED && this.current[cell] === token) return 2;
-    return (this.seen[token]! >>> cell) & 1;
+    return this.#has(cell, token) ? 1 : 0;
   }
   /** True if this file page's disk copy may hold the token. */
   onDiskAllowed(file: number, token: number): number {
-    return (this.seen[token]! >>> (this.#diskBit + file)) & 1;
+    return this.#has(this.#disk + file, token) ? 1 : 0;
   }
   /** True if a since-take reference may show the token. */
   handleAllowed(handle: number, token: number): number {
-    return (this.seen[token]! >>> (this.#handleBit + handle)) & 1;
+    return this.#has(this.#handle + handle, token) ? 1 : 0;
   }
 
   // ---- Pieces -------------------------------------------------------------------------------------------------
@@ -501,17 +554,15 @@ export class Reference {
       if (token === this.current[cell]) return MATCH;
     } else {
       if (token === ZERO_TOKEN) return STALE; // a page of a file never held zeroes
-      const bit = state === TRANSPARENT ? this.fileCell + file : cell;
-      return (this.seen[token]! & (1 << bit)) !== 0 ? MATCH : LEAK;
+      return this.#has(state === TRANSPARENT ? this.fileCell + file : cell, token) ? MATCH : LEAK;
     }
-    return (this.seen[token]! & (1 << cell)) !== 0 ? STALE : LEAK;
+    return this.#has(cell, token) ? STALE : LEAK;
   }
 
   /** A new page in place of whatever was there: zero, or the file. */
   #freshPage(mm: number, page: number): void {
     const cell = mm * this.shape.pages + page;
-    const clear = ~(1 << cell);
-    for (let t = 1; t < this.tokens[0]!; t++) this.seen[t]! &= clear;
+    this.#clear(cell);
     this.current[cell] = ZERO_TOKEN;
     this.cellState[cell] = this.shape.kind[page] === ANON ? FIXED : TRANSPARENT;
     this.written[cell] = 0;
@@ -522,8 +573,7 @@ export class Reference {
   /** The first store or W reference makes a private file page the mm's own, with the file's history. */
   #own(cell: number, file: number): void {
     if (file === NO_FILE) throw new Error('a transparent page maps a file');
-    const bit = 1 << (this.fileCell + file);
-    for (let t = 1; t < this.tokens[0]!; t++) if ((this.seen[t]! & bit) !== 0) this.seen[t]! |= 1 << cell;
+    this.#unite(this.fileCell + file, cell);
     this.cellState[cell] = FLOATING;
     // An exact reference that follows the file is with the page from the start.
     for (let h = 0; h < this.shape.refs; h++)
@@ -534,13 +584,12 @@ export class Reference {
   #setCurrent(cell: number, token: number): void {
     this.cellState[cell] = FIXED;
     this.current[cell] = token;
-    let mask = 1 << cell;
+    this.#add(cell, token);
     for (let h = 0; h < this.shape.refs; h++)
       if (this.handleCell[h] === cell) {
-        mask |= 1 << (this.#handleBit + h);
+        this.#add(this.#handle + h, token);
         this.handleFlags[h]! |= REF_STORED;
       }
-    this.seen[token] = mask;
   }
 
   #setFileCurrent(file: number, token: number): void {
@@ -551,17 +600,17 @@ export class Reference {
         (this.handleFlags[h]! & REF_FOLLOWS_FILE) !== 0 &&
         this.shape.file[this.handlePage[h]! % this.shape.pages] === file
       ) {
-        this.seen[token]! |= 1 << (this.#handleBit + h);
+        this.#add(this.#handle + h, token);
         this.handleFlags[h]! |= REF_STORED;
       }
   }
 
   /** From now on only the current content may be found on disk after fsync. */
   #contractDisk(file: number): void {
-    const bit = 1 << (this.#diskBit + file);
-    const current = this.current[this.fileCell + file]!;
-    for (let t = 0; t < this.tokens[0]!; t++) this.seen[t]! &= ~bit;
-    this.seen[current]! |= bit;
+    const disk = this.#disk + file;
+    this.#clear(disk);
+    this.#remove(disk, ZERO_TOKEN);
+    this.#add(disk, this.current[this.fileCell + file]!);
     this.undirtied[file] = 0;
   }
 
@@ -581,8 +630,7 @@ export class Reference {
       if ((this.handleFlags[h]! & REF_EXACT) !== 0) this.#lowerPromise(h, cell);
       this.handleFlags[h] = (this.handleFlags[h]! & ~(REF_EXACT | REF_EXCUSES_FORK)) | REF_DETACHED;
     }
-    const clear = ~(1 << cell);
-    for (let t = 1; t < this.tokens[0]!; t++) this.seen[t]! &= clear;
+    this.#clear(cell);
     this.cellState[cell] = 0;
     this.current[cell] = 0;
     this.written[cell] = 0;
@@ -592,21 +640,21 @@ export class Reference {
 
   /** An exact promise becomes: anything that the page has held so far, or will. */
   #lowerPromise(handle: number, cell: number): void {
-    const bit = 1 << (this.#handleBit + handle);
-    const follows = (this.handleFlags[handle]! & REF_FOLLOWS_FILE) !== 0;
+    const own = this.#handle + handle;
     const page = this.handlePage[handle]! % this.shape.pages;
-    const from = (1 << cell) | (follows ? 1 << (this.fileCell + this.shape.file[page]!) : 0);
     // A page of a file never held zeroes, though every page has seen the zero token.
-    const first = this.shape.kind[page] === PRIVATE_FILE ? 1 : 0;
-    for (let t = first; t < this.tokens[0]!; t++) if ((this.seen[t]! & from) !== 0) this.seen[t]! |= bit;
+    const zero = this.#has(own, ZERO_TOKEN) || this.shape.kind[page] !== PRIVATE_FILE;
+    this.#unite(cell, own);
+    if ((this.handleFlags[handle]! & REF_FOLLOWS_FILE) !== 0)
+      this.#unite(this.fileCell + this.shape.file[page]!, own);
+    if (!zero) this.#remove(own, ZERO_TOKEN);
   }
 
   #moveToOrphan(cell: number): number {
     for (let i = 0; i < this.shape.refs; i++) {
       const orphan = this.orphanCell + i;
       if (this.handleCell.includes(orphan)) continue;
-      for (let t = 1; t < this.tokens[0]!; t++)
-        this.seen[t] = (this.seen[t]! & ~(1 << orphan)) | (((this.seen[t]! >>> cell) & 1) << orphan);
+      this.#copy(cell, orphan);
       this.cellState[orphan] = this.cellState[cell]!;
       this.current[orphan] = this.current[cell]!;
       this.written[orphan] = this.written[cell]!;
