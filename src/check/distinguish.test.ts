@@ -170,7 +170,7 @@ describe('a program in which both refuse a gup on the way', () => {
   it.each([
     [scope(['shared-file'], 1, 1), 2, []],
     [scope(['shared-file'], 1, REFS_MAX), REFS_MAX, ['device: unpin h1']],
-    [scope(['shared-file', 'anon', 'anon', 'anon', 'anon', 'anon'], 4, 2), 2, ['device: unpin h1']],
+    [scope(['shared-file', 'anon', 'anon', 'anon', 'anon', 'anon'], 4, 2), 3, []],
   ] as const)('runs again: %#', (setup, roomy, given) => {
     const small = specOf('v6.5-longterm-ban', 'canary', scope(['shared-file'], 1, 1), GETS);
     const search = new PairSearch(small, 100_000);

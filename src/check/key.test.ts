@@ -61,7 +61,29 @@ interface Walk {
   readonly filesystem?: string;
   readonly gups?: readonly number[];
   readonly pinBias?: number;
+  /** Operations; all, if absent. */
+  readonly only?: readonly OpKind[];
 }
+
+const EXCUSING: readonly number[] = [
+  gupVariant('get', true, false, false),
+  gupVariant('o_direct_read', true, false, false),
+  gupVariant('get', false, false, false),
+  gupVariant('pin', true, false, false),
+];
+const EXCUSING_OPS: readonly OpKind[] = [
+  'fork',
+  'exit',
+  'munmap',
+  'madvise',
+  'read',
+  'write',
+  'gup',
+  'unpin',
+  'dio_end',
+  'dma_read',
+  'dma_write',
+];
 
 /** Random walks; every revisit of a key must find the behaviour that was seen first. Returns the revisits compared. */
 function law(walk: Walk, steps: number, seed: number): number {
@@ -71,7 +93,10 @@ function law(walk: Walk, steps: number, seed: number): number {
   const key = new KeyEncoder(world, 'all', grain);
   const rng = new Rng();
   rng.seed(seed, kinds.length, steps, 77);
-  const alphabet = alphabetFor(setup, gups);
+  const all = alphabetFor(setup, gups);
+  const { only } = walk;
+  const alphabet =
+    only === undefined ? all : { ...all, ops: all.ops.map((on, i) => on && only.includes(OP_KINDS[i]!)) };
   const out = new Int32Array(4096);
   const seen = new Map<string, { behaviour: string; snapshot: string }>();
   let compared = 0;
@@ -145,6 +170,15 @@ describe('the law of the key: one key, one behaviour', () => {
         for (const filesystem of ['ext4-v5.18', 'ext4-v5.17-stable'])
           expect(law({ kinds: ['shared-file'], policy, grain, filesystem }, 1500, 12)).toBeGreaterThan(20);
       });
+    // References that excuse what is stored while they are held over fork, and those that see what comes of it.
+    for (const policy of [...BUILT_IN, ...ZERO_STORED])
+      it(`${grain}, contents that are excused, ${policy.id}`, () => {
+        let compared = 0;
+        for (const kinds of [['anon'], ['private-file'], ['anon', 'anon']] as const)
+          for (const gups of [EXCUSING, EXCUSING.slice(0, 2)])
+            compared += law({ kinds, policy, grain, gups, only: EXCUSING_OPS }, 600, 43);
+        expect(compared).toBeGreaterThan(10);
+      });
     for (const policy of ZERO_STORED)
       it.each([
         [['anon'] as const],
@@ -209,6 +243,70 @@ describe('what must not be taken for one state', () => {
     ]);
     expect(cpu![1]).not.toBe(device![1]);
     expect(cpu![0]).not.toBe(device![0]);
+  });
+
+  it.each([
+    [
+      'which copies parted from the page of a reference that is held over fork',
+      [
+        [
+          ['write', P, A],
+          ['gup', P, A, W_GET],
+          ['fork', P],
+          ['write', C, A],
+        ],
+        [
+          ['write', P, A],
+          ['gup', P, A, W_GET],
+          ['fork', P],
+          ['madvise', C, A, 0],
+          ['write', C, A],
+        ],
+      ],
+    ],
+    [
+      'whether what a page shows was stored while a reference was held over fork',
+      [
+        [
+          ['gup', P, A, W_GET],
+          ['fork', P],
+          ['write', P, A],
+          ['unpin', H1, 0, 0],
+        ],
+        [
+          ['gup', P, A, W_GET],
+          ['fork', P],
+          ['unpin', H1, 0, 0],
+          ['write', P, A],
+        ],
+      ],
+    ],
+    [
+      'by whose reference',
+      [
+        [
+          ['gup', P, A, W_GET],
+          ['fork', P],
+          ['dma_write', H1],
+          ['unpin', H1, 0, 0],
+          ['gup', P, A, R_GET],
+          ['write', P, A],
+        ],
+        [
+          ['gup', P, A, DIO_READ],
+          ['fork', P],
+          ['dio_end', H1],
+          ['gup', P, A, R_GET],
+          ['write', P, A],
+        ],
+      ],
+    ],
+  ] as [string, Program[]][])('%s', (_, programs) => {
+    for (const grain of GRAINS)
+      for (const policy of ['v5.7-mapcount', 'v5.11-page-count', 'canary']) {
+        const [one, other] = reached(policy, ['anon'], grain, programs);
+        expect(one![0]).not.toBe(other![0]);
+      }
   });
 
   it('whether what is seen through a reference to a page that is gone is documented', () => {

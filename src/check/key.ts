@@ -33,6 +33,7 @@ import {
   REF_LONGTERM,
   REF_STORED,
 } from '../reference/reference.ts';
+import { encodeExcuses, excuseWords, signExcuses } from './excuse-key.ts';
 import { LeastKey, Signed } from './order.ts';
 
 /**
@@ -49,6 +50,7 @@ export type Symmetry = 'all' | 'none';
 /** Canonical number of a folio: 0 none, 1 the zero page, from 2 in order of first encounter. At most 31 in 5 bits. */
 const FOLIO_NONE = 0;
 const FOLIO_ZERO = 1;
+const FOLIOS_MAX = 30;
 
 /** Cell of a reference, 4 bits: place of its mm in the canonical order (0 to 3), the file, or an orphan. */
 const CELL_FILE = 4;
@@ -56,6 +58,9 @@ const CELL_ORPHAN = 5;
 
 /** In the first word: the zero page holds something else. */
 const HEADER_ZERO = 1 << 7;
+
+/** In the first word: something is excused, or will be. */
+const HEADER_EXCUSES = 1 << 13;
 
 /** Bit positions in the word of a page (one per living mm and page). */
 const PAGE_FOLIO = 8;
@@ -105,6 +110,11 @@ export class KeyEncoder extends LeastKey {
 
   constructor(world: World, symmetry: Symmetry = 'all', grain: Grain = 'class') {
     const { shape } = world;
+    const folios = shape.mms * shape.pages + shape.refs + shape.files;
+    if (folios > FOLIOS_MAX)
+      throw new RangeError(
+        `a search has room for ${FOLIOS_MAX} folios; mms x pages + references + files is ${folios} (make the scope smaller in one of them)`,
+      );
     super(
       shape.mms,
       2 +
@@ -112,7 +122,8 @@ export class KeyEncoder extends LeastKey {
         2 * shape.refs +
         shape.folios +
         (1 + shape.mms * shape.pages) +
-        shape.files * (3 + shape.mms * shape.pages + shape.refs),
+        shape.files * (3 + shape.mms * shape.pages + shape.refs) +
+        excuseWords(world),
     );
     this.#world = world;
     this.#symmetry = symmetry !== 'none';
@@ -153,7 +164,7 @@ export class KeyEncoder extends LeastKey {
       let word = m.vma[i]! | (bits << 4) | (v === 0 ? m.hasPinned[mm]! << 26 : 0);
       let seen = 0;
       if (this.#private[v] === 1) {
-        let cell = ref.cellState[i]! | (ref.written[i]! << 2) | (ref.excused[i]! << 3);
+        let cell = ref.cellState[i]! | (ref.written[i]! << 2);
         if (ref.cellState[i] === FIXED)
           cell |= (this.#store(ref.current[i]!) | (ref.current[i] === ZERO_TOKEN ? 8 : 0)) << 4;
         if ((bits & P_PRESENT) !== 0) {
@@ -212,7 +223,7 @@ export class KeyEncoder extends LeastKey {
       let seen = 0;
       if (cell < ref.cells) {
         seen = ref.relation(cell, token);
-        if (cell >= ref.orphanCell) seen = (seen === 0 ? 0 : 1) | (ref.excused[cell]! << 1);
+        if (cell >= ref.orphanCell) seen = seen === 0 ? 0 : 1;
       }
       word |= seen << 11;
       if ((flags & REF_EXACT) === 0) word |= ref.handleAllowed(r, token) << 13;
@@ -310,7 +321,11 @@ export class KeyEncoder extends LeastKey {
       if ((i & 1) === 0) out[n++] = word;
       else out[n - 1]! |= word << 16;
     }
-    return zero === ZERO_TOKEN ? n : this.#encodeZeroPage(zero, out, n);
+    if (zero !== ZERO_TOKEN) n = this.#encodeZeroPage(zero, out, n);
+    if (this.#world.reference.excusing[0] === 0) return n;
+    const end = encodeExcuses(this.#world, this.mms, this.#place, this.refs, out, n);
+    if (end > n) out[0]! |= HEADER_EXCUSES;
+    return end;
   }
 
   /** What was stored to the zero page, as every anonymous page sees it that may yet be faulted in. */
@@ -368,6 +383,8 @@ export class KeyEncoder extends LeastKey {
       h |= number << REF_FOLIO;
       if (number === 0) h = Math.imul(h ^ m.refcount[pfn]!, 0x01000193) ^ this.#folioWord(pfn);
     }
+    if (this.#world.reference.excusing[0] === 1)
+      h += Math.imul(signExcuses(this.#world, r, this.#place), 65537);
     return h;
   }
 

@@ -92,12 +92,6 @@ export function shapeOf(setup: Setup, tokens = 64): Shape {
       );
     file[i] = at;
   });
-  // One bit of a token's `seen` mask per cell, orphan, handle and disk copy.
-  const bits = mms * pages.length + 2 * files.length + 2 * refs;
-  if (bits > 31)
-    throw new RangeError(
-      `setup: mms x pages + 2 x files + 2 x refs is ${bits}, at most 31 (make the scope smaller in one of them)`,
-    );
   return {
     setup,
     mms,

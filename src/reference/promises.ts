@@ -5,8 +5,9 @@
  *
  * - `exact`: a load through the reference shows the page's last store, and the page shows the reference's stores.
  * - `since-take`: a load shows what the page held when the reference was taken, or anything it held later.
- * - `overFork: 'excused'`: held over fork on a private mapping without MADV_DONTFORK, both copies of the page are
- *   excused (open(2), O_DIRECT): a mismatch there is documented, not a broken promise.
+ * - `overFork: 'excused'`: held over fork on a private mapping without MADV_DONTFORK, what is stored to either copy of
+ *   the page until the reference is let go is excused (open(2), O_DIRECT): a mismatch by it is documented, not a broken
+ *   promise. What was stored before, or is stored later, is under promise.
  */
 import type { Caller, RefKind } from '../domain/kinds.ts';
 
@@ -27,6 +28,8 @@ export interface PromiseRow {
   /** FOLL_WRITE, FOLL_LONGTERM: true, false, or any. */
   readonly write: boolean | 'any';
   readonly longterm: boolean | 'any';
+  /** The caller copies from or to the page at some time between its begin and its end; nobody goes on using it. */
+  readonly copies: boolean | 'any';
   readonly mapped: readonly Mapped[] | 'any';
   readonly promise: Promise_;
   readonly overFork: 'kept' | 'excused';
@@ -43,10 +46,22 @@ const PRIVATE: readonly Mapped[] = [
 
 export const PROMISES: readonly PromiseRow[] = [
   {
+    name: 'R reference of a call that copies: process_vm_readv, O_DIRECT write',
+    refs: ['GET', 'PIN', 'DIO'],
+    write: false,
+    longterm: 'any',
+    copies: true,
+    mapped: 'any',
+    promise: 'since-take',
+    overFork: 'kept',
+    source: 'process_vm_readv(2): transfers are not atomic; what is stored before the call must be seen',
+  },
+  {
     name: 'any reference to a shared mapping',
     refs: ['GET', 'PIN', 'DIO'],
     write: 'any',
     longterm: 'any',
+    copies: 'any',
     mapped: ['shared file', 'shmem'],
     promise: 'exact',
     overFork: 'kept',
@@ -57,6 +72,7 @@ export const PROMISES: readonly PromiseRow[] = [
     refs: ['PIN'],
     write: true,
     longterm: 'any',
+    copies: 'any',
     mapped: PRIVATE,
     promise: 'exact',
     overFork: 'kept',
@@ -67,6 +83,7 @@ export const PROMISES: readonly PromiseRow[] = [
     refs: ['GET', 'DIO'],
     write: true,
     longterm: 'any',
+    copies: 'any',
     mapped: PRIVATE,
     promise: 'exact',
     overFork: 'excused',
@@ -77,6 +94,7 @@ export const PROMISES: readonly PromiseRow[] = [
     refs: ['PIN'],
     write: false,
     longterm: true,
+    copies: 'any',
     mapped: PRIVATE,
     promise: 'exact',
     overFork: 'kept',
@@ -88,6 +106,7 @@ export const PROMISES: readonly PromiseRow[] = [
     refs: ['PIN'],
     write: false,
     longterm: false,
+    copies: 'any',
     mapped: ['anon, written', 'private file, own'],
     promise: 'exact',
     overFork: 'kept',
@@ -98,6 +117,7 @@ export const PROMISES: readonly PromiseRow[] = [
     refs: ['PIN'],
     write: false,
     longterm: false,
+    copies: 'any',
     mapped: ['anon, untouched', 'private file, transparent'],
     promise: 'since-take',
     overFork: 'kept',
@@ -105,10 +125,11 @@ export const PROMISES: readonly PromiseRow[] = [
       'docs/model.md: the unshare rule excludes short pins of the zero page and of cache pages on purpose',
   },
   {
-    name: 'R GET, vmsplice or O_DIRECT write from a private mapping',
+    name: 'R GET or vmsplice of a private mapping',
     refs: ['GET', 'DIO'],
     write: false,
     longterm: 'any',
+    copies: 'any',
     mapped: PRIVATE,
     promise: 'since-take',
     overFork: 'kept',
@@ -117,16 +138,23 @@ export const PROMISES: readonly PromiseRow[] = [
 ];
 
 /** The row that applies; the table is total over the callers that exist. */
-export function promiseFor(ref: RefKind, write: boolean, longterm: boolean, mapped: Mapped): PromiseRow {
+export function promiseFor(
+  ref: RefKind,
+  write: boolean,
+  longterm: boolean,
+  copies: boolean,
+  mapped: Mapped,
+): PromiseRow {
   for (const row of PROMISES)
     if (
       row.refs.includes(ref) &&
       (row.write === 'any' || row.write === write) &&
       (row.longterm === 'any' || row.longterm === longterm) &&
+      (row.copies === 'any' || row.copies === copies) &&
       (row.mapped === 'any' || row.mapped.includes(mapped))
     )
       return row;
-  throw new Error(`no promise for ${ref} write=${write} longterm=${longterm} on ${mapped}`);
+  throw new Error(`no promise for ${ref} write=${write} longterm=${longterm} copies=${copies} on ${mapped}`);
 }
 
 /** What a caller asks for and how its reference is used and released (docs/model.md). */
@@ -135,6 +163,8 @@ export interface CallerContract {
   /** FOLL_WRITE: fixed by the caller, or free for `get` and `pin`. */
   readonly write: boolean | 'free';
   readonly longterm: boolean | 'free';
+  /** A call that copies once, at some time before it ends; else a device goes on using the page. */
+  readonly copies: boolean;
   /** May the device load or store through the reference while it is held? */
   readonly load: boolean;
   readonly store: boolean;
@@ -143,23 +173,65 @@ export interface CallerContract {
 }
 
 export const CALLER_CONTRACTS: { readonly [C in Caller]: CallerContract } = {
-  get: { ref: 'GET', write: 'free', longterm: false, load: true, store: true, release: 'unpin' },
-  pin: { ref: 'PIN', write: 'free', longterm: 'free', load: true, store: true, release: 'unpin' },
-  vmsplice: { ref: 'GET', write: false, longterm: false, load: true, store: false, release: 'unpin clean' },
-  o_direct_read: { ref: 'DIO', write: true, longterm: false, load: false, store: false, release: 'dio_end' },
-  o_direct_write: {
-    ref: 'DIO',
+  get: {
+    ref: 'GET',
+    write: 'free',
+    longterm: false,
+    copies: false,
+    load: true,
+    store: true,
+    release: 'unpin',
+  },
+  pin: {
+    ref: 'PIN',
+    write: 'free',
+    longterm: 'free',
+    copies: false,
+    load: true,
+    store: true,
+    release: 'unpin',
+  },
+  vmsplice: {
+    ref: 'GET',
     write: false,
     longterm: false,
+    copies: false,
+    load: true,
+    store: false,
+    release: 'unpin clean',
+  },
+  o_direct_read: {
+    ref: 'DIO',
+    write: true,
+    longterm: false,
+    copies: true,
     load: false,
     store: false,
     release: 'dio_end',
   },
-  fixed_buffer: { ref: 'PIN', write: true, longterm: true, load: true, store: true, release: 'unpin clean' },
+  o_direct_write: {
+    ref: 'DIO',
+    write: false,
+    longterm: false,
+    copies: true,
+    load: false,
+    store: false,
+    release: 'dio_end',
+  },
+  fixed_buffer: {
+    ref: 'PIN',
+    write: true,
+    longterm: true,
+    copies: false,
+    load: true,
+    store: true,
+    release: 'unpin clean',
+  },
   process_vm_readv: {
     ref: 'PIN',
     write: false,
     longterm: false,
+    copies: true,
     load: true,
     store: false,
     release: 'unpin clean',
@@ -168,6 +240,7 @@ export const CALLER_CONTRACTS: { readonly [C in Caller]: CallerContract } = {
     ref: 'PIN',
     write: true,
     longterm: false,
+    copies: true,
     load: true,
     store: true,
     release: 'unpin dirty',

@@ -44,13 +44,17 @@ export const STALE = 2;
 /** Why a mismatch is documented and not a broken promise. */
 export const EXCUSES = [
   '',
-  'W GET or O_DIRECT read held over fork(2) without MADV_DONTFORK: open(2)',
+  'stored while an O_DIRECT read was held over fork(2) without MADV_DONTFORK: open(2)',
+  'stored while a driver held a W GET over fork(2), where it should pin: pin_user_pages.rst',
   'the driver did not dirty the page it wrote: pin_user_pages.rst',
   'the buffer of an O_DIRECT write was modified in flight: open(2)',
 ] as const;
-export const EXCUSE_FORK = 1;
-export const EXCUSE_UNDIRTIED = 2;
-export const EXCUSE_DIO_SOURCE = 3;
+/** By whose reference: each has a row of contents of its own per private cell. */
+export const EXCUSE_FORK_DIO = 1;
+export const EXCUSE_FORK_GET = 2;
+const FORK_EXCUSES = [EXCUSE_FORK_DIO, EXCUSE_FORK_GET] as const;
+export const EXCUSE_UNDIRTIED = 3;
+export const EXCUSE_DIO_SOURCE = 4;
 
 /** Flags of a reference in the `handleFlags` column. */
 export const REF_WRITE = 1;
@@ -63,8 +67,10 @@ export const REF_FOLLOWS_FILE = 8;
 export const REF_DETACHED = 16;
 /** The page was stored to since the reference was taken. */
 export const REF_STORED = 32;
-/** Held over fork, the page becomes excused. */
+/** Where it is held over fork, what is stored meanwhile is excused. */
 export const REF_EXCUSES_FORK = 64;
+/** It was held over fork: what is stored to its page, or to one that parted from it, is excused until it is let go. */
+export const REF_HELD_OVER_FORK = 128;
 
 export class Reference {
   readonly shape: Shape;
@@ -74,11 +80,10 @@ export class Reference {
   readonly mapped: Uint8Array;
   readonly writable: Uint8Array;
   readonly dontfork: Uint8Array;
-  /** Per cell: state, current token, written by its mm or an ancestor, excused, took part in a fork. */
+  /** Per cell: state, current token, written by its mm or an ancestor, took part in a fork. */
   readonly cellState: Uint8Array;
   readonly current: Uint8Array;
   readonly written: Uint8Array;
-  readonly excused: Uint8Array;
   readonly forked: Uint8Array;
   /**
    * Per file page: 0, or 1 + the reference through which a device stored what is current and whose holder has not
@@ -93,6 +98,12 @@ export class Reference {
   readonly handleFlags: Uint8Array;
   readonly handleCaller: Uint8Array;
   readonly handlePage: Uint8Array;
+  /** Per reference with REF_HELD_OVER_FORK: mask of the private cells that parted from its page by fork. */
+  readonly parted: Int32Array;
+  /** Per since-take reference: EXCUSES index of what its page held when it was taken, else 0. */
+  readonly takenExcused: Uint8Array;
+  /** [0]: 1 once a reference that excuses was held over fork. */
+  readonly excusing: Uint8Array;
   /** Per observer (cells, disk copies, references) a row of bits, one per token. */
   readonly rows: Int32Array;
   /** Per token: who stored it (STORERS). */
@@ -108,6 +119,8 @@ export class Reference {
   readonly #words: number;
   readonly #disk: number;
   readonly #handle: number;
+  /** Rows of excused contents: first those of EXCUSE_FORK_DIO for all cells, then those of EXCUSE_FORK_GET. */
+  readonly #excuses: number;
 
   constructor(shape: Shape, columns: Columns) {
     const { mms, pages, refs, files } = shape;
@@ -118,7 +131,8 @@ export class Reference {
     this.#words = (shape.tokens + 31) >> 5;
     this.#disk = this.cells;
     this.#handle = this.cells + files;
-    this.rows = columns.i32((this.cells + files + refs) * this.#words);
+    this.#excuses = this.#handle + refs;
+    this.rows = columns.i32((this.#excuses + FORK_EXCUSES.length * this.cells) * this.#words);
     this.storer = columns.u8(shape.tokens);
     this.tokens = columns.u8(1);
     this.alive = columns.u8(mms);
@@ -128,7 +142,6 @@ export class Reference {
     this.cellState = columns.u8(this.cells);
     this.current = columns.u8(this.cells);
     this.written = columns.u8(this.cells);
-    this.excused = columns.u8(this.cells);
     this.forked = columns.u8(this.cells);
     this.undirtied = columns.u8(files);
     this.wbStarted = columns.u8(files);
@@ -137,13 +150,16 @@ export class Reference {
     this.handleFlags = columns.u8(refs);
     this.handleCaller = columns.u8(refs);
     this.handlePage = columns.u8(refs);
+    this.parted = columns.i32(refs);
+    this.takenExcused = columns.u8(refs);
+    this.excusing = columns.u8(1);
   }
 
   /** Sets the start of the scenario; the columns must be zero. Token 0 is zero, token 1 + f the content of file f. */
   reset(): void {
     const { shape } = this;
     this.alive[0] = 1;
-    for (let row = 0; row < this.#handle + shape.refs; row++) this.#add(row, ZERO_TOKEN);
+    for (let row = 0; row < this.#excuses; row++) this.#add(row, ZERO_TOKEN);
     let next = 1;
     for (let f = 0; f < shape.files; f++) {
       const cell = this.fileCell + f;
@@ -262,13 +278,12 @@ export class Reference {
         continue;
       }
       this.#copy(from + v, to + v);
-      if (this.#heldExcusing(from + v)) this.excused[from + v] = 1;
+      this.#part(from + v, to + v);
       this.forked[from + v] = 1;
       this.forked[to + v] = 1;
       this.cellState[to + v] = this.cellState[from + v]!;
       this.current[to + v] = this.current[from + v]!;
       this.written[to + v] = this.written[from + v]!;
-      this.excused[to + v] = this.excused[from + v]!;
     }
   }
 
@@ -332,7 +347,7 @@ export class Reference {
     const kind = this.shape.kind[page]!;
     const shared = !isPrivate(kind);
     const cell = shared ? this.fileCell + this.shape.file[page]! : mm * this.shape.pages + page;
-    const row = promiseFor(contract.ref, write, longterm, this.#mappedAs(kind, cell));
+    const row = promiseFor(contract.ref, write, longterm, contract.copies, this.#mappedAs(kind, cell));
     let flags = 0;
     if (write) flags |= REF_WRITE;
     if (longterm) flags |= REF_LONGTERM;
@@ -360,6 +375,10 @@ export class Reference {
     // Every page has seen the zero token, but a reference may show it only if the page was zero when it was taken;
     // a page of a file never is.
     if (candidates >= 0 || this.current[cell] !== ZERO_TOKEN) this.#remove(own, ZERO_TOKEN);
+    this.takenExcused[handle] =
+      !shared && row.promise === 'since-take' && this.cellState[cell] === FIXED
+        ? this.excuseOf(cell, this.current[cell]!)
+        : 0;
     this.handleState[handle] = HANDLE_LIVE;
     this.handleCell[handle] = cell;
     this.handleFlags[handle] = flags;
@@ -386,6 +405,8 @@ export class Reference {
     this.handleFlags[handle] = 0;
     this.handleCaller[handle] = 0;
     this.handlePage[handle] = 0;
+    this.parted[handle] = 0;
+    this.takenExcused[handle] = 0;
   }
 
   /** A store by the device through a W reference. `storer`: who the finding class will name (STORERS). */
@@ -446,9 +467,7 @@ export class Reference {
   /** EXCUSES index for a mismatch seen by a load of this page, else 0. */
   excuseLoad(mm: number, page: number, token: number): number {
     return isPrivate(this.shape.kind[page]!)
-      ? this.excused[mm * this.shape.pages + page] === 1
-        ? EXCUSE_FORK
-        : 0
+      ? this.#excuseCell(mm * this.shape.pages + page, token)
       : this.excuseFile(this.shape.file[page]!, token);
   }
   /** EXCUSES index for a mismatch seen by a reader of the file: older data that may still be on disk. */
@@ -460,7 +479,21 @@ export class Reference {
     const cell = this.handleCell[handle]!;
     const file = cell - this.fileCell;
     if (file >= 0 && file < this.shape.files) return this.excuseFile(file, token);
-    return this.excused[cell] === 1 ? EXCUSE_FORK : 0;
+    // The content seen, if it leaked; else the content missed: at the take, or what the page holds now.
+    if (!this.#has(cell, token)) return this.excuseOf(cell, token);
+    return (this.handleFlags[handle]! & REF_EXACT) === 0
+      ? this.takenExcused[handle]!
+      : this.#excuseCell(cell, token);
+  }
+  /** A mismatch in a private cell: a leak is excused by the content seen, stale by the content missed. */
+  #excuseCell(cell: number, token: number): number {
+    if (!this.#has(cell, token)) return this.excuseOf(cell, token);
+    return this.cellState[cell] === FIXED ? this.excuseOf(cell, this.current[cell]!) : 0;
+  }
+  /** EXCUSES index under which this content is excused in a private cell or an orphan, else 0. */
+  excuseOf(cell: number, token: number): number {
+    for (const excuse of FORK_EXCUSES) if (this.#has(this.#excuseRow(excuse, cell), token)) return excuse;
+    return 0;
   }
 
   /** Token that a load of this page must show, or -1 where several may be shown. */
@@ -559,14 +592,21 @@ export class Reference {
     return this.#has(cell, token) ? STALE : LEAK;
   }
 
+  /** The cell starts afresh, or is gone: nothing in it is excused, and it parted from nobody. */
+  #forgetExcuses(cell: number): void {
+    if (this.excusing[0] === 0) return;
+    for (const excuse of FORK_EXCUSES) this.#clear(this.#excuseRow(excuse, cell));
+    for (let h = 0; h < this.shape.refs; h++) this.parted[h]! &= ~(1 << cell);
+  }
+
   /** A new page in place of whatever was there: zero, or the file. */
   #freshPage(mm: number, page: number): void {
     const cell = mm * this.shape.pages + page;
     this.#clear(cell);
+    this.#forgetExcuses(cell);
     this.current[cell] = ZERO_TOKEN;
     this.cellState[cell] = this.shape.kind[page] === ANON ? FIXED : TRANSPARENT;
     this.written[cell] = 0;
-    this.excused[cell] = 0;
     this.forked[cell] = 0;
   }
 
@@ -584,6 +624,7 @@ export class Reference {
   #setCurrent(cell: number, token: number): void {
     this.cellState[cell] = FIXED;
     this.current[cell] = token;
+    if (cell < this.fileCell || cell >= this.orphanCell) this.#excuseStore(cell, token);
     this.#add(cell, token);
     for (let h = 0; h < this.shape.refs; h++)
       if (this.handleCell[h] === cell) {
@@ -614,10 +655,47 @@ export class Reference {
     this.undirtied[file] = 0;
   }
 
-  #heldExcusing(cell: number): boolean {
-    for (let h = 0; h < this.shape.refs; h++)
-      if (this.handleCell[h] === cell && (this.handleFlags[h]! & REF_EXCUSES_FORK) !== 0) return true;
-    return false;
+  #excuseRow(excuse: number, cell: number): number {
+    return this.#excuses + (excuse - EXCUSE_FORK_DIO) * this.cells + cell;
+  }
+  #excuseBy(handle: number): number {
+    return CALLERS[this.handleCaller[handle]!] === 'o_direct_read' ? EXCUSE_FORK_DIO : EXCUSE_FORK_GET;
+  }
+
+  /**
+   * fork(2) copies a private page: the child inherits which contents are excused, as it inherits the contents. What is
+   * stored from here on, to any of the copies, is excused as long as a reference is held that excuses (open(2)).
+   */
+  #part(cell: number, child: number): void {
+    if (this.excusing[0] === 1)
+      for (const excuse of FORK_EXCUSES)
+        this.#copy(this.#excuseRow(excuse, cell), this.#excuseRow(excuse, child));
+    for (let h = 0; h < this.shape.refs; h++) {
+      if (this.handleCell[h] === cell && (this.handleFlags[h]! & REF_EXCUSES_FORK) !== 0) {
+        this.handleFlags[h]! |= REF_HELD_OVER_FORK;
+        this.excusing[0] = 1;
+        this.parted[h]! |= 1 << child;
+      }
+      if ((this.parted[h]! & (1 << cell)) !== 0) this.parted[h]! |= 1 << child;
+    }
+  }
+
+  /** A store to a private cell, by whomever, while references are held over fork: which kernel shows it whom is open. */
+  #excuseStore(cell: number, token: number): void {
+    if (this.excusing[0] === 0) return;
+    for (let h = 0; h < this.shape.refs; h++) {
+      if ((this.handleFlags[h]! & REF_HELD_OVER_FORK) === 0) continue;
+      const own = this.handleCell[h]!;
+      const excuse = this.#excuseBy(h);
+      if (own === cell) {
+        this.#add(this.#excuseRow(excuse, own), token);
+        for (let c = 0; c < this.fileCell; c++)
+          if ((this.parted[h]! & (1 << c)) !== 0) this.#add(this.#excuseRow(excuse, c), token);
+      } else if (cell < this.fileCell && (this.parted[h]! & (1 << cell)) !== 0) {
+        this.#add(this.#excuseRow(excuse, cell), token);
+        this.#add(this.#excuseRow(excuse, own), token);
+      }
+    }
   }
 
   /** References to a replaced private page keep the old one, as an orphan; their promise is lowered. */
@@ -631,10 +709,10 @@ export class Reference {
       this.handleFlags[h] = (this.handleFlags[h]! & ~(REF_EXACT | REF_EXCUSES_FORK)) | REF_DETACHED;
     }
     this.#clear(cell);
+    this.#forgetExcuses(cell);
     this.cellState[cell] = 0;
     this.current[cell] = 0;
     this.written[cell] = 0;
-    this.excused[cell] = 0;
     this.forked[cell] = 0;
   }
 
@@ -658,7 +736,8 @@ export class Reference {
       this.cellState[orphan] = this.cellState[cell]!;
       this.current[orphan] = this.current[cell]!;
       this.written[orphan] = this.written[cell]!;
-      this.excused[orphan] = this.excused[cell]!;
+      for (const excuse of FORK_EXCUSES)
+        this.#copy(this.#excuseRow(excuse, cell), this.#excuseRow(excuse, orphan));
       this.forked[orphan] = 0;
       return orphan;
     }

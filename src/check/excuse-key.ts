@@ -1,0 +1,114 @@
+/**
+ * The part of a key that says which contents are excused (reference.ts, EXCUSES): nothing where nothing ever was.
+ *
+ * As elsewhere, a content enters only where an observer may meet it: of each private page what it must show and what
+ * its folio holds; of each reference what its folio holds and what its page held when it was taken; what may yet be
+ * faulted in from a file or the zero page. And what decides of stores to come: the references that were held over
+ * fork, each with the pages that parted from its own.
+ */
+import { PRIVATE_FILE, ZERO_TOKEN } from '../domain/kinds.ts';
+import { isPrivate } from '../domain/setup.ts';
+import type { World } from '../executor/simulated.ts';
+import { F_BOUNCED, NO_PFN, P_PRESENT, REF_NONE, ZERO_PFN } from '../machine/machine.ts';
+import { HANDLE_LIVE, REF_HELD_OVER_FORK } from '../reference/reference.ts';
+import type { Signed } from './order.ts';
+
+/** Bits of an EXCUSES index as it occurs here: none, O_DIRECT, GET. */
+const EXCUSE_BITS = 2;
+
+/** Most words of this part. */
+export const excuseWords = (world: World): number => {
+  const { mms, pages, refs, files } = world.shape;
+  const places = mms * pages;
+  return Math.ceil((EXCUSE_BITS * (2 * places + 2 * refs + (3 * files + 1) * places) + refs) / 30) + 1 + refs;
+};
+
+/**
+ * Appends to `out` at `at`; returns the new length: `at`, if nothing is excused and nothing will be for what was held
+ * over fork. `place`: of each living mm in the order `mms`.
+ */
+export function encodeExcuses(
+  world: World,
+  mms: Signed,
+  place: Uint8Array,
+  refs: Signed,
+  out: Int32Array,
+  at: number,
+): number {
+  const { machine: m, reference: ref, shape } = world;
+  let n = at;
+  let word = 0;
+  let used = 0;
+  let any = 0;
+  const put = (value: number, bits: number): void => {
+    any |= value;
+    word |= value << used;
+    used += bits;
+    if (used + EXCUSE_BITS <= 30) return;
+    out[n++] = word;
+    word = 0;
+    used = 0;
+  };
+  const everyPage = (token: number, kind: 'anon' | number): void => {
+    for (let k = 0; k < mms.count; k++)
+      for (let v = 0; v < shape.pages; v++) {
+        const maps =
+          kind === 'anon'
+            ? isPrivate(shape.kind[v]!)
+            : shape.kind[v] === PRIVATE_FILE && shape.file[v] === kind;
+        if (maps) put(ref.excuseOf(mms.slots[k]! * shape.pages + v, token), EXCUSE_BITS);
+      }
+  };
+  for (let k = 0; k < mms.count; k++)
+    for (let v = 0, i = mms.slots[k]! * shape.pages; v < shape.pages; v++, i++) {
+      if (!isPrivate(shape.kind[v]!)) continue;
+      put(ref.expectedLoad(mms.slots[k]!, v) < 0 ? 0 : ref.excuseOf(i, ref.current[i]!), EXCUSE_BITS);
+      put((m.pte[i]! & P_PRESENT) === 0 ? 0 : ref.excuseOf(i, m.content[m.pfn[i]!]!), EXCUSE_BITS);
+    }
+  for (let i = 0; i < refs.count; i++) {
+    const bits = refBits(world, refs.slots[i]!);
+    put(bits & 3, EXCUSE_BITS);
+    put((bits >> 2) & 3, EXCUSE_BITS);
+    put(bits >> 4, 1);
+  }
+  for (let f = 0; f < shape.files; f++) {
+    const pfn = m.cache[f]!;
+    everyPage(pfn === NO_PFN ? ZERO_TOKEN : m.content[pfn]!, f);
+    everyPage(m.disk[f]!, f);
+    everyPage(pfn !== NO_PFN && (m.flags[pfn]! & F_BOUNCED) !== 0 ? m.submitted[f]! : ZERO_TOKEN, f);
+  }
+  if (m.content[ZERO_PFN] !== ZERO_TOKEN) everyPage(m.content[ZERO_PFN]!, 'anon');
+  out[n++] = word;
+  if (any === 0) return at;
+  for (let i = 0; i < refs.count; i++) {
+    const r = refs.slots[i]!;
+    if (isHeld(world, r)) out[n++] = partedInOrder(world, r, place);
+  }
+  return n;
+}
+
+/** What tells two references apart by what is excused, once the mms have an order: part of their signatures. */
+export const signExcuses = (world: World, r: number, place: Uint8Array): number =>
+  refBits(world, r) + (isHeld(world, r) ? Math.imul(partedInOrder(world, r, place) + 1, 0x9e3779b1) : 0);
+
+const isHeld = ({ reference: ref }: World, r: number): boolean =>
+  ref.handleState[r] === HANDLE_LIVE && (ref.handleFlags[r]! & REF_HELD_OVER_FORK) !== 0;
+
+/** Excuse of what its folio holds, of what its page held when it was taken, and whether it was held over fork. */
+function refBits(world: World, r: number): number {
+  const { machine: m, reference: ref } = world;
+  if (ref.handleState[r] !== HANDLE_LIVE) return 0;
+  const cell = ref.handleCell[r]!;
+  const ofPage = cell < ref.fileCell || (cell >= ref.orphanCell && cell < ref.cells);
+  const holds = ofPage && m.refKind[r] !== REF_NONE ? ref.excuseOf(cell, m.content[m.refPfn[r]!]!) : 0;
+  return holds | (ref.takenExcused[r]! << 2) | (isHeld(world, r) ? 16 : 0);
+}
+
+/** The pages that parted from that of a reference, by the places of their mms. */
+function partedInOrder({ reference: ref, shape }: World, r: number, place: Uint8Array): number {
+  let mask = 0;
+  for (let c = 0; c < ref.fileCell; c++)
+    if ((ref.parted[r]! & (1 << c)) !== 0)
+      mask |= 1 << (place[Math.floor(c / shape.pages)]! * shape.pages + (c % shape.pages));
+  return mask;
+}
