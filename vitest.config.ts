@@ -1,11 +1,13 @@
-import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { configDefaults, defineConfig, type ViteUserConfig } from 'vitest/config';
 
 // .ci/run counts tests from this file.
 const report = process.env.VITEST_REPORT;
 
 const config: ViteUserConfig = defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'properties/**/*.test.ts'],
+    // Everywhere, so that the test of a policy that `init policy` wrote runs too.
+    include: ['**/*.test.ts'],
+    exclude: [...configDefaults.exclude, 'dist/**'],
     setupFiles: ['src/testing/plain.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,

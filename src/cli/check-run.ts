@@ -18,7 +18,7 @@ import { isKnown } from '../policies/known.ts';
 import { judgeBeside } from '../regression/scenario.ts';
 import { bytesText, type CheckReport, checkData, checkText } from '../report/check.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
-import { shellWord } from '../report/shell.ts';
+import { program, shellWord } from '../report/shell.ts';
 import { formatCounterexample } from '../scenario/file.ts';
 import { CHECK_SCOPE, type CheckOptions } from './check.ts';
 import { checkScreen } from './check-screen.ts';
@@ -302,7 +302,7 @@ function notices(r: CheckReport, options: CheckOptions): string[] {
 function resumeCommand(r: CheckReport, options: CheckOptions): string {
   const file = shellWord(options.checkpoint!);
   return [
-    `gupfuzz check --policy ${shellWord(options.policy)} ${r.flags}`,
+    `${program()} check --policy ${shellWord(options.policy)} ${r.flags}`,
     ...(options.depth === Infinity ? [] : [`--depth ${options.depth}`]),
     ...(options.grain === 'class' ? [] : [`--grain ${options.grain}`]),
     ...(options.symmetry ? [] : ['--no-symmetry']),

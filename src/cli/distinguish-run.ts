@@ -12,7 +12,7 @@ import type { ExpandedPolicy } from '../machine/tables.ts';
 import { isModulePath } from '../policies/load.ts';
 import { renderColumns, wrapText } from '../report/columns.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
-import { replayCommand, shellWord } from '../report/shell.ts';
+import { command, replayCommand, shellWord } from '../report/shell.ts';
 import { decisionText } from '../report/trace.ts';
 import { formatCounterexample } from '../scenario/file.ts';
 import { stepText } from '../scenario/scenario.ts';
@@ -218,7 +218,7 @@ function sectionText(told: ToldAndShown, { a, b }: Result, options: DistinguishO
 
 function againOf(options: DistinguishOptions, scope: Scope): string {
   return [
-    `gupfuzz distinguish ${options.a} ${options.b} ${scope.flags}`,
+    `${command('distinguish', options.a, options.b)} ${scope.flags}`,
     ...(options.by === 'cost' ? ['--by cost'] : []),
     ...(options.depth === undefined ? [] : [`--depth ${options.depth}`]),
     `--states ${options.states}`,

@@ -1,9 +1,11 @@
 /** `init policy`: the scaffold of a user's policy and its test. */
 import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { join, resolve, sep } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { makeFolder } from '../campaign/folder.ts';
 import { policyTemplate, policyTestTemplate } from '../policies/scaffold.ts';
-import { shellWord } from '../report/shell.ts';
+import { command, shellWord } from '../report/shell.ts';
 import { EXIT, inputError, usageError } from './exit.ts';
 import { print } from './io.ts';
 
@@ -35,16 +37,44 @@ export async function runInit({ name, dir, force }: InitOptions): Promise<number
     }
   for (const { path } of files) print(path);
   // A path, so that it is not taken for the name of a built-in policy.
-  const module = shellWord(/[/\\]/.test(files[0]!.path) ? files[0]!.path : `./${files[0]!.path}`);
-  process.stderr.write(
-    `Next:
-  gupfuzz policies ${module}
-  gupfuzz compare --base longterm-ban --cand ${module} --runs 20000
-  gupfuzz fuzz --policy ${module}
-  npx vitest run ${shellWord(files[1]!.path)}
-`,
-  );
+  const module = /[/\\]/.test(files[0]!.path) ? files[0]!.path : `./${files[0]!.path}`;
+  const need = [
+    ...(isThere('gupfuzz', dir) ? [] : [shellWord(source())]),
+    ...(isThere('vitest', dir) ? [] : ['vitest']),
+  ];
+  const test = `npx vitest run ${shellWord(files[1]!.path)}`;
+  const lines = [
+    'Next:',
+    `  ${command('policies', module)}`,
+    `  ${command('fuzz', '--policy', module)}`,
+    `  ${command('compare', '--base', 'longterm-ban', '--cand', module, '--runs', '20000')}`,
+    ...(need.length === 0
+      ? [`  ${test}`]
+      : [
+          'The test needs packages that this folder does not have:',
+          `  npm install ${need.join(' ')} && ${test}`,
+        ]),
+  ];
+  process.stderr.write(`${lines.join('\n')}\n`);
   return EXIT.ok;
+}
+
+/** Where npm gets this package from: the folder of a clone, else the registry. */
+function source(): string {
+  const folder = fileURLToPath(new URL('../../..', import.meta.url));
+  return folder.split(sep).includes('node_modules') ? 'gupfuzz' : folder.replace(/\/$/, '');
+}
+
+/** Would a module in this folder get the package by its name? */
+function isThere(name: string, dir: string): boolean {
+  const from = pathToFileURL(join(resolve(dir), 'x.js'));
+  const require = createRequire(from);
+  try {
+    require.resolve(`${name}/package.json`);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function templates(name: string): { readonly policy: string; readonly test: string } {

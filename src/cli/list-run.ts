@@ -17,6 +17,7 @@ import { hint } from '../policies/nearest.ts';
 import type { Property } from '../property/property.ts';
 import { wrapText } from '../report/columns.ts';
 import { ruleConditions } from '../report/rules.ts';
+import { program } from '../report/shell.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT, inputError, usageError } from './exit.ts';
 import { paint, print, printJson, width } from './io.ts';
@@ -35,7 +36,7 @@ export async function runPolicies({ name, rules, format }: PoliciesOptions): Pro
     print(listText(policies.map((p) => [p.id, p.alias ?? '', p.title])));
     print(
       paint.dim(
-        '\ngupfuzz policies NAME prints the rules; ./mine.ts is a policy too (gupfuzz init policy NAME)',
+        `\n${program()} policies NAME prints the rules; ./mine.ts is a policy too (${program()} init policy NAME)`,
       ),
     );
   }
@@ -56,7 +57,11 @@ export async function runDecisions({ name, format }: ListOptions): Promise<numbe
     });
   else if (name === undefined) {
     print(listText(chosen.map((d) => [d.name, `${d.answers.join(', ')}; ${d.kernel}`])));
-    print(paint.dim('\ngupfuzz decisions NAME tells the facts; gupfuzz policies NAME how a policy answers'));
+    print(
+      paint.dim(
+        `\n${program()} decisions NAME tells the facts; ${program()} policies NAME how a policy answers`,
+      ),
+    );
   } else print(chosen.map(decisionText).join('\n'));
   return EXIT.ok;
 }

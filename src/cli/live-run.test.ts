@@ -145,7 +145,7 @@ describe('live fuzz', () => {
     const vm = { what: 'vm', kernel: ['6.5', './old one'], repeat: '2' };
     const { code, out } = await liveOn(kernels, { ...vm, runs: '128', seed: '7' });
     expect(code).toBe(1);
-    const lines = [...out.matchAll(/^(.+): gupfuzz live (.+) --seed 7 --runs (\d+)$/gm)];
+    const lines = [...out.matchAll(/^(.+): npx gupfuzz live (.+) --seed 7 --runs (\d+)$/gm)];
     expect(lines.length).toBeGreaterThan(0);
     for (const [, what, where, runs] of lines.slice(0, 2)) {
       expect(where).toBe(`vm --kernel './old one' --policy ${V65}`);

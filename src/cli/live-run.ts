@@ -18,7 +18,7 @@ import {
   runOnKernel,
 } from '../live/report.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
-import { shellWord } from '../report/shell.ts';
+import { program, shellWord } from '../report/shell.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT, inputError, UserError, worst } from './exit.ts';
 import { exitOf, loadFiles, reportProblems } from './files.ts';
@@ -216,7 +216,7 @@ function replayLine(
     ? `${path === undefined ? 'fuzz' : 'run'}${allowHost ? ' --allow-host' : ''}`
     : `vm --kernel ${shellWord(kernels[at]!)}${modules === undefined ? '' : ` --modules ${shellWord(modules)}`}`;
   const what = path === undefined ? `--seed ${seed} --runs ${finding.run + 1}` : shellWord(path);
-  return `${finding.class}: gupfuzz live ${where} --policy ${shellWord(policy.module ?? policy.id)} ${what}`;
+  return `${finding.class}: ${program()} live ${where} --policy ${shellWord(policy.module ?? policy.id)} ${what}`;
 }
 
 /** A finding that was just seen, or the shrunk one, which replaces it. The path of the scenario, if it has one. */

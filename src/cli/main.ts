@@ -6,18 +6,19 @@
 import { readFileSync } from 'node:fs';
 import yargs, { type Argv } from 'yargs';
 import { hint, nearest } from '../policies/nearest.ts';
+import { program } from '../report/shell.ts';
 import { Args, type Command, hideStdin } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT, EXIT_HELP, UserError, usageError } from './exit.ts';
 
-const EPILOGUE = `${EXIT_HELP}
+const EPILOGUE = (): string => `${EXIT_HELP}
 
 Data goes to stdout, everything else to stderr. NO_COLOR is respected.
 Examples:
-  gupfuzz fuzz --policy ./mine.ts --policy longterm-ban
-  gupfuzz check --policy ./mine.ts --scope pin
-  gupfuzz replay counterexamples/ --policy ./mine.ts
-  gupfuzz compare --base longterm-ban --cand ./mine.ts --runs 20000`;
+  ${program()} fuzz --policy ./mine.ts --policy longterm-ban
+  ${program()} check --policy ./mine.ts --scope pin
+  ${program()} replay counterexamples/ --policy ./mine.ts
+  ${program()} compare --base longterm-ban --cand ./mine.ts --runs 20000`;
 
 interface Selected {
   readonly command: Command;
@@ -28,7 +29,7 @@ interface Selected {
 async function parse(argv: readonly string[]): Promise<Selected | undefined> {
   let selected: Selected | undefined;
   let parser: Argv = yargs(hideStdin(argv))
-    .scriptName('gupfuzz')
+    .scriptName(program())
     .usage(
       '$0 <command>\n\nFuzzes the rules by which Linux decides copy-on-write, GUP, pins, fork and writeback.',
     )
@@ -50,7 +51,7 @@ async function parse(argv: readonly string[]): Promise<Selected | undefined> {
     .version(version())
     .alias('version', 'V')
     .wrap(Math.min(100, process.stdout.columns ?? 100))
-    .epilogue(EPILOGUE)
+    .epilogue(EPILOGUE())
     .demandCommand(1, 'NO COMMAND')
     .fail((message, error) => {
       throw error ?? new YargsError(message);
@@ -62,7 +63,9 @@ async function parse(argv: readonly string[]): Promise<Selected | undefined> {
       usage,
       describe,
       async (y) => {
-        const built = (await load()).builder(y.usage(`gupfuzz ${usage}\n\n${describe}`).epilogue(EXIT_HELP));
+        const built = (await load()).builder(
+          y.usage(`${program()} ${usage}\n\n${describe}`).epilogue(EXIT_HELP),
+        );
         flags = knownFlags(built);
         return built;
       },
@@ -94,7 +97,7 @@ class YargsError extends Error {
 function explain(message: string, argv: readonly string[], flags: readonly string[]): string {
   const name = argv.find((a) => !a.startsWith('-'));
   const command = COMMANDS.find((c) => c.usage.split(' ')[0] === name);
-  const help = `see gupfuzz ${command === undefined ? '' : `${name} `}--help`;
+  const help = `see ${program()} ${command === undefined ? '' : `${name} `}--help`;
   if (message === 'NO COMMAND' || (command === undefined && name !== undefined && /^Unknown/.test(message))) {
     const names = [...COMMANDS.map((c) => c.usage.split(' ')[0]!), 'completion'];
     if (name === undefined) return `which command? There is: ${names.join(', ')}; ${help}`;

@@ -42,7 +42,7 @@ export const replay: Command = defineCommand<ReplayOptions>({
       })
       .example('$0 replay counterexamples/', 'Is everything still as expected?')
       .example('$0 replay FILE --policy ./mine.ts', 'Does my policy break this promise?')
-      .example('git bisect run gupfuzz replay --bisect FILE -p ./mine.ts', 'Which commit broke it?'),
+      .example('git bisect run $0 replay --bisect FILE -p ./mine.ts', 'Which commit broke it?'),
   options: (args) => ({
     paths: args.texts('files'),
     policies: args.texts('policy'),

@@ -50,7 +50,7 @@ export function withScope<T>(yargs: Argv<T>, named: string): Argv<T> {
     ['pin-bias', `what a pin adds to the refcount, 2 to ${PIN_BIAS_MAX}`],
     ['filesystem', MAPPABLE.join(', ')],
     ['gups', 'plain, all, or such as pin:R,get:W,pin:R:lt,get:R:fast'],
-    ['ops', 'these operations alone, comma between (gupfuzz ops)'],
+    ['ops', 'these operations alone, comma between (listed by ops)'],
     ['without', 'all operations but these'],
   ];
   for (const [name, describe, byDefault] of flags)

@@ -99,7 +99,7 @@ memory.
       2  write A                   |
     > 3                            | dma_read h1
     seen: the device read through h1 zeroes; promised: what P stored in step 2
-    gupfuzz replay out/3.gup.json
+    npx gupfuzz replay out/3.gup.json
 
 1 class of broken promises, all of a kind known for the built-in policy it is or derives from.
 Complete to depth 3: 444 states, 1,074 transitions.

@@ -52,7 +52,7 @@ By policy:
 See:      B01, CVE-2020-29374, 17839856fd58
 Minimal:  shortest in scope: 2 mms, 1 anon page, 1 ref, 14 operations;
           searched to depth 6
-Replay:   gupfuzz replay counterexamples/b01.gup.json
+Replay:   npx gupfuzz replay counterexamples/b01.gup.json
 `),
     );
   });
@@ -76,7 +76,7 @@ vmsplice(2) says so.
 
 See:      B21, tools/testing/selftests/mm/cow.c
 Minimal:  not minimized; scope: as written
-Replay:   gupfuzz replay FILE
+Replay:   npx gupfuzz replay FILE
 `),
     );
   });
@@ -97,7 +97,7 @@ By policy:
 Minimal:  1-minimal (no single step can be left out); scope: 3 mms, 4
           pages, 2 files, 3 refs; not proved: 20,000,000 states reached
           at depth 1 of 9
-Replay:   gupfuzz replay FILE
+Replay:   npx gupfuzz replay FILE
 `),
     );
   });
@@ -121,7 +121,7 @@ Replay:   gupfuzz replay FILE
   it('keeps a command in one piece, whatever the file is called', () => {
     const name = `${'long-'.repeat(20)}it's.gup.json`;
     expect(renderMail(NOTIFY, name)).toContain(
-      `\nReplay:\n  gupfuzz replay '${'long-'.repeat(20)}it'\\''s.gup.json'\n`,
+      `\nReplay:\n  npx gupfuzz replay '${'long-'.repeat(20)}it'\\''s.gup.json'\n`,
     );
   });
 });

@@ -1,9 +1,80 @@
-/** Commands for people to copy. */
+/**
+ * Commands for people to copy. They work as they are printed, in the folder in which they are printed: `npx gupfuzz` in
+ * a clone or a project that has it, `gupfuzz` where it is installed for all, else node and the file that runs now.
+ */
+import { accessSync, constants, existsSync, readFileSync, realpathSync } from 'node:fs';
+import { delimiter, dirname, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const NAME = 'gupfuzz';
+
+const found = new Map<string, string>();
+
+/** What starts this program, ready for a shell. `cwd` and `path` ($PATH) are there for tests. */
+export function program(cwd: string = process.cwd(), path: string = process.env.PATH ?? ''): string {
+  const key = `${cwd}\n${path}`;
+  let text = found.get(key);
+  if (text === undefined) {
+    text = isLocal(cwd) ? `npx ${NAME}` : isOnPath(path) ? NAME : ownFile();
+    found.set(key, text);
+  }
+  return text;
+}
+
+/** `npx` finds it: it is what is developed here, or a dependency of what is. */
+function isLocal(cwd: string): boolean {
+  for (let folder = cwd; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'node_modules', '.bin', NAME)) || isPackage(folder)) return true;
+    if (folder === dirname(folder)) return false;
+  }
+}
+
+function isPackage(folder: string): boolean {
+  try {
+    const { name } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { name?: unknown };
+    return name === NAME;
+  } catch {
+    return false;
+  }
+}
+
+/** npm and npx put folders of their own on PATH, which are gone when their command has ended. */
+function isOnPath(path: string): boolean {
+  return path
+    .split(delimiter)
+    .filter((folder) => folder !== '' && !folder.endsWith(join('node_modules', '.bin')))
+    .some((folder) => {
+      try {
+        accessSync(join(folder, NAME), constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+function ownFile(): string {
+  // From src/report or dist/src/report.
+  const main = ['../cli/main.js', '../../dist/src/cli/main.js']
+    .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+    .find((file) => existsSync(file));
+  // npx keeps what it has fetched, and finds it again.
+  if (main === undefined || realpathSync(main).split(sep).includes('_npx')) return `npx ${NAME}`;
+  return `node ${shellWord(main)}`;
+}
+
+/** A command line of this program; each word is quoted as needed. */
+export function command(...words: readonly string[]): string {
+  return [program(), ...words.map(shellWord)].join(' ');
+}
 
 /** The command that shows a finding again. `policy`: what `--policy` must name, the module of a user's policy. */
 export function replayCommand(file: string, policy?: string): string {
-  return `gupfuzz replay ${shellWord(file)}${policy === undefined ? '' : ` --policy ${shellWord(policy)}`}`;
+  return command('replay', fileWord(file), ...(policy === undefined ? [] : ['--policy', policy]));
 }
+
+/** A file name that is taken for no flag. */
+const fileWord = (file: string): string => (file.startsWith('-') && file !== '-' ? `./${file}` : file);
 
 /** A file name as one word of a shell command. */
 export function shellWord(text: string): string {

@@ -3,6 +3,9 @@
  * builds first), or in the process of the test, which is faster.
  */
 import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { expect, vi } from 'vitest';
@@ -27,10 +30,15 @@ export interface Where {
   readonly input?: string;
 }
 
+/** `gupfuzz` as if it were installed for all, so that commands are printed by that name. */
+const INSTALLED = mkdtempSync(join(tmpdir(), 'gupfuzz-bin-'));
+symlinkSync(MAIN, join(INSTALLED, 'gupfuzz'));
+process.once('exit', () => rmSync(INSTALLED, { recursive: true, force: true }));
+
 /** That a pipe gets no colours must come from gupfuzz, not from the NO_COLOR that plain.ts sets. */
 function environment(added: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const { CI: _, FORCE_COLOR: __, GUPFUZZ_DEBUG: ___, NO_COLOR: ____, ...env } = process.env;
-  return { ...env, ...added };
+  return { ...env, PATH: `${INSTALLED}${delimiter}${env.PATH ?? ''}`, ...added };
 }
 
 /** Runs the command line without a terminal, in this folder unless told otherwise, and waits for its end. */
