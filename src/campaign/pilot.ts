@@ -18,12 +18,16 @@ export interface Pilot {
   readonly goals: ReadonlySet<string>;
 }
 
-/** Goes to `depth` steps or `states` states, whichever is first; or until it is told to stop. */
+/**
+ * Goes to `depth` steps or `states` states, whichever is first; or until it is told to stop, or `enough`, asked after
+ * each layer, says that all that was wanted was found.
+ */
 export async function pilot(
   spec: PolicySpec,
   depth: number,
   states: number = PILOT_STATES,
   signal?: AbortSignal,
+  enough?: (exploration: Exploration) => boolean,
 ): Promise<Pilot> {
   const model = new PolicyModel(spec);
   const x = new Exploration(model, states);
@@ -32,7 +36,10 @@ export async function pilot(
   while (!x.gaveUp() && x.depth < depth && signal?.aborted !== true) {
     const before = x.depth;
     x.advance();
-    if (x.depth > before) layers.push(x.layer.count);
+    if (x.depth > before) {
+      layers.push(x.layer.count);
+      if (enough?.(x) === true) break;
+    }
     if (performance.now() - turned < TURN_MS) continue;
     await new Promise<void>((resolve) => setImmediate(resolve));
     turned = performance.now();

@@ -7,7 +7,7 @@ import { classId, type FindingClass } from '../property/property.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { lacking } from './goals.ts';
 import { codeOf, isDocumented, type PolicySpec } from './model.ts';
-import { type Exploration, type Stopped, trace } from './search.ts';
+import { type Exploration, type FoundNote, type Stopped, trace } from './search.ts';
 
 /**
  * `holds`: of all programs in the scope, up to the depth, none breaks it. `inconclusive`: the search stopped before
@@ -68,7 +68,7 @@ export function judge(
   stopped: Stopped,
   goals: ReadonlySet<string>,
 ): Verdicts {
-  const found = classesOf(spec, exploration);
+  const found = foundIn(spec, exploration);
   const error = found.find((f) => f.class.property === CLAIM_PROPERTIES[POLICY_ERROR_CLAIM]);
   // Programs that end at an error of the policy were not run.
   const complete = conclusive(stopped) && error === undefined;
@@ -112,8 +112,13 @@ function claimLacks({ setup, alphabet }: PolicySpec, claim: number): string | un
   return undefined;
 }
 
-function classesOf(spec: PolicySpec, exploration: Exploration): FoundClass[] {
-  const found = [...exploration.found.values()].map((note): FoundClass => {
+/** Findings of the search as classes with their programs; shortest first. */
+export function foundIn(
+  spec: PolicySpec,
+  exploration: Exploration,
+  notes: Iterable<FoundNote> = exploration.found.values(),
+): FoundClass[] {
+  const found = [...notes].map((note): FoundClass => {
     const { setup, policy } = spec;
     const scenario = { setup, steps: trace(setup, policy, exploration.stepsOf(note)) };
     const documented = isDocumented(note.finding);

@@ -6,23 +6,24 @@ import { PROPERTIES } from '../../properties/index.ts';
 import { CheckpointError } from '../campaign/checkpoint.ts';
 import { type Driven, drive, type Progress } from '../campaign/drive.ts';
 import { type Pilot, pilot } from '../campaign/pilot.ts';
+import { promisesOf, proveBeside, type RegressionProof, regressesAtLast } from '../campaign/prove.ts';
 import { FindingStore, slugOf } from '../campaign/store.ts';
 import { bytesFor, deepestWithin, estimate } from '../check/estimate.ts';
 import { goalsOfWalks } from '../check/goals.ts';
 import type { PolicySpec } from '../check/model.ts';
-import { conclusive, type FoundClass, judge, searchable, type Verdicts } from '../check/verdicts.ts';
+import type { Exploration, FoundNote } from '../check/search.ts';
+import { conclusive, type FoundClass, foundIn, judge, searchable, type Verdicts } from '../check/verdicts.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
-import { baseOf } from '../policies/base.ts';
-import { BUILT_IN, findPolicy } from '../policies/index.ts';
+import { basesFor } from '../policies/base.ts';
+import { BUILT_IN } from '../policies/index.ts';
 import { isKnown } from '../policies/known.ts';
-import { judgeBeside } from '../regression/scenario.ts';
 import { bytesText, type CheckReport, checkData, checkText } from '../report/check.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
 import { program, shellWord } from '../report/shell.ts';
 import { formatCounterexample } from '../scenario/file.ts';
 import { CHECK_SCOPE, type CheckOptions } from './check.ts';
 import { checkScreen } from './check-screen.ts';
-import { choosePolicies } from './choose.ts';
+import { chooseBase, choosePolicies } from './choose.ts';
 import { EXIT, inputError, usageError, worst } from './exit.ts';
 import { EXTENSION } from './files.ts';
 import { paint, print, printJson, talk, width } from './io.ts';
@@ -42,6 +43,8 @@ export async function runCheck(options: CheckOptions): Promise<number> {
   const { policies, broken } = await choosePolicies([options.policy]);
   if (broken.length > 0) throw inputError(broken[0]!.message);
   const policy = policies[0]!;
+  const beside = basesFor([policy], await chooseBase(options.base))[0];
+  const base = beside?.tells === true ? beside.policy : undefined;
   const spec = searchable({
     setup: scope.setup,
     alphabet: scope.alphabet,
@@ -57,8 +60,22 @@ export async function runCheck(options: CheckOptions): Promise<number> {
   });
   const started = performance.now();
   let searched: Searched;
+  let proof: RegressionProof | undefined;
+  let verdicts: Verdicts;
   try {
-    searched = await search(spec, options, stop.signal, screen.update);
+    searched = await search(spec, base, options, stop.signal, screen.update);
+    const { exploration, stopped } = searched.driven;
+    verdicts = judge(spec, exploration, stopped, goalsMet(spec, searched));
+    if (base !== undefined) {
+      const alone = { stopped, depth: exploration.depth, broken: promisesOf(classesIn(verdicts)) };
+      proof = await proveBeside(spec, base, alone, {
+        depthMax: options.depth,
+        ...limitsOf(options),
+        first: options.first,
+        signal: stop.signal,
+        onProgress: screen.update,
+      });
+    }
   } finally {
     screen.clear();
     stop.off();
@@ -66,7 +83,6 @@ export async function runCheck(options: CheckOptions): Promise<number> {
   const seconds = (performance.now() - started) / 1000;
 
   const { exploration: x, stopped } = searched.driven;
-  const verdicts = judge(spec, x, stopped, goalsMet(spec, searched));
   const report: CheckReport = {
     policy,
     setup: scope.setup,
@@ -80,8 +96,16 @@ export async function runCheck(options: CheckOptions): Promise<number> {
     states: x.complete.states,
     transitions: x.complete.transitions,
     ...verdicts,
-    unexpected: unexpectedIn(verdicts, policy),
-    counterexamples: counterexamplesOf(verdicts, policy, scope, options.out, options.documented),
+    beside:
+      beside === undefined
+        ? undefined
+        : {
+            base: beside.policy,
+            proof,
+            worse: proof === undefined ? worseIn(verdicts, policy, beside.policy) : new Set(),
+          },
+    unexpected: proof === undefined ? unexpectedIn(verdicts, policy) : new Set(proof.regressions),
+    counterexamples: counterexamplesOf(verdicts, proof, policy, scope, options),
     cost: {
       seconds,
       threads: searched.threads,
@@ -127,19 +151,34 @@ interface Searched {
   readonly rate: number;
 }
 
+/** What bounds every search of this run. */
+const limitsOf = (options: CheckOptions): { statesMax: number; memoryMax: number; threads: number } => ({
+  statesMax: options.states ?? STATES_MAX,
+  memoryMax: options.memory ?? memoryForStates(),
+  threads: options.threads ?? availableParallelism(),
+});
+
 async function search(
   spec: PolicySpec,
+  base: ExpandedPolicy | undefined,
   options: CheckOptions,
   signal: AbortSignal,
   onProgress: (progress: Progress) => void,
 ): Promise<Searched> {
   const { depth, checkpoint, resume } = options;
-  const statesMax = options.states ?? STATES_MAX;
-  const memoryMax = options.memory ?? memoryForStates();
+  const { statesMax, memoryMax, threads } = limitsOf(options);
+  const enough = options.first ? firstFound(spec, base) : undefined;
   let started = performance.now();
-  const first = await pilot(spec, depth, undefined, signal);
+  const first = await pilot(spec, depth, undefined, signal, enough);
   const x = first.exploration;
-  const done = x.state === 'closed' ? 'closed' : x.depth >= depth ? 'depth' : undefined;
+  const done =
+    x.state === 'closed'
+      ? 'closed'
+      : x.depth >= depth
+        ? 'depth'
+        : enough?.(x) === true
+          ? 'enough'
+          : undefined;
   if (done !== undefined && x.states <= statesMax && checkpoint === undefined && resume === undefined)
     return {
       driven: { exploration: x, stopped: done, notWritten: '' },
@@ -149,7 +188,6 @@ async function search(
     };
   if (!signal.aborted && resume === undefined && !options.force)
     refuseHopeless(first, depth, options.states ?? Infinity, memoryMax);
-  const threads = options.threads ?? availableParallelism();
   let had: number | undefined;
   started = performance.now();
   try {
@@ -159,6 +197,7 @@ async function search(
       memoryMax,
       threads,
       signal,
+      ...(enough === undefined ? {} : { enough }),
       onProgress: (progress) => {
         had ??= progress.states;
         onProgress(progress);
@@ -173,6 +212,26 @@ async function search(
     if (error instanceof CheckpointError) throw inputError(error.message);
     throw error;
   }
+}
+
+/** With --first: is there a broken promise, and beside a base one whose program is a regression? */
+function firstFound(
+  spec: PolicySpec,
+  base: ExpandedPolicy | undefined,
+): (exploration: Exploration) => boolean {
+  const asked = new Set<FoundNote>();
+  let found = false;
+  return (x) => {
+    for (const note of x.found.values()) {
+      if (found) break;
+      if (asked.has(note)) continue;
+      asked.add(note);
+      found = promisesOf(foundIn(spec, x, [note])).some(
+        (c) => !c.documented && (base === undefined || regressesAtLast(c, spec.policy, base)),
+      );
+    }
+    return found;
+  };
 }
 
 const rateSince = (started: number, states: number): number =>
@@ -223,51 +282,55 @@ function goalsMet(spec: PolicySpec, { pilot: { goals }, driven }: Searched): Rea
 
 // ---- What it came to ---------------------------------------------------------------------------------------------
 
-/**
- * Of a built-in policy, the classes of a kind that history does not know; of another, those whose shortest program is
- * a regression beside its base.
- */
-function unexpectedIn({ properties }: Verdicts, policy: ExpandedPolicy): Set<FoundClass> {
-  const base = findPolicy(policy.id) === undefined ? baseOf(policy) : undefined;
-  const isNews = (c: FoundClass): boolean =>
-    base === undefined
-      ? !isKnown(policy.id, c.class.property, c.class.page)
-      : judgeBeside(c.scenario, policy, base).regressions.some((r) => r.code === c.code);
-  return new Set(policy.canary ? [] : properties.flatMap((p) => p.classes.filter(isNews)));
+const classesIn = ({ properties }: Verdicts): FoundClass[] => properties.flatMap((p) => p.classes);
+
+/** Of a built-in policy that is judged beside nothing, the classes of a kind that history does not know of it. */
+function unexpectedIn(verdicts: Verdicts, policy: ExpandedPolicy): Set<FoundClass> {
+  return new Set(
+    policy.canary
+      ? []
+      : classesIn(verdicts).filter((c) => !isKnown(policy.id, c.class.property, c.class.page)),
+  );
 }
+
+/** The classes whose shortest program is a regression beside the predecessor: what became worse in this era. */
+const worseIn = (verdicts: Verdicts, policy: ExpandedPolicy, base: ExpandedPolicy): Set<FoundClass> =>
+  new Set(promisesOf(classesIn(verdicts)).filter((c) => regressesAtLast(c, policy, base)));
 
 /** Builds all, and writes them below `out`. */
 function counterexamplesOf(
   { properties }: Verdicts,
+  proof: RegressionProof | undefined,
   policy: ExpandedPolicy,
   { words }: Scope,
-  out: string | undefined,
-  keepDocumented: boolean,
+  options: CheckOptions,
 ): CheckReport['counterexamples'] {
   const policies = BUILT_IN.map(expandPolicy);
-  const store = new FindingStore(out, talk, (text) => process.stderr.write(text));
+  if (proof !== undefined && policies.every((p) => p.id !== proof.base.id)) policies.push(proof.base);
+  const store = new FindingStore(options.out, talk, (text) => process.stderr.write(text));
+  const regressions = new Set(proof?.regressions);
+  const classes = properties.flatMap((p) => [...p.classes, ...(options.documented ? p.documented : [])]);
   return new Map(
-    properties.flatMap((p) =>
-      [...p.classes, ...(keepDocumented ? p.documented : [])].map((c) => {
-        const content = buildCounterexample({
-          scenario: c.scenario,
-          policy,
-          code: c.code,
-          documented: c.documented,
-          minimality: {
-            kind: 'shortest',
-            scope: words,
-            depth: c.length,
-            ...(c.documented ? { policies: [policy.id] } : {}),
-          },
-          provenance: { tool: 'gupfuzz', seed: null, run: null, found: 'check' },
-          policies,
-        });
-        const name = `${policy.id}/${c.documented ? 'documented-' : ''}${slugOf(c.classId)}${EXTENSION}`;
-        const file = store.write(name, formatCounterexample(content));
-        return [c, file === undefined ? { content } : { content, file }] as const;
-      }),
-    ),
+    [...new Set([...regressions, ...classes])].map((c) => {
+      const content = buildCounterexample({
+        scenario: c.scenario,
+        policy,
+        code: c.code,
+        documented: c.documented,
+        minimality: {
+          kind: 'shortest',
+          scope: words,
+          depth: c.length,
+          ...(c.documented ? { policies: [policy.id] } : {}),
+        },
+        provenance: { tool: 'gupfuzz', seed: null, run: null, found: 'check' },
+        policies,
+      });
+      const kind = c.documented ? 'documented-' : regressions.has(c) ? 'regression-' : '';
+      const name = `${policy.id}/${kind}${slugOf(c.classId)}${EXTENSION}`;
+      const file = store.write(name, formatCounterexample(content));
+      return [c, file === undefined ? { content } : { content, file }] as const;
+    }),
   );
 }
 
@@ -275,6 +338,8 @@ function counterexamplesOf(
 function notices(r: CheckReport, options: CheckOptions): string[] {
   const lines: string[] = [];
   if (r.policyError !== undefined) lines.push(`policy ${r.policy.id}: ${r.policyError.message}`);
+  const baseError = r.beside?.proof?.baseError ?? '';
+  if (baseError !== '') lines.push(baseError);
   if (r.policy.canary && r.properties.every((p) => p.classes.length === 0))
     lines.push(`the canary ${r.policy.id} was not caught: this search proves nothing`);
   const files = [...r.counterexamples.values()].flatMap(({ file }) => file ?? []);
@@ -282,8 +347,11 @@ function notices(r: CheckReport, options: CheckOptions): string[] {
     lines.push(
       `${files.length} ${files.length === 1 ? 'counterexample is' : 'counterexamples are'} in ${dirname(files[0]!)}/`,
     );
-  if (conclusive(r.stopped)) return lines;
-  const flag = r.stopped === 'states' ? '--states' : r.stopped === 'memory' ? '--memory' : undefined;
+  else if (r.beside?.proof !== undefined && r.unexpected.size > 0)
+    lines.push(`each regression as a file to replay: ${againCommand(r, options)} --out regressions`);
+  const stopped = conclusive(r.stopped) ? (r.beside?.proof?.stopped ?? r.stopped) : r.stopped;
+  if (conclusive(stopped) || stopped === 'enough') return lines;
+  const flag = stopped === 'states' ? '--states' : stopped === 'memory' ? '--memory' : undefined;
   const grain = r.grain === 'class' ? ', --grain property' : '';
   if (options.checkpoint !== undefined)
     lines.push(
@@ -301,22 +369,32 @@ function notices(r: CheckReport, options: CheckOptions): string[] {
 
 function resumeCommand(r: CheckReport, options: CheckOptions): string {
   const file = shellWord(options.checkpoint!);
+  return `${againCommand(r, options)} --resume ${file} --checkpoint ${file}`;
+}
+
+/** The command that searches the same. */
+function againCommand(r: CheckReport, options: CheckOptions): string {
   return [
     `${program()} check --policy ${shellWord(options.policy)} ${r.flags}`,
+    ...(options.base === undefined ? [] : [`--base ${shellWord(options.base)}`]),
+    ...(options.first ? ['--first'] : []),
     ...(options.depth === Infinity ? [] : [`--depth ${options.depth}`]),
     ...(options.grain === 'class' ? [] : [`--grain ${options.grain}`]),
     ...(options.symmetry ? [] : ['--no-symmetry']),
-    `--resume ${file} --checkpoint ${file}`,
   ].join(' ');
 }
 
 function exitOf(r: CheckReport): number {
   const broken = r.properties.some((p) => p.classes.length > 0);
   const tested = r.properties.some((p) => p.verdict === 'holds' || p.verdict === 'broken');
+  const proof = r.beside?.proof;
+  const complete = conclusive(r.stopped) && (proof === undefined || proof.stopped === undefined);
+  // With --first what was wanted was found.
+  const answered = complete || (r.stopped === 'enough' && broken);
   return worst([
-    ...(r.policyError === undefined ? [] : [EXIT.badInput]),
+    ...(r.policyError === undefined && (proof?.baseError ?? '') === '' ? [] : [EXIT.badInput]),
     ...(r.unexpected.size > 0 ? [EXIT.finding] : []),
     ...(r.policy.canary && !broken ? [EXIT.goalsMissed] : []),
-    ...(conclusive(r.stopped) ? (tested ? [] : [EXIT.nothingTested]) : [EXIT.goalsMissed]),
+    ...(answered ? (tested ? [] : [EXIT.nothingTested]) : [EXIT.goalsMissed]),
   ]);
 }

@@ -19,6 +19,21 @@ interface Data {
       readonly file: string | null;
     }[];
   }[];
+  readonly beside: {
+    readonly base: string;
+    readonly worse?: readonly string[];
+    readonly proof: {
+      readonly verdict: string;
+      readonly closed: boolean;
+      readonly covered: number | null;
+      readonly regressions: readonly {
+        readonly class: string;
+        readonly length: number;
+        readonly file: string | null;
+      }[];
+      readonly common: readonly { readonly class: string; readonly closed: boolean }[];
+    } | null;
+  } | null;
   readonly unexpected: readonly string[];
   readonly cost: unknown;
 }
@@ -54,7 +69,7 @@ describe('exit codes', () => {
     expect(verdicts(result)).toMatchObject({ isolation: 'broken', 'pin-coherence': 'broken' });
   });
 
-  it('1: something that the built-in policy it derives from is not known for', () => {
+  it('1: a regression beside the built-in policy it derives from', () => {
     const result = check('-p', policy('reuse', 'f.refcount > 0'), '--depth', '4', '--format', 'json');
     expect(result.code).toBe(1);
     expect(data(result).unexpected.length).toBeGreaterThan(0);
@@ -103,6 +118,82 @@ describe('exit codes', () => {
     expect(existsSync(folder.at('c'))).toBe(true);
     const memory = check('-p', 'longterm-ban', '--scope', 'base', '--memory', '20M', '--force', '-q');
     expect([memory.code, memory.err]).toEqual([6, expect.stringMatching(/a larger --memory/)]);
+  });
+});
+
+describe('beside a base', () => {
+  const shared = ['--scope', 'shared-file', '--gups', 'pin:W,get:W', '--format', 'json', '-q'];
+
+  it('1 for one that loses every store, where its base breaks promises too', () => {
+    const never = writePolicy(folder, 'never-write', `wbBegin: [table(otherwise('keep dirty'))]`);
+    const result = check('-p', never, ...shared, '--out', 'lost');
+    expect(result.code, result.err).toBe(1);
+    const { beside } = data(result);
+    expect(beside!.base).toBe('v6.5-longterm-ban');
+    expect(beside!.proof).toMatchObject({ verdict: 'regression', closed: true });
+    expect(beside!.proof!.regressions[0]).toMatchObject({
+      class: 'durability/stale/shared-file/-/cpu->disk',
+      length: 2,
+    });
+    for (const { file } of beside!.proof!.regressions) {
+      const replayed = gupfuzz(['replay', file!, '--policy', never]);
+      expect(replayed.out).toMatch(/reproduced on never-write/);
+    }
+    const text = check('-p', never, '--scope', 'shared-file', '--gups', 'pin:W,get:W', '-q');
+    expect(text.out).toMatch(/^Regression: never-write breaks durability, v6\.5-longterm-ban keeps it/m);
+    expect(text.err).toMatch(/gupfuzz check --policy \.\/never-write\.ts .* --out regressions\n$/);
+  });
+
+  it('0 for one that is its base, or refuses more, though both break promises', () => {
+    const equal = writePolicy(folder, 'equal', '');
+    const refuses = writePolicy(
+      folder,
+      'refuses',
+      `gupSlow: [(rows) => [rule('W pin', (f) => f.write && f.pin, 'EFAULT'), ...rows]],
+       gupFast: [(rows) => [rule('W pin', (f) => f.write && f.pin, 'bail'), ...rows]]`,
+    );
+    for (const module of [equal, refuses]) {
+      const result = check('-p', module, ...shared);
+      expect(result.code, result.err).toBe(0);
+      const { beside, unexpected } = data(result);
+      expect(unexpected).toEqual([]);
+      expect(beside!.proof).toMatchObject({ verdict: 'none', closed: true, regressions: [] });
+      expect(beside!.proof!.common.length).toBeGreaterThan(0);
+      expect(beside!.proof!.common.every((c) => c.closed)).toBe(true);
+    }
+  });
+
+  it('of built-in policies with --base; without, what became worse is shown and is no failure', () => {
+    const flags = ['-p', 'page-count', '--depth', '4', '--format', 'json', '-q'];
+    const history = check(...flags);
+    expect(history.code).toBe(0);
+    expect(data(history).beside).toMatchObject({ base: 'v5.8-cow-break', proof: null });
+    const beside = check(...flags, '--base', 'pae');
+    expect(beside.code).toBe(1);
+    expect(data(beside).beside!.proof!.regressions[0]).toMatchObject({ length: 3 });
+    expect(check('-p', 'pae', '--base', 'page-count', '--depth', '4', '-q').code).toBe(0);
+  });
+
+  it('--first stops at the first regression, or broken promise', () => {
+    const flags = ['-p', 'page-count', '--format', 'json', '-q', '--first'];
+    const alone = check(...flags);
+    expect([alone.code, data(alone).stopped, data(alone).depth]).toEqual([0, 'enough', 3]);
+    const beside = check(...flags, '--base', 'pae');
+    expect([beside.code, data(beside).stopped, data(beside).depth]).toEqual([1, 'enough', 3]);
+    expect(data(beside).beside!.proof!.regressions).toHaveLength(1);
+  });
+
+  it('6 where the search beside it gave up', () => {
+    const result = check('-p', 'longterm-ban', '--base', 'pae', ...shared, '--states', '3000');
+    expect(result.code).toBe(6);
+    expect(data(result).beside!.proof).toMatchObject({ verdict: 'inconclusive', closed: false });
+  });
+
+  it('3 where the base is no policy', () => {
+    const loops = writePolicy(folder, 'loops', `gupSlow: [table(otherwise('write fault'))]`);
+    const result = check('-p', 'longterm-ban', '--base', loops, ...shared);
+    expect(result.code).toBe(3);
+    expect(result.err).toMatch(/^gupfuzz: the base, policy loops, fails at step \d+: gupSlow does not/);
   });
 });
 

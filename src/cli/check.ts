@@ -16,6 +16,10 @@ const MEMORY_MIN = 16 * 2 ** 20;
 
 export interface CheckOptions {
   readonly policy: string;
+  /** Undefined: the built-in policy that it derives from. */
+  readonly base: string | undefined;
+  /** Stop at the first regression; of a built-in policy without `base`, at the first broken promise. */
+  readonly first: boolean;
   readonly scope: ScopeFlags;
   /** Steps; Infinity: until every state was visited. */
   readonly depth: number;
@@ -63,6 +67,16 @@ export const check: Command = defineCommand<CheckOptions>({
       }),
       CHECK_SCOPE,
     )
+      .option('base', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'judge it beside this one: is there a program on which it is worse?',
+        defaultDescription: 'of a policy that is not built in, the built-in one it derives from',
+      })
+      .option('first', {
+        type: 'boolean',
+        describe: 'stop at the first regression (beside nothing: at the first broken promise)',
+      })
       .option('depth', {
         type: 'string',
         requiresArg: true,
@@ -114,9 +128,14 @@ export const check: Command = defineCommand<CheckOptions>({
       })
       .option('quiet', { alias: 'q', type: 'boolean', describe: 'no progress' })
       .example('$0 check -p longterm-ban --scope anon', 'One anonymous page, two processes, any depth')
+      .example(
+        '$0 check -p ./mine.ts --base longterm-ban --scope shared-file',
+        'The shortest programs on which it breaks what v6.5 keeps, or none',
+      )
       .example('$0 check -p ./mine.ts --scope shared-file --refs 2 --depth 6', '')
       .epilogue(
-        '6: the search stopped before it was complete and found nothing unexpected. 4: no property of it could be tested.',
+        '1: a regression beside the base; of a built-in policy without --base, what history does not know of it. ' +
+          '6: a search stopped before it was complete and found no such thing. 4: no property of it could be tested.',
       ),
   options: (args) => {
     const policy = args.text('policy');
@@ -124,6 +143,8 @@ export const check: Command = defineCommand<CheckOptions>({
     if (policy === 'all') throw usageError('--policy is "all"; allowed: one policy');
     return {
       policy,
+      base: args.text('base'),
+      first: args.flag('first'),
       scope: scopeFlagsOf(args),
       depth: args.whole('depth', 1, DEPTH_MAX) ?? Infinity,
       grain: args.oneOf('grain', GRAIN_NAMES) ?? 'class',

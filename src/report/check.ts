@@ -1,5 +1,6 @@
 /** What an exhaustive search came to, as text for people and as data. Decides nothing. */
 import { PROPERTIES } from '../../properties/index.ts';
+import type { RegressionProof } from '../campaign/prove.ts';
 import type { Grain } from '../check/key.ts';
 import type { Stopped } from '../check/search.ts';
 import type { BrokenPolicy, CheckVerdict, FoundClass, PropertyVerdict } from '../check/verdicts.ts';
@@ -29,7 +30,9 @@ export interface CheckReport {
   readonly transitions: number;
   readonly properties: readonly PropertyVerdict[];
   readonly policyError: BrokenPolicy | undefined;
-  /** Those that the policy is not known for. */
+  /** Beside which policy it was judged (policies/base.ts). */
+  readonly beside: BesideReport | undefined;
+  /** What makes exit code 1: its regressions; beside nothing, what history does not know of a built-in policy. */
   readonly unexpected: ReadonlySet<FoundClass>;
   /** Of each class; of documented ones if they are kept. */
   readonly counterexamples: ReadonlyMap<
@@ -37,6 +40,14 @@ export interface CheckReport {
     { readonly content: Counterexample; readonly file?: string }
   >;
   readonly cost: CheckCost;
+}
+
+export interface BesideReport {
+  readonly base: ExpandedPolicy;
+  /** Undefined: of a built-in policy only the shortest program of each class is looked at beside its predecessor. */
+  readonly proof: RegressionProof | undefined;
+  /** Without a proof: classes whose shortest program is a regression. */
+  readonly worse: ReadonlySet<FoundClass>;
 }
 
 /** What depends on the machine and on the time that the search was given. */
@@ -68,6 +79,7 @@ export function checkText(report: CheckReport, options: CheckTextOptions = {}): 
   const parts = [
     headText(report, paint, width),
     tableText(report, paint, width),
+    ...regressionsText(report, paint, width),
     ...brokenText(report, paint, width),
     ...policyErrorText(report, paint, width),
     ...documentedText(report, paint, width, options.documented === true),
@@ -131,11 +143,8 @@ export function verdictText(r: CheckReport, p: PropertyVerdict): string {
       return r.stopped === 'closed'
         ? 'holds for any number of steps'
         : `holds for up to ${count(r.depth, 'step')}`;
-    case 'broken': {
-      const news = p.classes.filter((c) => r.unexpected.has(c)).length;
-      const tail = news === 0 ? '' : news === p.classes.length ? '; unexpected' : `; ${news} unexpected`;
-      return `broken: ${classesText(r, p.classes)}${tail}`;
-    }
+    case 'broken':
+      return `broken: ${classesText(r, p.classes)}${newsOf(r, p)}`;
     case 'inconclusive': {
       if (r.depth === 0) return 'inconclusive: the search did not get anywhere';
       const whole = r.stopped === 'closed' ? 'programs' : `programs of up to ${count(r.depth, 'step')}`;
@@ -147,35 +156,87 @@ export function verdictText(r: CheckReport, p: PropertyVerdict): string {
   }
 }
 
+/** `; 2 regress`, `; unexpected`, or ''. */
+function newsOf(r: CheckReport, p: PropertyVerdict): string {
+  const proof = r.beside?.proof;
+  if (proof !== undefined) {
+    const news = proof.regressions.filter((c) => c.class.property === p.property).length;
+    if (news === 0) return proof.covered === Infinity ? `; ${proof.base.id} breaks it alike` : '';
+    return `; ${count(news, 'regression')}`;
+  }
+  const news = p.classes.filter((c) => r.unexpected.has(c)).length;
+  return news === 0 ? '' : news === p.classes.length ? '; unexpected' : `; ${news} unexpected`;
+}
+
+/** What the base keeps: per property the shortest program in columns, and the steps of the other classes. */
+function regressionsText(r: CheckReport, paint: Paint, width: number): string[][] {
+  const proof = r.beside?.proof;
+  if (proof === undefined) return [];
+  return PROPERTIES.flatMap(({ id, claim }) => {
+    const classes = proof.regressions.filter((c) => c.class.property === id);
+    if (classes.length === 0) return [];
+    return [
+      [
+        `${paint.red('Regression')}: ${r.policy.id} breaks ${paint.bold(id)}, ${proof.base.id} keeps it on the same program.`,
+        ...wrapText(claim, width),
+        '',
+        ...storiesText(r, classes, paint, width),
+      ],
+    ];
+  });
+}
+
 /** Per broken property its shortest counterexample in columns, and the steps of the other classes. */
 function brokenText(r: CheckReport, paint: Paint, width: number): string[][] {
-  return r.properties
-    .filter((p) => p.verdict === 'broken')
-    .map((p) => {
-      const claim = PROPERTIES.find(({ id }) => id === p.property)?.claim;
-      const first = p.classes.find((c) => r.unexpected.has(c)) ?? p.classes[0]!;
-      return [
+  const told = new Set(r.beside?.proof?.regressions);
+  return r.properties.flatMap((p) => {
+    // First what is news; regressions were told before, each with the program on which it is one.
+    const classes = [
+      ...p.classes.filter((c) => r.unexpected.has(c)),
+      ...p.classes.filter((c) => !r.unexpected.has(c)),
+    ].filter((c) => !told.has(c));
+    if (classes.length === 0) return [];
+    const claim = PROPERTIES.find(({ id }) => id === p.property)?.claim;
+    return [
+      [
         `${paint.bold(p.property)}${claim === undefined ? '' : ' is broken.'}`,
         ...(claim === undefined ? [] : wrapText(claim, width)),
         '',
-        ...classHead(r, first, paint),
-        ...fullText(r, first, width),
-        ...commandText(r, first, paint),
-        ...p.classes
-          .filter((c) => c !== first)
-          .flatMap((c) => [
-            '',
-            ...classHead(r, c, paint),
-            ...stepsText(c, width),
-            ...commandText(r, c, paint),
-          ]),
-      ];
-    });
+        ...storiesText(r, classes, paint, width),
+      ],
+    ];
+  });
+}
+
+/** The first class in columns, of the others the steps. */
+function storiesText(r: CheckReport, classes: readonly FoundClass[], paint: Paint, width: number): string[] {
+  return classes.flatMap((c, i) => [
+    ...(i === 0 ? [] : ['']),
+    ...classHead(r, c, paint),
+    ...(i === 0 ? fullText(r, c, width) : stepsText(c, width)),
+    ...commandText(r, c, paint),
+  ]);
 }
 
 function classHead(r: CheckReport, c: FoundClass, paint: Paint): string[] {
-  const news = r.unexpected.has(c) ? paint.red('  unexpected') : '';
-  return [`  ${paint.red(c.classId)}  ${count(c.length, 'step')}${news}`];
+  return [`  ${paint.red(c.classId)}  ${count(c.length, 'step')}${besideText(r, c, paint)}`];
+}
+
+/** How the class stands beside the base, in a few words. */
+function besideText(r: CheckReport, c: FoundClass, paint: Paint): string {
+  if (r.beside === undefined) return r.unexpected.has(c) ? paint.red('  unexpected') : '';
+  const { base, proof, worse } = r.beside;
+  if (proof === undefined) {
+    const news = r.unexpected.has(c) ? paint.red('  unexpected') : '';
+    return `${news}${worse.has(c) ? `  not under ${base.id}` : ''}`;
+  }
+  if (proof.regressions.includes(c)) return paint.red('  regression');
+  if (proof.regressions.some((x) => x.classId === c.classId)) return `  ${base.id} too, on this program`;
+  const common = proof.common.find(({ found }) => found === c);
+  if (common === undefined) return '';
+  return common.covered === Infinity
+    ? `  ${base.id} too`
+    : `  ${base.id} too, on this program and all of up to ${count(common.covered, 'step')}`;
 }
 
 /** Columns, what was seen and what was promised. */
@@ -267,15 +328,42 @@ function footText(r: CheckReport, width: number): string[] {
   ];
 }
 
-/** What is new, in a sentence; '' if nothing is broken. */
+/** What is new, in a sentence; '' if there is nothing to say. */
 function newsText(r: CheckReport): string {
+  if (r.beside?.proof !== undefined) return proofText(r.beside.proof);
   const broken = r.properties.flatMap((p) => p.classes);
   if (broken.length === 0) return '';
   const total = `${count(broken.length, 'class')} of broken promises`;
   if (r.policy.canary) return `${total}: the canary was caught.`;
-  if (r.unexpected.size === 0)
-    return `${total}, all of a kind known for the built-in policy it is or derives from.`;
-  return `${total}, ${number(r.unexpected.size)} of a kind not known for the built-in policy it is or derives from.`;
+  const worse = r.beside?.worse.size ?? 0;
+  const era =
+    worse === 0 ? '' : `; ${r.beside!.base.id} before it keeps ${number(worse)} of them on the same program`;
+  if (r.unexpected.size === 0) return `${total}, all of a kind known for it${era}.`;
+  return `${total}, ${number(r.unexpected.size)} of a kind not known for it${era}.`;
+}
+
+/** What the search beside the base came to. */
+function proofText(proof: RegressionProof): string {
+  const { base, regressions, common, covered, stopped, states, baseError } = proof;
+  const none =
+    covered === Infinity ? 'for any number of steps' : `in programs of up to ${count(covered, 'step')}`;
+  const rest = common.length === 0 ? '' : ` ${count(common.length, 'class')} of what both break`;
+  const size = states === 0 ? '' : ` (${number(states)} states of both)`;
+  const end =
+    baseError !== ''
+      ? ` ${base.id} gives an answer that cannot be carried out: nothing is said beside it.`
+      : stopped === undefined || (stopped === 'enough' && regressions.length > 0)
+        ? ''
+        : ` Inconclusive beyond that: ${STOPPED[stopped]}.`;
+  if (regressions.length === 0) {
+    if (baseError !== '') return end.trim();
+    const of = common.length === 0 ? '' : `;${rest}`;
+    return `No regression beside ${base.id} ${none}${size}${of}.${end}`;
+  }
+  const shortest = `${number(regressions.length)} ${regressions.length === 1 ? 'class' : 'classes'} of regressions beside ${base.id}, the shortest in ${count(regressions[0]!.length, 'step')}`;
+  const others =
+    stopped === 'enough' || common.length === 0 ? '' : `;${rest}, none of them worse ${none}${size}`;
+  return `${shortest}${others}.${end}`;
 }
 
 /** How far the verdicts reach, in a sentence. */
@@ -341,11 +429,41 @@ export function checkData(r: CheckReport): object {
       r.policyError === undefined
         ? null
         : { message: r.policyError.message, steps: r.policyError.scenario.steps.map(stepText) },
+    beside: r.beside === undefined ? null : besideData(r, r.beside),
     unexpected: [...r.unexpected].map((c) => c.classId),
     cost: {
       ...r.cost,
       seconds: Math.round(r.cost.seconds * 1000) / 1000,
       statesPerSecond: Math.round(r.cost.statesPerSecond),
+    },
+  };
+}
+
+/** `covered`: steps up to which there is no regression but those listed; null: any number. */
+function besideData(r: CheckReport, { base, proof, worse }: BesideReport): object {
+  const depth = (covered: number): number | null => (covered === Infinity ? null : covered);
+  if (proof === undefined) return { base: base.id, proof: null, worse: [...worse].map((c) => c.classId) };
+  const { regressions, common, covered, stopped, states, baseError } = proof;
+  return {
+    base: base.id,
+    proof: {
+      verdict:
+        regressions.length > 0
+          ? 'regression'
+          : stopped === undefined && baseError === ''
+            ? 'none'
+            : 'inconclusive',
+      closed: covered === Infinity,
+      covered: depth(covered),
+      stopped: stopped ?? null,
+      states,
+      baseError: baseError === '' ? null : baseError,
+      regressions: regressions.map((c) => classData(r, c)),
+      common: common.map((c) => ({
+        class: c.found.classId,
+        closed: c.covered === Infinity,
+        covered: depth(c.covered),
+      })),
     },
   };
 }
