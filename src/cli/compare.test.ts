@@ -60,7 +60,7 @@ describe('compare', () => {
     const { code, out } = gupfuzz([...pair, '--runs', '512', '--workers', '0', '--out', 'new']);
     expect(code).toBe(1);
     expect(out).toMatch(/^\d+ new: broken by forgetful, kept by v6\.5-longterm-ban on the same program$/m);
-    expect(out).toMatch(/b06-\S+: violates pin-coherence\/stale\/anon\/PIN-W-LT\/device->cpu at step 4$/m);
+    expect(out).toMatch(/b06-\S+: violates pin-coherence\/stale\/anon\/PIN-W-LT\/device->cpu at step 5$/m);
     // One story for all that parts from the base by one decision, told by its shortest program.
     expect(out.match(/^new: .*$/gm)!.length).toBeLessThan(4);
     expect(out).toMatch(/^The same way, \d+ more:$/m);

@@ -103,7 +103,8 @@ describe('policy error', () => {
     ],
   ])('gupSlow/%s', (id, detail, length) => {
     const found = judged(longtermBan, `gupSlow/${id}`);
-    expect(found).toMatchObject({ verdict: 'policy error', class: '', detail });
+    expect(found).toMatchObject({ verdict: 'policy error', class: '' });
+    expect(found.detail.startsWith(detail)).toBe(true);
     expect(found.scenario!.steps).toHaveLength(length);
     expect(runScenario(found.scenario!, expandPolicy(longtermBan)).policyError).toBe('');
   });
