@@ -17,9 +17,9 @@ import {
 import { PROFILES, setupsOf } from '../fuzz/generate.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { classId } from '../property/property.ts';
-import { campaignData } from '../report/campaign.ts';
 import { NEWNESS, type Newness, newnessOf } from '../regression/order.ts';
 import { wayOf } from '../regression/way.ts';
+import { campaignData } from '../report/campaign.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
 import { formatCounterexample } from '../scenario/file.ts';
 import type { Scenario } from '../scenario/scenario.ts';

@@ -1,6 +1,7 @@
 /** Policies from the command line: names and modules, with errors that say which exit code they are. */
-import { type LoadOptions, type Resolved, resolvePolicies } from '../policies/load.ts';
+
 import type { ExpandedPolicy } from '../machine/tables.ts';
+import { type LoadOptions, type Resolved, resolvePolicies } from '../policies/load.ts';
 import { inputError, usageError } from './exit.ts';
 import { talk } from './io.ts';
 

@@ -12,6 +12,7 @@ import type { ExpandedPolicy } from '../machine/tables.ts';
 import { BUILT_IN } from '../policies/index.ts';
 import { isModulePath } from '../policies/load.ts';
 import { classId } from '../property/property.ts';
+import { NEWNESS } from '../regression/order.ts';
 import {
   budgetText,
   campaignData,
@@ -20,12 +21,13 @@ import {
   matrixColumns,
   matrixText,
 } from '../report/campaign.ts';
+import { wrapText } from '../report/columns.ts';
 import {
   type Change,
   type ComparedFile,
+  type CostChange,
   changesOf,
   changeText,
-  type CostChange,
   costChanges,
   entryName,
   markdownMatrix,
@@ -34,9 +36,7 @@ import {
   newsOfFiles,
   renderMatrix,
 } from '../report/compare.ts';
-import { wrapText } from '../report/columns.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
-import { NEWNESS } from '../regression/order.ts';
 import { type FindingOptions, renderFinding } from '../report/finding.ts';
 import { type JunitCase, type JunitSuite, renderJunit } from '../report/junit.ts';
 import { newsText } from '../report/regression.ts';

@@ -1,6 +1,6 @@
+import { findPolicy } from '../policies/index.ts';
 import { type Command, defineCommand } from './command.ts';
 import type { CompareOptions } from './compare-run.ts';
-import { findPolicy } from '../policies/index.ts';
 import { usageError } from './exit.ts';
 
 export const COMPARE_FORMATS = ['text', 'json', 'markdown', 'junit'] as const;

@@ -3,20 +3,40 @@ import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { makeFolder } from '../campaign/folder.ts';
 import { replayOn } from '../executor/replay.ts';
+import { runScenario } from '../executor/run.ts';
 import type { Costs } from '../machine/machine.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
+import { baseOf, ERAS } from '../policies/base.ts';
 import { findPolicy } from '../policies/index.ts';
 import { classId } from '../property/property.ts';
+import { judgeBeside } from '../regression/scenario.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
-import type { Counterexample, Expectation } from '../scenario/definition.ts';
-import { formatCounterexample } from '../scenario/file.ts';
-import { stepText } from '../scenario/scenario.ts';
+import {
+  type Counterexample,
+  EXPLANATION_MAX,
+  type Expectation,
+  expectationFor,
+} from '../scenario/definition.ts';
+import { formatCounterexample, newCounterexample } from '../scenario/file.ts';
+import { leftOf } from '../scenario/kin.ts';
+import { type Scenario, stepText } from '../scenario/scenario.ts';
+import { formatText, rewriteText, setupLines } from '../scenario/text.ts';
 import { shrinkingForAll } from '../shrink/several.ts';
-import { SEARCH_STATES_MAX, Shrinker, type Shrunk, type Target } from '../shrink/shrink.ts';
+import { type Keeping, SEARCH_STATES_MAX, Shrinker, type Shrunk, type Target } from '../shrink/shrink.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT, inputError, UserError, usageError, worst } from './exit.ts';
-import { exitOf, loadFiles, loadOne, type ReadFile, reportProblems } from './files.ts';
+import {
+  exitOf,
+  loadFiles,
+  type ReadFile,
+  readOne,
+  reportProblems,
+  STDIN,
+  shownName,
+  TEXT_EXTENSION,
+} from './files.ts';
 import { print, talk } from './io.ts';
+import type { KEEP } from './minimize.ts';
 import { progressLine, searchText } from './progress-line.ts';
 
 export interface MinimizeOptions {
@@ -26,6 +46,8 @@ export interface MinimizeOptions {
   readonly out: string | undefined;
   readonly inPlace: boolean;
   readonly policy: string | undefined;
+  /** What must stay besides the class. */
+  readonly keep: (typeof KEEP)[number];
   /** States per search if a proof is asked for. */
   readonly states: number | undefined;
 }
@@ -33,18 +55,13 @@ export interface MinimizeOptions {
 export async function runMinimize(options: MinimizeOptions): Promise<number> {
   const { paths, out, inPlace } = options;
   const [path] = paths;
-  const one = paths.length === 1 && !isFolder(path!);
+  const one = paths.length === 1 && (path === STDIN || !isFolder(path!));
   if (one && !(out !== undefined && isFolder(out))) {
     const to = inPlace ? path : out;
-    return minimizeOne(
-      options,
-      { file: path!, counterexample: loadOne(path!) },
-      to,
-      new Shrinkers(options.states),
-    );
+    return minimizeOne(options, readOne(path!), to, new Shrinkers(options.states));
   }
   if (!inPlace && out === undefined) {
-    if (paths.length === 1) loadOne(path!); // says what is wrong with it
+    if (paths.length === 1) readOne(path!); // says what is wrong with it
     throw usageError('several files need --out FOLDER or --in-place');
   }
   const loaded = loadFiles(paths);
@@ -52,14 +69,10 @@ export async function runMinimize(options: MinimizeOptions): Promise<number> {
   const shrinkers = new Shrinkers(options.states);
   const codes: number[] = [exitOf(loaded)];
   for (const read of loaded.files) {
-    if (targetOf(read.counterexample) === undefined) {
-      talk(`${read.file}: nothing is violated in it, so there is nothing to minimize`);
-      continue;
-    }
     const to = inPlace ? read.file : join(out!, basename(read.file));
     try {
       if (!inPlace) makeFolder(out!);
-      codes.push(await minimizeOne(options, read, to, shrinkers));
+      codes.push(await minimizeOne(options, read, to, shrinkers, true));
     } catch (error) {
       // One bad file does not hide the others.
       const { message, exitCode } = asUserError(error, to);
@@ -85,75 +98,183 @@ class Shrinkers {
   }
 }
 
-/** What is to be shown, as the file has it: the class violated, or the one that is documented. */
-function targetOf(c: Counterexample): { readonly classId: string; readonly documented: boolean } | undefined {
-  if (c.class !== null) return { classId: classId(c.class), documented: false };
-  const documented =
-    c.minimality.policies === undefined ? [] : c.expect[c.minimality.policies[0]!]?.documented;
-  return documented?.length === 1 ? { classId: documented[0]!, documented: true } : undefined;
+/** What is to be shown: the class violated, or the one that is documented, and on which policies. */
+interface Wanted {
+  readonly classId: string;
+  readonly code: number;
+  readonly documented: boolean;
+  /** The first is that of the new file. */
+  readonly policies: readonly ExpandedPolicy[];
 }
 
-/** Minimizes one file and writes it to `to`, or to stdout. */
-async function minimizeOne(
-  { policy: name, states }: MinimizeOptions,
-  { file, counterexample: c }: ReadFile,
-  to: string | undefined,
-  shrinkers: Shrinkers,
-): Promise<number> {
-  const target = targetOf(c);
-  if (target === undefined)
-    throw inputError(`${file}: has no class (nothing is violated in it), so nothing to minimize`);
-  const wanted = await policiesFor(c, file, name);
-  const [policy] = wanted;
-  let code = -1;
-  for (const { result, id } of wanted.map((p) => ({ result: replayOn(c, p).result, id: p.id }))) {
-    const list = target.documented ? result.documented : result.violations;
-    const found = list.find((f) => f.classId === target.classId);
-    if (found === undefined) {
-      const how = target.documented ? 'met' : 'violated';
-      talk(`${file}: ${target.classId} is not ${how} on ${id}, so there is nothing to minimize`);
-      return EXIT.finding;
+/**
+ * As the file has it; of a file without a class, what is violated first on the first policy that violates anything in
+ * it. Undefined if there is nothing of that kind. Throws UserError.
+ */
+async function targetsOf(
+  c: Counterexample,
+  name: string | undefined,
+  file: string,
+): Promise<Wanted | undefined> {
+  const claimed = c.class === null ? documentedIn(c) : classId(c.class);
+  const documented = c.class === null && claimed !== undefined;
+  const names =
+    name !== undefined ? [name] : (c.minimality.policies ?? (c.policy === null ? undefined : [c.policy]));
+  if (claimed === undefined || names === undefined) {
+    for (const policy of name === undefined ? await candidatesOf(c) : await policiesFor([name], file, name)) {
+      const [found] = replayOn(c, policy).result.violations;
+      if (found === undefined) continue;
+      talk(`${file}: has no class; taken for it: ${found.classId}, which ${policy.id} violates`);
+      return { classId: found.classId, code: found.code, documented: false, policies: [policy] };
     }
+    return undefined;
+  }
+  const policies = await policiesFor(names, file, name);
+  let code = -1;
+  for (const policy of policies) {
+    const { documented: met, violations } = replayOn(c, policy).result;
+    const found = (documented ? met : violations).find((f) => f.classId === claimed);
+    if (found === undefined)
+      throw new UserError(
+        `${file}: ${claimed} is not ${documented ? 'met' : 'violated'} on ${policy.id}, so there is nothing to minimize`,
+        EXIT.finding,
+      );
     code = found.code;
   }
-  const { scenario, minimality } = search(file, shrinkers.of(wanted), c, {
-    code,
-    documented: target.documented,
-  });
+  return { classId: claimed, code, documented, policies };
+}
+
+/** The one class that a file without a class shows as documented. */
+function documentedIn(c: Counterexample): string | undefined {
+  const [first] = c.minimality.policies ?? [];
+  const documented = first === undefined ? undefined : expectationFor(c, first)?.documented;
+  return documented?.length === 1 ? documented[0] : undefined;
+}
+
+/** The policies that may break something in a file without a class: those that it speaks of, else all of kernels. */
+async function candidatesOf(c: Counterexample): Promise<readonly ExpandedPolicy[]> {
+  const known = Object.keys(c.expect).filter((id) => findPolicy(id) !== undefined);
+  return (await choosePolicies(known.length > 0 ? known : ERAS.map((p) => p.id))).policies;
+}
+
+/** Minimizes one file and writes it to `to`, or to stdout. Throws UserError. */
+async function minimizeOne(
+  { policy: name, keep, states }: MinimizeOptions,
+  read: ReadFile,
+  to: string | undefined,
+  shrinkers: Shrinkers,
+  oneOfMany = false,
+): Promise<number> {
+  const { counterexample: c, text } = read;
+  const file = shownName(read.file);
+  const wanted = await targetsOf(c, name, file);
+  if (wanted === undefined) {
+    const on = name ?? (await candidatesOf(c)).map((p) => p.id).join(', ');
+    const message = `${file}: nothing is violated in it on ${on}, so there is nothing to minimize`;
+    if (!oneOfMany) throw inputError(message);
+    talk(message);
+    return EXIT.ok;
+  }
+  const [policy] = wanted.policies;
+  const kept = keep === 'class' ? undefined : keeping(c, wanted, await keptFor(c));
+  const { scenario, minimality } = search(file, shrinkers.of(wanted.policies), c, wanted, kept);
   const others = Object.keys(c.expect).filter((id) => id !== policy!.id);
   const known = others.filter((id) => findPolicy(id) !== undefined);
   const lost = others.filter((id) => !known.includes(id));
   const { policies } = await choosePolicies(known);
   const same = JSON.stringify(scenario.steps) === JSON.stringify(c.steps);
-  // Words about numbered steps are wrong once the steps are others.
-  const words = same || !/\bstep \d/.test(c.explanation) ? { explanation: c.explanation } : {};
-  const plain = wanted.length === 1 && !target.documented;
-  const built = buildCounterexample({
+  const another = leftOf(c, scenario) === undefined;
+  const plain = wanted.policies.length === 1 && !wanted.documented;
+  const parts = {
     scenario,
     policy: policy!,
-    code,
-    documented: target.documented,
-    minimality: plain ? minimality : { ...minimality, policies: wanted.map((p) => p.id) },
-    provenance: { ...c.provenance, found: 'minimize' },
+    code: wanted.code,
+    documented: wanted.documented,
+    minimality: plain ? minimality : { ...minimality, policies: wanted.policies.map((p) => p.id) },
+    provenance: { ...c.provenance, found: 'minimize' as const },
     policies,
-    title: c.title,
     references: c.references,
-    ...words,
-  });
-  const text = formatCounterexample({ ...built, expect: withPinnedCosts(built, c, [policy!, ...policies]) });
-  if (to === undefined) print(text);
-  else write(to, text);
+  };
+  const built = another
+    ? anotherProgram(buildCounterexample(parts), c)
+    : buildCounterexample({
+        ...parts,
+        ...(text !== undefined && text.title === undefined ? {} : { title: c.title }),
+        // Words about numbered steps are wrong once the steps are others.
+        ...((same || !/\bsteps? \d/i.test(c.explanation)) &&
+        (text === undefined || text.explanation !== undefined)
+          ? { explanation: c.explanation }
+          : {}),
+      });
+  const result = { ...built, expect: withPinnedCosts(built, c, [policy!, ...policies]) };
+  const asText = to === undefined ? text !== undefined : to.endsWith(TEXT_EXTENSION);
+  const written = !asText
+    ? formatCounterexample(result)
+    : text === undefined
+      ? formatText(result, result)
+      : `${another ? `# ${result.title}\n#\n` : ''}${rewriteText(text, scenario)}`;
+  if (to === undefined) print(written);
+  else write(to, written);
 
   const [before, after] = [c.steps.length, scenario.steps.length];
   const proved = minimality.kind === 'shortest';
   const how = proved ? 'shortest' : '1-minimal: no single step can be left out';
   talk(`${file}: ${before} -> ${after} steps, ${how} (${minimality.scope})`);
-  if (states !== undefined && minimality.reason !== undefined) talk(`${file}: ${minimality.reason}`);
-  if (same) talk('the steps are as they were');
-  else for (const line of difference(c, built)) talk(line);
+  // Who asked for no proof wants to know only that there is a shorter one, and why it was not taken.
+  if (
+    minimality.reason !== undefined &&
+    (states !== undefined || minimality.reason.includes('shows the class'))
+  )
+    talk(`${file}: ${minimality.reason}`);
+  if (same && !another) talk('the steps are as they were');
+  else for (const line of difference(c, result)) talk(line);
+  if (another) talk('it is another program now, not only steps left out: title and text are new');
   if (lost.length > 0) talk(`no expectation any more for ${lost.join(', ')}, which is not built in`);
   if (to !== undefined) talk(`written to ${to}`);
   return states === undefined || proved ? EXIT.ok : EXIT.goalsMissed;
+}
+
+/** Its own words, and where it comes from. */
+function anotherProgram(built: Counterexample, from: Counterexample): Counterexample {
+  const origin = `Another program than the one it was made from, "${from.title}": steps or filesystems were replaced. `;
+  const { format: _format, version: _version, id: _id, ...parts } = built;
+  return newCounterexample({
+    ...parts,
+    explanation: `${origin}${built.explanation}`.slice(0, EXPLANATION_MAX),
+  });
+}
+
+/** Whose verdicts stay: of all that stand for kernels, and of what else the file speaks of. */
+async function keptFor(c: Counterexample): Promise<readonly ExpandedPolicy[]> {
+  const { policies } = await choosePolicies(['all']);
+  return policies.filter(({ id }) => ERAS.some((p) => p.id === id) || Object.hasOwn(c.expect, id));
+}
+
+/** What these policies make of the file stays, and that a user's policy regresses in it. */
+function keeping(c: Counterexample, wanted: Wanted, others: readonly ExpandedPolicy[]): Keeping {
+  const policies = [...wanted.policies.filter((p) => findPolicy(p.id) === undefined), ...others];
+  const verdict = (scenario: Scenario, policy: ExpandedPolicy): string => {
+    const result = runScenario(scenario, { ...policy });
+    const shows = (wanted.documented ? result.documented : result.violations).some(
+      (f) => f.code === wanted.code,
+    );
+    return `${result.verdict}${shows ? `, with ${wanted.classId}` : ''}`;
+  };
+  const [first] = wanted.policies;
+  const base = findPolicy(first!.id) === undefined ? baseOf(first!) : undefined;
+  const regresses = (scenario: Scenario): boolean =>
+    base !== undefined && judgeBeside(scenario, first!, base).regressions.some((r) => r.code === wanted.code);
+  const before = new Map(policies.map((p) => [p.id, verdict(c, p)]));
+  const regressed = regresses(c);
+  const why = (scenario: Scenario): string => {
+    for (const policy of policies) {
+      const now = verdict(scenario, policy);
+      const was = before.get(policy.id)!;
+      if (now !== was) return `on ${policy.id} it is ${now}; this one is ${was}`;
+    }
+    return regressed && !regresses(scenario) ? `${base!.id} breaks the promise as well` : '';
+  };
+  return { keeps: (scenario) => why(scenario) === '', why };
 }
 
 function search(
@@ -161,9 +282,10 @@ function search(
   shrinkers: readonly Shrinker[],
   { setup, steps }: Counterexample,
   target: Target,
+  kept: Keeping | undefined,
 ): Shrunk {
   const screen = progressLine();
-  const work = shrinkingForAll(shrinkers, { setup, steps }, target);
+  const work = shrinkingForAll(shrinkers, { setup, steps }, target, kept);
   try {
     for (;;) {
       const { done, value } = work.next();
@@ -175,14 +297,13 @@ function search(
   }
 }
 
-/** That of the command line, or those that the file asks for. */
+/** By name, in the order asked for; `given`: that of the command line. */
 async function policiesFor(
-  c: Counterexample,
+  names: readonly string[],
   file: string,
-  name: string | undefined,
+  given: string | undefined,
 ): Promise<readonly ExpandedPolicy[]> {
-  const names = name === undefined ? (c.minimality.policies ?? [c.policy!]) : [name];
-  const stranger = name === undefined ? names.find((id) => findPolicy(id) === undefined) : undefined;
+  const stranger = given === undefined ? names.find((id) => findPolicy(id) === undefined) : undefined;
   if (stranger !== undefined)
     throw inputError(
       `${file}: its policy ${stranger} is not built in; give its module with --policy ./FILE.ts`,
@@ -190,8 +311,7 @@ async function policiesFor(
   const { policies, broken } = await choosePolicies(names);
   if (broken.length > 0) throw inputError(broken[0]!.message);
   if (policies.length !== names.length)
-    throw usageError(`--policy is ${JSON.stringify(name)}; allowed: one policy`);
-  // In the order asked for: the first is that of the file.
+    throw usageError(`--policy is ${JSON.stringify(given)}; allowed: one policy`);
   return names.length === 1
     ? policies
     : names.map((id) => policies.find((p) => p.id === findPolicy(id)!.id)!);
@@ -214,7 +334,7 @@ function withPinnedCosts(
 ): Record<string, Expectation> {
   return Object.fromEntries(
     Object.entries(built.expect).map(([id, expectation]) => {
-      const pinned = Object.keys(old.expect[id]?.costs ?? {}) as (keyof Costs)[];
+      const pinned = Object.keys(expectationFor(old, id)?.costs ?? {}) as (keyof Costs)[];
       const policy = policies.find((p) => p.id === id);
       if (pinned.length === 0 || policy === undefined) return [id, expectation];
       const { costs } = replayOn(built, policy).result;
@@ -223,9 +343,14 @@ function withPinnedCosts(
   );
 }
 
-/** Steps that went and steps that came, as in a diff without context. */
+/** Lines that went and lines that came, as in a diff without context. */
 function difference(before: Counterexample, after: Counterexample): string[] {
-  const [old, now] = [before.steps.map(stepText), after.steps.map(stepText)];
+  const linesOf = (c: Counterexample): string[] => [
+    // Bounds follow the steps.
+    ...setupLines(c).filter((line) => /^(?:file|page) /.test(line)),
+    ...c.steps.map(stepText),
+  ];
+  const [old, now] = [linesOf(before), linesOf(after)];
   const less = (from: readonly string[], those: readonly string[]): string[] => {
     const left = [...those];
     return from.filter((step) => {

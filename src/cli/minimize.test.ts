@@ -88,7 +88,9 @@ describe('minimize', () => {
     for (const path of [B12, B02, B51]) cpSync(path, folder.at('in', basename(path)));
     const { code, out, err } = gupfuzz(['minimize', '--shortest', 'in', '--out', 'out']);
     expect([code, out]).toEqual([0, '']);
-    expect(err).toMatch(/^gupfuzz: in\/b12-.*: nothing is violated in it, so there is nothing to minimize$/m);
+    expect(err).toMatch(
+      /^gupfuzz: in\/b12-.*: nothing is violated in it on .*v6\.5-longterm-ban.*, so there is nothing to minimize$/m,
+    );
     expect(readdirSync(folder.at('out')).sort()).toEqual([basename(B02), basename(B51), 'long.gup.json']);
     expect(gupfuzz(['minimize', '--shortest', '--in-place', 'in']).code).toBe(0);
     for (const name of readdirSync(folder.at('out')))
@@ -109,8 +111,101 @@ describe('minimize', () => {
     expect(load(folder.at('long.gup.json')).steps).toHaveLength(5);
   });
 
+  // After a report: unmapped, dropped by drop_caches, then dirtied.
+  const DROPPED = `# pinned, unmapped, dropped, dirtied
+file f ext4-v5.17
+page F shared-file rw f
+
+h1 = P: gup F pin W     # the driver
+other: fsync f
+P: munmap F
+kernel: drop_caches f
+device: dma_write h1    # RDMA
+device: unpin h1 dirty
+other: fsync f
+`;
+
+  it('what each policy makes of it stays, steps are only left out, and a text keeps its comments', () => {
+    folder.write('dropped.gup', DROPPED);
+    const { code, out, err } = gupfuzz(['minimize', 'dropped.gup', '-p', 'mapcount']);
+    expect(code).toBe(0);
+    expect(out).toBe(`# pinned, unmapped, dropped, dirtied
+file f ext4-v5.17
+page F shared-file rw f
+
+h1 = P: gup F pin W     # the driver
+other: fsync f
+P: munmap F
+kernel: drop_caches f
+device: unpin h1 dirty
+`);
+    expect(err).toMatch(/: a program of 4 steps shows the class as well, but on v6\.2-anon-exclusive it is /);
+    folder.write('short.gup', out);
+    const verdicts = (name: string): string[] =>
+      lines(gupfuzz(['replay', name]).out).flatMap((l) => /v\S+ +(?:not )?violated/.exec(l) ?? []);
+    expect(verdicts('short.gup')).toEqual(verdicts('dropped.gup'));
+  });
+
+  it('--keep class: another program says so, in its title and text', () => {
+    folder.write('dropped.gup', DROPPED);
+    const { code, err } = gupfuzz([
+      'minimize',
+      'dropped.gup',
+      '-p',
+      'mapcount',
+      '--keep',
+      'class',
+      '-o',
+      'x.gup.json',
+    ]);
+    expect(code).toBe(0);
+    expect(err).toMatch(/^gupfuzz: - file f ext4-v5\.17\n/m);
+    expect(err).toMatch(/it is another program now, .*: title and text are new/);
+    const c = load(folder.at('x.gup.json'));
+    expect(c.title).not.toContain('dropped');
+    expect(c.explanation).toMatch(
+      /^Another program than the one it was made from, "pinned, unmapped, dropped, d/,
+    );
+    expect(gupfuzz(['replay', 'x.gup.json']).code).toBe(0);
+  });
+
+  it('of a file without a class, what is violated is taken for it', () => {
+    folder.write(
+      'none.gup.json',
+      changed(B06, {
+        policy: null,
+        class: null,
+        seen: null,
+        expect: {},
+        minimality: { kind: 'none', scope: 'a test', depth: 0 },
+      }),
+    );
+    const { code, out, err } = gupfuzz(['minimize', 'none.gup.json']);
+    expect(code).toBe(0);
+    expect(err).toContain(
+      'has no class; taken for it: pin-coherence/stale/anon/PIN-W-LT/device->cpu, which v5.7-mapcount',
+    );
+    expect(parseCounterexample(out, 'stdout').class).toEqual(load(B06).class);
+    expect(oneLine(gupfuzz(['minimize', 'none.gup.json', '-p', 'pae']), 3)).toMatch(
+      /nothing is violated in it on pae/,
+    );
+  });
+
+  it("a user's policy goes on regressing", () => {
+    // Lets device stores be lost like v5.7, which breaks more than that: with the wrong base nothing would regress.
+    writeForgetful(folder);
+    const { code, out } = gupfuzz(['minimize', B06, '-p', './forgetful.ts']);
+    expect(code).toBe(0);
+    folder.write('short.gup.json', out);
+    expect(gupfuzz(['replay', 'short.gup.json', '-p', './forgetful.ts']).out).toMatch(
+      /regresses: violates pin-coh/,
+    );
+  });
+
   it('says when there is nothing to minimize', () => {
-    expect(oneLine(gupfuzz(['minimize', B12]), 3)).toMatch(/has no class \(nothing is violated in it\)/);
+    expect(oneLine(gupfuzz(['minimize', B12]), 3)).toMatch(
+      /nothing is violated in it on .*v6\.5-longterm-ban.*, so there is nothing to minimize/,
+    );
     expect(oneLine(gupfuzz(['minimize', B06, '-p', 'pae']), 1)).toMatch(
       /is not violated on v6\.2-anon-exclusive/,
     );

@@ -3,18 +3,29 @@ import { type Command, defineCommand } from './command.ts';
 import { usageError } from './exit.ts';
 import type { MinimizeOptions } from './minimize-run.ts';
 
+export const KEEP = ['verdicts', 'class'] as const;
+
 export const minimize: Command = defineCommand<MinimizeOptions>({
   usage: 'minimize <files..>',
   describe: 'Make counterexamples as short as they get',
   builder: (yargs) =>
     withBudget(yargs)
-      .positional('files', { type: 'string', describe: 'files that name a class, or folders of *.gup.json' })
+      .positional('files', {
+        type: 'string',
+        describe: 'files (`-`: stdin), or folders of *.gup and *.gup.json',
+      })
       .option('out', {
         alias: 'o',
         type: 'string',
         requiresArg: true,
-        describe: 'where to write it; a folder for several',
+        describe: 'where to write it, as text if it ends in .gup; a folder for several',
         defaultDescription: 'stdout',
+      })
+      .option('keep', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'verdicts: what each policy makes of it stays as it was; class: the class alone',
+        defaultDescription: 'verdicts',
       })
       .option('in-place', { type: 'boolean', describe: 'write each file over itself' })
       .option('policy', {
@@ -29,13 +40,15 @@ export const minimize: Command = defineCommand<MinimizeOptions>({
         'Prove them; exit code 6 if one is not proved',
       ),
   options: (args) => {
-    const [out, inPlace] = [args.text('out'), args.flag('in-place')];
+    const [paths, out, inPlace] = [args.texts('files'), args.text('out'), args.flag('in-place')];
+    if (inPlace && paths.includes('-')) throw usageError('--in-place makes no sense with stdin');
     if (inPlace && out !== undefined) throw usageError('--in-place makes no sense with --out');
     return {
-      paths: args.texts('files'),
+      paths,
       out,
       inPlace,
       policy: args.text('policy'),
+      keep: args.oneOf('keep', KEEP) ?? 'verdicts',
       states: budgetOf(args),
     };
   },

@@ -11,7 +11,7 @@ import { COST_NAMES, type Costs, noCosts } from '../machine/machine.ts';
 import { type ExpandedPolicy, tablesOf } from '../machine/tables.ts';
 import { OP_KINDS, opOf } from '../ops/op.ts';
 import { BaseError, Beside, BrokenList, type Judged } from '../regression/beside.ts';
-import { Ways, WAYS } from '../regression/way.ts';
+import { WAYS, Ways } from '../regression/way.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { Generator, PROGRAM_MAX, type Profile, setupsOf } from './generate.ts';
 import { type Program, ProgramArbitrary } from './program.ts';

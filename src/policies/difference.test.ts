@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import {
-  before as insert,
   derive,
+  before as insert,
   otherwise,
   type Policy,
   replace,

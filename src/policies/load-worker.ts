@@ -10,12 +10,12 @@
 import { Worker } from 'node:worker_threads';
 import { createJiti } from 'jiti';
 import { DECISION_NAMES, type Policy } from '../machine/decisions.ts';
-import { type ExpandedPolicy, PolicyError, withConditions } from '../machine/tables.ts';
 import { unknownText } from '../machine/policy-error.ts';
+import { type ExpandedPolicy, PolicyError, withConditions } from '../machine/tables.ts';
 import { AT_RULE, AT_TABLE, type LoadJob, say, type Watch } from './load-watch.ts';
 import { hint } from './nearest.ts';
-import { warningsOf } from './warnings.ts';
 import { checkedPolicy, checkPure, checkSame, expandModule, oneLine } from './shape.ts';
+import { warningsOf } from './warnings.ts';
 
 function sayWrong(error: unknown): void {
   if (error instanceof PolicyError)

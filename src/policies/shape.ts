@@ -5,6 +5,7 @@
  */
 import { stripVTControlCharacters } from 'node:util';
 import { CLAIMS, DECISION_NAMES, DECISIONS, POLICY_FIELDS, type Policy } from '../machine/decisions.ts';
+import type { UnknownWord } from '../machine/policy-error.ts';
 import {
   combinationsOf,
   type ExpandedPolicy,
@@ -13,7 +14,6 @@ import {
   expandPolicy,
   PolicyError,
 } from '../machine/tables.ts';
-import type { UnknownWord } from '../machine/policy-error.ts';
 import { BUILT_IN } from './index.ts';
 
 /** Ids become file names and table columns. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import {
-  before as insert,
   type Changes,
   derive,
+  before as insert,
   otherwise,
   type Policy,
   replace,

@@ -28,8 +28,8 @@ import type { Setup } from '../domain/setup.ts';
 import {
   INVALID,
   InvariantError,
-  promiseOf,
   PROMISE_CLAIM,
+  promiseOf,
   type Violation,
   World,
 } from '../executor/simulated.ts';

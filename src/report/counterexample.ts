@@ -6,10 +6,12 @@ import { traceScenario } from '../executor/trace.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import {
   type Counterexample,
+  EXPLANATION_MAX,
   type Expectation,
   type Minimality,
   type ProvenanceOfFile,
   REASON_MAX,
+  TITLE_MAX,
 } from '../scenario/definition.ts';
 import { newCounterexample } from '../scenario/file.ts';
 import type { Scenario } from '../scenario/scenario.ts';
@@ -32,9 +34,7 @@ export interface CounterexampleParts {
 }
 
 /** Characters that the format allows. */
-const TITLE_MAX = 120;
 const SEEN_MAX = 300;
-const EXPLANATION_MAX = 1200;
 const SCOPE_MAX = 200;
 
 /** Throws RangeError if the policy does not show the class in the scenario. */

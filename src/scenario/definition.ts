@@ -16,8 +16,10 @@ import { FIRST_MM, type Step } from './scenario.ts';
 export const FILE_FORMAT = 'gupfuzz-counterexample';
 export const FILE_VERSION = 1;
 export const STEPS_MAX = 200;
-/** Characters of `minimality.reason`. */
+/** Characters of `title`, `minimality.reason` and `explanation`. */
+export const TITLE_MAX = 120;
 export const REASON_MAX = 300;
+export const EXPLANATION_MAX = 1200;
 
 /** What one policy is expected to make of the scenario. */
 export interface Expectation {
@@ -307,7 +309,7 @@ const COUNTEREXAMPLE = object({
         'the tool; must fit where minimality claims a proof.',
     })
     .exactOptional(),
-  title: text(1, 120, 'Title in words'),
+  title: text(1, TITLE_MAX, 'Title in words'),
   setup: object({
     pages: list(PAGE, 1, PAGES_MAX, 'pages'),
     files: list(FILE, 0, FILES_MAX, 'files'),
@@ -368,7 +370,7 @@ const COUNTEREXAMPLE = object({
   references: list(text(1, 200, 'Bug id, CVE, commit or selftest'), 0, 50, 'references').meta({
     title: 'Kernel references',
   }),
-  explanation: text(1, 1200, 'Why it happens, in two or three sentences'),
+  explanation: text(1, EXPLANATION_MAX, 'Why it happens, in two or three sentences'),
 }).meta({
   title: `gupfuzz counterexample, format version ${FILE_VERSION}`,
   description:

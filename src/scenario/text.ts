@@ -19,17 +19,21 @@ import { PAGES_MAX } from '../domain/setup.ts';
 import { FILESYSTEMS } from '../machine/filesystems.ts';
 import { hint } from '../policies/nearest.ts';
 import { bounds } from './bounds.ts';
-import { type Counterexample, FILE_FORMAT, FILE_VERSION, STEPS_MAX } from './definition.ts';
-import { FileError, plain, shown, UNPRINTABLE } from './file-error.ts';
+import {
+  type Counterexample,
+  EXPLANATION_MAX,
+  FILE_FORMAT,
+  FILE_VERSION,
+  STEPS_MAX,
+  TITLE_MAX,
+} from './definition.ts';
 import { checkBytes, checkCounterexample, parseCounterexample } from './file.ts';
+import { FileError, plain, shown, UNPRINTABLE } from './file-error.ts';
 import { parseStep, StepError, withoutComment } from './parse.ts';
 import { type Scenario, type Step, stepText } from './scenario.ts';
 
 /** `GUP_PIN_COUNTING_BIAS` (include/linux/mm.h), where the text says nothing. */
 const PIN_BIAS_DEFAULT = 1024;
-/** Of a title in a counterexample, characters. */
-const TITLE_MAX = 120;
-const EXPLANATION_MAX = 1200;
 /** Characters per line of a comment that we write. */
 const COMMENT_WIDTH = 78;
 

@@ -16,10 +16,13 @@ import { HANDLE_VOID } from '../reference/reference.ts';
 import { bounds } from '../scenario/bounds.ts';
 import { Naming, type Scenario, type Step } from '../scenario/scenario.ts';
 import type { StillFails } from './order.ts';
+import { LEAVING_OUT, PASSES } from './passes/index.ts';
 import {
   count,
   failsAs,
   gupsFor,
+  type Keeping,
+  otherProgram,
   PROGRESS_STATES,
   runPassesOn,
   type SearchProgress,
@@ -38,13 +41,21 @@ export function* shrinkingForAll(
   shrinkers: readonly Shrinker[],
   scenario: Scenario,
   target: Target,
+  keeping?: Keeping,
 ): Generator<SearchProgress, Shrunk> {
   const [first] = shrinkers;
   if (first === undefined) throw new RangeError('no policy');
-  if (shrinkers.length === 1) return yield* first.shrinking(scenario, target);
+  if (shrinkers.length === 1) return yield* first.shrinking(scenario, target, keeping);
   const showsAll: StillFails = (candidate) => shrinkers.every((s) => failsAs(s.policy, target)(candidate));
   if (!showsAll(scenario)) throw new RangeError('the scenario does not show this finding on all policies');
-  const start = runPassesOn(scenario, first.policy, target, showsAll);
+  const kept: StillFails = (c) => showsAll(c) && (keeping === undefined || keeping.keeps(c));
+  const start = runPassesOn(
+    scenario,
+    first.policy,
+    target,
+    kept,
+    keeping === undefined ? PASSES : LEAVING_OUT,
+  );
   const gups = gupsFor(start);
   const setup: Setup = { ...start.setup, ...bounds(start) };
   const names = shrinkers.map((s) => s.policy.id).join(' and ');
@@ -53,10 +64,16 @@ export function* shrinkingForAll(
   // What one policy alone cannot do in fewer steps, several cannot; and what one does best may do for all.
   let best = start;
   let covered = 0;
+  /** Shorter, shown by all, but not kept. */
+  let other: Scenario | undefined;
+  const attempt = (shorter: Scenario): void => {
+    if (kept(shorter)) best = shorter;
+    else if (showsAll(shorter)) other = shorter;
+  };
   for (const shrinker of shrinkers) {
     const { atLeast, met } = yield* shrinker.bounding(start, target);
     covered = Math.max(covered, atLeast - 1);
-    if (met !== undefined && met.steps.length < best.steps.length && showsAll(met)) best = met;
+    if (met !== undefined && met.steps.length < best.steps.length) attempt(met);
   }
   if (covered < best.steps.length - 1) {
     const together = new Together(
@@ -81,8 +98,7 @@ export function* shrinkingForAll(
     covered = Math.max(covered, exploration.state === 'closed' ? wanted : exploration.depth);
     const note = exploration.found.get(SHOWN_BY_ALL);
     if (note !== undefined) {
-      const shorter = { setup, steps: together.named(exploration.stepsOf(note)) };
-      if (showsAll(shorter)) best = shorter;
+      attempt({ setup, steps: together.named(exploration.stepsOf(note)) });
     }
   }
   const length = best.steps.length;
@@ -91,7 +107,10 @@ export function* shrinkingForAll(
       scenario: best,
       minimality: { kind: 'shortest', scope, depth: Math.min(covered, length) },
     };
-  const reason = `not proved: ${count(first.statesMax)} states reached at depth ${covered + 1} of ${length}`;
+  const reason =
+    other !== undefined && keeping !== undefined && other.steps.length < length
+      ? otherProgram(other.steps.length, keeping.why(other))
+      : `not proved: ${count(first.statesMax)} states reached at depth ${covered + 1} of ${length}`;
   return { scenario: best, minimality: { kind: '1-minimal', scope, depth: covered, reason } };
 }
 

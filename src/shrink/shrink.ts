@@ -7,13 +7,13 @@ import { alphabetFor, PLAIN_GUPS } from '../check/scope.ts';
 import { type Found, Search } from '../check/search.ts';
 import type { Setup } from '../domain/setup.ts';
 import { runScenario } from '../executor/run.ts';
-import { regressesBy } from '../regression/scenario.ts';
 import { type AnyPolicy, type ExpandedPolicy, expanded } from '../machine/tables.ts';
 import { GUP_VARIANTS, gupVariant } from '../ops/gup.ts';
+import { regressesBy } from '../regression/scenario.ts';
 import { bounds } from '../scenario/bounds.ts';
 import type { Scenario } from '../scenario/scenario.ts';
-import { compareSimplicity, type StillFails } from './order.ts';
-import { PASSES } from './passes/index.ts';
+import { compareSimplicity, type Pass, type StillFails } from './order.ts';
+import { LEAVING_OUT, PASSES } from './passes/index.ts';
 
 /** A class of finding of one policy. */
 export interface Target {
@@ -23,6 +23,17 @@ export interface Target {
   readonly base?: ExpandedPolicy;
   /** And part from the base by this way (regression/way.ts). */
   readonly way?: number;
+}
+
+/**
+ * What must stay besides the class, so that the result is still the program that somebody told of: then steps are only
+ * left out, unless the search meets a shorter program that is kept as well.
+ */
+export interface Keeping {
+  /** Does all stay that must? */
+  readonly keeps: StillFails;
+  /** What does not, in words, of a scenario that is not kept. */
+  readonly why: (scenario: Scenario) => string;
 }
 
 export interface Minimality {
@@ -108,12 +119,13 @@ export function runPassesOn(
   policy: ExpandedPolicy,
   target: Target,
   fails: StillFails,
+  passes: readonly Pass[] = PASSES,
 ): Scenario {
   const cut = cutAfter(scenario, policy, target);
   let best = fails(cut) ? cut : scenario; // another policy may see it later
   for (;;) {
     const before = best;
-    for (const pass of PASSES) {
+    for (const pass of passes) {
       const next = pass.run(best, fails);
       if (compareSimplicity(next, best) < 0 || pass.name === 'rename') best = next;
     }
@@ -141,10 +153,15 @@ export class Shrinker {
     return drain(this.shrinking(scenario, target));
   }
   /** The same a little at a time, for who wants to show progress or to stop. */
-  *shrinking(scenario: Scenario, target: Target): Generator<SearchProgress, Shrunk> {
+  *shrinking(scenario: Scenario, target: Target, keeping?: Keeping): Generator<SearchProgress, Shrunk> {
     if (!failsAs(this.policy, target)(scenario))
       throw new RangeError('the scenario does not show this finding');
-    return yield* this.#shortest(runPasses(scenario, this.policy, target), target);
+    const fails = failsAs(this.policy, target);
+    const start =
+      keeping === undefined
+        ? runPasses(scenario, this.policy, target)
+        : runPassesOn(scenario, this.policy, target, (c) => fails(c) && keeping.keeps(c), LEAVING_OUT);
+    return yield* this.#shortest(start, target, keeping);
   }
 
   /**
@@ -156,13 +173,27 @@ export class Shrinker {
     return drain(this.#shortest(scenario, target));
   }
 
-  *#shortest(scenario: Scenario, target: Target): Generator<SearchProgress, Shrunk> {
+  *#shortest(scenario: Scenario, target: Target, keeping?: Keeping): Generator<SearchProgress, Shrunk> {
     const { best, widest, covered, gups } = yield* this.#searched(scenario, target);
     const length = scenario.steps.length;
     let reason: string;
     if (best !== undefined) {
       const candidate = best.search.scenarioOf(best.found);
       const scope = scopeText(best.search.options.setup, gups);
+      const itself = JSON.stringify(candidate) === JSON.stringify(scenario);
+      if (keeping !== undefined && !itself && best.found.length >= length)
+        // As short as any, and as it was written.
+        return { scenario, minimality: { kind: 'shortest', scope: scopeText(widest, gups), depth: length } };
+      if (keeping !== undefined && !itself && !keeping.keeps(candidate))
+        return {
+          scenario,
+          minimality: {
+            kind: '1-minimal',
+            scope: scopeText(widest, gups),
+            depth: best.found.length - 1,
+            reason: otherProgram(best.found.length, keeping.why(candidate)),
+          },
+        };
       if (failsAs(this.policy, target)(candidate))
         return { scenario: candidate, minimality: { kind: 'shortest', scope, depth: best.found.length } };
       reason =
@@ -263,6 +294,10 @@ export class Shrinker {
     return search;
   }
 }
+
+/** Why what is shorter will not do. */
+export const otherProgram = (steps: number, why: string): string =>
+  `not proved: a program of ${steps} steps shows the class as well, but ${why}`;
 
 /** Runs a generator to its end and returns its result. */
 export function drain<T>(work: Generator<unknown, T>): T {

@@ -4,6 +4,7 @@ import { dropGroups } from './drop-groups.ts';
 import { dropPairs } from './drop-pairs.ts';
 import { dropSteps } from './drop-steps.ts';
 import { mergeMms } from './merge-mms.ts';
+import { plainerFilesystem } from './plainer-filesystem.ts';
 import { rename } from './rename.ts';
 import { simplifyArguments } from './simplify-arguments.ts';
 import { sortSteps } from './sort-steps.ts';
@@ -16,6 +17,10 @@ export const PASSES: readonly Pass[] = [
   mergeMms,
   simplifyArguments,
   trimSetup,
+  plainerFilesystem,
   sortSteps,
   rename,
 ];
+
+/** Those that leave out, and change nothing of what stays: no step, no filesystem, no name. */
+export const LEAVING_OUT: readonly Pass[] = [dropGroups, dropSteps, dropPairs, trimSetup];

@@ -1,0 +1,59 @@
+/** Is a program what is left of another one? */
+import { type Scenario, type Step, stepText } from './scenario.ts';
+
+/**
+ * The steps of `whole` (index) that `part` has in the same order, its mms and references named otherwise perhaps;
+ * undefined if `part` has anything that `whole` has not. Pages and files must be those of `whole`, as it has them.
+ */
+export function leftOf(whole: Scenario, part: Scenario): number[] | undefined {
+  const has = (list: readonly object[], item: object): boolean =>
+    list.some((other) => JSON.stringify(other) === JSON.stringify(item));
+  if (!part.setup.pages.every((p) => has(whole.setup.pages, p))) return undefined;
+  if (!part.setup.files.every((f) => has(whole.setup.files, f))) return undefined;
+  const search = (at: number, from: number, names: ReadonlyMap<string, string>): number[] | undefined => {
+    const step = part.steps[at];
+    if (step === undefined) return [];
+    for (let i = from; i <= whole.steps.length - (part.steps.length - at); i++) {
+      const bound = matched(step, whole.steps[i]!, names);
+      const rest = bound === undefined ? undefined : search(at + 1, i + 1, bound);
+      if (rest !== undefined) return [i, ...rest];
+    }
+    return undefined;
+  };
+  return search(0, 0, new Map());
+}
+
+/** The names with those that the two steps must share, or undefined if they are not the same step. */
+function matched(
+  a: Step,
+  b: Step,
+  names: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> | undefined {
+  const [said, meant] = [namesOf(a), namesOf(b)];
+  if (a.op !== b.op || said.length !== meant.length) return undefined;
+  const bound = new Map(names);
+  for (const [i, name] of said.entries()) {
+    const other = bound.get(name);
+    if (other === undefined) {
+      if ([...bound.values()].includes(meant[i]!)) return undefined;
+      bound.set(name, meant[i]!);
+    } else if (other !== meant[i]) return undefined;
+  }
+  return stepText(renamed(a, bound)) === stepText(b) ? bound : undefined;
+}
+
+const namesOf = (step: Step): string[] => [
+  step.task,
+  ...('ref' in step ? [step.ref] : []),
+  ...('result' in step ? [step.result] : []),
+];
+
+function renamed(step: Step, names: ReadonlyMap<string, string>): Step {
+  const name = (old: string): string => names.get(old) ?? old;
+  return {
+    ...step,
+    task: name(step.task),
+    ...('ref' in step ? { ref: name(step.ref) } : {}),
+    ...('result' in step ? { result: name(step.result) } : {}),
+  } as Step;
+}
