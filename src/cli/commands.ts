@@ -35,6 +35,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./minimize.ts')).minimize,
   },
   {
+    usage: 'save <files..>',
+    describe: 'Make catalogue files: id, class, expectation per policy, in JSON',
+    load: async () => (await import('./save.ts')).save,
+  },
+  {
     usage: 'compare [files..]',
     describe: 'Policies against counterexamples and campaigns; what is new in a candidate',
     load: async () => (await import('./compare.ts')).compare,

@@ -1,5 +1,5 @@
 /** `minimize`: the same class on the same policy in fewer steps, as a new file; with --shortest, proved. */
-import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { makeFolder } from '../campaign/folder.ts';
 import { replayOn } from '../executor/replay.ts';
@@ -38,6 +38,7 @@ import {
 import { print, talk } from './io.ts';
 import type { KEEP } from './minimize.ts';
 import { progressLine, searchText } from './progress-line.ts';
+import { write } from './write.ts';
 
 export interface MinimizeOptions {
   /** Files and folders. */
@@ -360,16 +361,4 @@ function difference(before: Counterexample, after: Counterexample): string[] {
     });
   };
   return [...less(old, now).map((s) => `- ${s}`), ...less(now, old).map((s) => `+ ${s}`)];
-}
-
-/** The whole file or none of it. */
-function write(out: string, text: string): void {
-  const partial = `${out}.partial`;
-  try {
-    writeFileSync(partial, text);
-    renameSync(partial, out);
-  } catch (error) {
-    rmSync(partial, { force: true });
-    throw inputError(`${out}: cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
-  }
 }

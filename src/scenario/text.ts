@@ -217,6 +217,18 @@ function headOf(lines: readonly Line[]): Pick<ScenarioText, 'title' | 'explanati
   };
 }
 
+/** `Step 3: the driver.`, of the comments beside steps. */
+export function remarksOf({ lines }: ScenarioText): string[] {
+  const steps = lines.filter((l) => l.kind === 'step');
+  return steps.flatMap(({ raw }, i) => {
+    const comment = raw
+      .replace(/^[^#]*#?/, '')
+      .replaceAll('\t', ' ')
+      .trim();
+    return comment === '' ? [] : [`Step ${i + 1}: ${comment}${/[.!?]$/.test(comment) ? '' : '.'}`];
+  });
+}
+
 const cut = (text: string, max: number): string =>
   [...text].length <= max ? text : `${[...text].slice(0, max - 3).join('')}...`;
 
