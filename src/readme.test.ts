@@ -2,6 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { runScenario } from './executor/run.ts';
+import { policyByName } from './policies/index.ts';
+import { parseText } from './scenario/text.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const readme = readFileSync(`${root}/README.md`, 'utf8');
@@ -34,6 +37,13 @@ describe('the examples of README.md', () => {
       'counterexamples/b09-registered-buffer-lost-after-mprotect.gup.json',
     );
     expect(example('show')).toBe(shown.trimEnd());
+  });
+
+  it('text form: is read, and loses what the text says', () => {
+    const { counterexample: c } = parseText(example('text form'), 'lost.gup');
+    const verdicts = ['mapcount', 'pae'].map((name) => runScenario(c, policyByName(name)).verdict);
+    expect(verdicts).toEqual(['violated', 'not violated']);
+    expect(c.title).toBe('An RDMA region is lost after fork');
   });
 
   it('check: is what the tool prints, but for what it cost', () => {
