@@ -16,6 +16,7 @@ export const cpuView: Property = {
   },
   sometimes: {
     goal: 'a process loaded what a CPU had stored',
+    takes: [],
     reached: (o) => o.kind === 'load' && o.storedBy === 'cpu',
   },
 };

@@ -13,6 +13,7 @@ export const durability: Property = {
   violated: (o) => (o.provenance === 'match' ? '' : o.provenance),
   sometimes: {
     goal: 'fsync returned after a store to the file',
+    takes: [],
     reached: (o) => o.storedBy !== 'initial',
   },
 };

@@ -16,6 +16,7 @@ export const fsNotified: Property = {
   violated: (o) => (o.covered ? '' : 'unnotified'),
   sometimes: {
     goal: 'a folio of a file was dirtied at unpin',
+    takes: ['dirtying at unpin'],
     reached: () => true,
   },
 };

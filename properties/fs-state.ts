@@ -12,6 +12,7 @@ export const fsState: Property = {
   violated: (o) => (o.buffers ? '' : 'stateless'),
   sometimes: {
     goal: 'a folio of a file was dirtied at unpin with nobody notified since it was cleaned',
+    takes: ['dirtying at unpin behind its back'],
     reached: (o) => !o.covered,
   },
 };

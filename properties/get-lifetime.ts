@@ -18,6 +18,7 @@ export const getLifetime: Property = {
   },
   sometimes: {
     goal: 'a device read through a reference whose mapping was gone',
+    takes: ['a reference to a private page'],
     reached: (o) => o.kind === 'device-load' && o.detached,
   },
 };

@@ -12,6 +12,7 @@ export const noCrash: Property = {
   violated: (o) => (o.kind === 'writeback-lost' ? (o.bug ? 'bug' : 'warning') : ''),
   sometimes: {
     goal: 'a folio of a file was dirtied at unpin after its buffers were stripped, or with them',
+    takes: ['dirtying at unpin'],
     reached: (o) => o.kind === 'dirtied',
   },
 };

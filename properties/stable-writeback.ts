@@ -13,6 +13,7 @@ export const stableWriteback: Property = {
   violated: (o) => (o.stablePages && o.changed ? 'unstable' : ''),
   sometimes: {
     goal: 'writeback of stable pages ended',
+    takes: ['writeback'],
     reached: (o) => o.kind === 'writeback-end' && o.stablePages,
   },
 };

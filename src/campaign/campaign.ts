@@ -24,7 +24,7 @@ import { buildCounterexample } from '../report/counterexample.ts';
 import { formatCounterexample } from '../scenario/file.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { SEARCH_STATES_MAX } from '../shrink/shrink.ts';
-import { reachable } from './coverage.ts';
+import { unreachable } from './coverage.ts';
 import type { ShrinkEvent, ShrinkJob } from './jobs.ts';
 import { openPool } from './pool.ts';
 import { FindingStore, slugOf } from './store.ts';
@@ -144,7 +144,9 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       bases,
       counts,
       findings,
-      goalsMissed: PROPERTIES.filter((p, i) => !goals[i] && reachable(p, space)).map((p) => p.id),
+      goalsMissed: PROPERTIES.filter(
+        (p, i) => !goals[i] && unreachable(p, space, policies) === undefined,
+      ).map((p) => p.id),
       // A shard without any of the canary's chunks has nothing to say about it.
       canariesMissed: policies
         .filter((p, i) => p.canary && counts[i]!.steps > 0 && !hasBroken(merged[i]!))

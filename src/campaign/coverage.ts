@@ -1,5 +1,6 @@
 /** What a campaign could not have met in its scope, told apart from what it did not meet. */
 import type { CampaignSpace } from '../fuzz/chunk.ts';
+import { factsOfEntry, outOfReach } from '../check/reach.ts';
 import { setupsOf } from '../fuzz/generate.ts';
 import { DECISIONS } from '../machine/decisions.ts';
 import type { ExpandedPolicy, ExpandedTable } from '../machine/tables.ts';
@@ -12,9 +13,20 @@ const kindsIn = (space: CampaignSpace): ReadonlySet<string> =>
 const tracked = (kinds: ReadonlySet<string>): boolean =>
   kinds.has('private-file') || kinds.has('shared-file');
 
-/** Can the property's goal be reached with the pages and filesystems of the scope? */
-export function reachable(property: Property, space: CampaignSpace): boolean {
-  return setupsOf(space.scope, space.profile).some((setup) => unmetNeed(property, setup) === undefined);
+/**
+ * Why the property's goal cannot be reached: by the pages and filesystems of the scope, or by the tables of any of the
+ * policies. Undefined if it may be.
+ */
+export function unreachable(
+  property: Property,
+  space: CampaignSpace,
+  policies: readonly ExpandedPolicy[],
+): string | undefined {
+  if (setupsOf(space.scope, space.profile).every((setup) => unmetNeed(property, setup) !== undefined))
+    return 'not reachable in this scope';
+  const reasons = policies.map((policy) => outOfReach(property, policy));
+  if (reasons.includes(undefined)) return undefined;
+  return `out of reach: ${[...new Set(reasons)].join('; ')}`;
 }
 
 /** Can the fact have this value with these page kinds? Only what follows from the kinds is ruled out. */
@@ -46,17 +58,6 @@ function feasible(decision: string, fact: string, value: unknown, kinds: Readonl
 }
 
 const FILE_ONLY = new Set(['stripBuffers', 'wbBegin', 'unpinDirty']);
-
-/** The facts of one entry of an expanded table; facts that its rules do not read are absent. */
-function factsOfEntry(table: ExpandedTable, entry: number): { readonly [fact: string]: unknown } {
-  const facts = DECISIONS[table.decision].facts;
-  return Object.fromEntries(
-    table.reads.map((fact, i) => {
-      const [name, domain] = facts[fact]!;
-      return [name, domain[Math.floor(entry / table.strides[i]!) % domain.length]];
-    }),
-  );
-}
 
 /**
  * unshareFault and zeroPagePin are asked only where gupSlow's answer leads there: with these frames, and there with

@@ -240,3 +240,16 @@ describe('compareWithin', () => {
     expect(compared.complete).toBeLessThan(99);
   });
 });
+
+describe('refusals are costs as well', () => {
+  it('which tell v6.5 from v6.2 by a pin that it refuses', () => {
+    const setup = { ...pagesOf(['shared-file'], 'ext4-v5.18'), mms: 1, refs: 1, pinBias: 1024 };
+    const [a, b] = ['pae', 'longterm-ban'].map((name) => expandPolicy(policyByName(name)));
+    const spec = { setup, a: a!, b: b!, alphabet: alphabetFor(setup, PLAIN_GUPS) };
+    const search = new PairSearch(spec, 100_000);
+    search.runTo(3);
+    const refused = search.told.find((t) => t.difference.kind === 'cost' && t.difference.cost === 'refused')!;
+    expect([refused.difference, refused.length]).toEqual([{ kind: 'cost', cost: 'refused', more: 'b' }, 1]);
+    expect(show(spec, refused).seen).toEqual({ a: 'refused: 0', b: 'refused: 1' });
+  });
+});

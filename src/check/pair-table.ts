@@ -5,6 +5,7 @@ import type { ExpandedPolicy } from '../machine/tables.ts';
 import { GUP_VARIANTS } from '../ops/gup.ts';
 import { stepText } from '../scenario/scenario.ts';
 import { PairSearch, show, type Told } from './distinguish.ts';
+import { type Difference, SEEN_COSTS } from './pair.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
 
 export interface TableScope {
@@ -46,6 +47,9 @@ export const TABLE_STATES_MAX = 400_000;
 export const pairsOf = <T>(list: readonly T[]): (readonly [T, T])[] =>
   list.flatMap((a, i) => list.slice(i + 1).map((b) => [a, b] as const));
 
+/** What is refused is in the table as what an observer sees. */
+const isShown = (d: Difference): boolean => d.kind === 'observable' || !SEEN_COSTS.includes(d.cost);
+
 /**
  * The row of a pair: a, b, how they are told apart, by which program, what each sees, and the shortest differences in
  * cost. Searches until both are told, or all there is was visited.
@@ -54,11 +58,11 @@ export function tableRow(a: ExpandedPolicy, b: ExpandedPolicy, { setup, gups }: 
   const spec = { setup, a, b, alphabet: alphabetFor(setup, gups) };
   const search = new PairSearch(spec, TABLE_STATES_MAX);
   search.runTo(Number.MAX_SAFE_INTEGER, (found) =>
-    (['observable', 'cost'] as const).every((kind) => found.some((d) => d.kind === kind)),
+    (['observable', 'cost'] as const).every((kind) => found.some((d) => d.kind === kind && isShown(d))),
   );
   const { told, complete } = search;
   const shortest = (kind: 'observable' | 'cost'): Told | undefined =>
-    told.find(({ difference }) => difference.kind === kind);
+    told.find(({ difference }) => difference.kind === kind && isShown(difference));
   const none = complete === 'closed' ? 'none, closed' : `none to depth ${complete}`;
   const seen = shortest('observable');
   const cost = shortest('cost');

@@ -19,8 +19,9 @@
  * observer tells apart has the same findings, claims of a policy about itself apart (tested).
  *
  * **Costs** of a step (copies, faults and allocations by GUP, writebacks put off) are compared where nobody but
- * the filesystem could tell the policies apart up to and including that step. Refusals and waits are observable. Needless copies are not
- * compared: they are a judgement of the reference on a copy.
+ * the filesystem could tell the policies apart up to and including that step. Refusals and waits are observable, and
+ * costs as well: of the step at which they tell the policies apart. Needless copies are not compared: they are a
+ * judgement of the reference on a copy.
  *
  * Once told apart, a branch ends: nothing that follows is due to one difference alone, and the references may part. A
  * difference in cost does not end it, nor one that the filesystem alone has seen: it changes no outcome and no content,
@@ -61,13 +62,25 @@ export type Observer = (typeof OBSERVERS)[number];
 const FILESYSTEM = OBSERVERS.indexOf('filesystem');
 
 /** Costs that are compared. `earlyCopies` are among the `copies`. */
-export const COMPARED_COSTS = ['copies', 'earlyCopies', 'gupFaults', 'gupAllocations', 'deferred'] as const;
+export const COMPARED_COSTS = [
+  'copies',
+  'earlyCopies',
+  'gupFaults',
+  'gupAllocations',
+  'deferred',
+  'refused',
+  'blocked',
+] as const;
 export type ComparedCost = (typeof COMPARED_COSTS)[number];
+/** Costs that the program itself sees, as an errno or by waiting: they are compared at the step that tells them apart. */
+export const SEEN_COSTS: readonly ComparedCost[] = ['refused', 'blocked'];
 
 /** What tells two policies apart: an observer, or a cost of which one of them has more. */
 export type Difference =
   | { readonly kind: 'observable'; readonly observer: Observer }
   | { readonly kind: 'cost'; readonly cost: ComparedCost; readonly more: 'a' | 'b' };
+
+const FIRST_SEEN = COMPARED_COSTS.length - SEEN_COSTS.length;
 
 /** Findings of a pair: index in OBSERVERS; from here on 2 x index in COMPARED_COSTS, plus 1 if B has more. */
 const COST_FINDINGS = 16;
@@ -153,8 +166,12 @@ export class PairModel implements Model {
     const outcome = a.step(step);
     if (outcome === INVALID) return NOT_A_STEP;
     this.#compare(outcome, b.step(step));
-    for (let i = 0; i < this.findings; i++) if (this.finding[i] !== FILESYSTEM) return ENDED;
-    this.#compareCosts();
+    for (let i = 0; i < this.findings; i++)
+      if (this.finding[i] !== FILESYSTEM) {
+        this.#compareCosts(FIRST_SEEN);
+        return ENDED;
+      }
+    this.#compareCosts(0);
     if (a.ended) return ENDED;
     // A refused gup leaves a name of no use: the program goes on without it.
     if (outcome === REFUSED || outcome === BLOCKED) {
@@ -215,10 +232,10 @@ export class PairModel implements Model {
     this.finding[this.findings++] = OBSERVERS.indexOf(observer);
   }
 
-  #compareCosts(): void {
+  #compareCosts(from: number): void {
     const a = this.a.machine.costs;
     const b = this.b.machine.costs;
-    for (let c = 0; c < COMPARED_COSTS.length; c++) {
+    for (let c = from; c < COMPARED_COSTS.length; c++) {
       const name = COMPARED_COSTS[c]!;
       if (a[name] !== b[name])
         this.finding[this.findings++] = COST_FINDINGS + 2 * c + (a[name] > b[name] ? 0 : 1);
@@ -232,6 +249,8 @@ function clearCosts(costs: Costs): void {
   costs.gupFaults = 0;
   costs.gupAllocations = 0;
   costs.deferred = 0;
+  costs.refused = 0;
+  costs.blocked = 0;
 }
 
 /** Outcomes that are one to the program. */

@@ -7,6 +7,7 @@ import { classId, type FindingClass } from '../property/property.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { lacking } from './goals.ts';
 import { codeOf, isDocumented, type PolicySpec } from './model.ts';
+import { outOfReach, outOfScope } from './reach.ts';
 import { type Exploration, type FoundNote, type Stopped, trace } from './search.ts';
 
 /**
@@ -83,8 +84,14 @@ export function judge(
     if (classes.length > 0) return said('broken');
     if (unfit !== undefined) return said('cannot be tested', unfit);
     if (!complete) return said('inconclusive');
-    if (goalMet === false)
-      return said('not tested', `nothing broke it, and nothing was seen to meet its goal: ${goal}`);
+    if (goalMet === false) {
+      const why = goalOutOfReach(property, spec);
+      const what = why === undefined ? 'nothing was seen to meet its goal' : 'its goal is out of reach';
+      return said(
+        'not tested',
+        `nothing broke it, and ${what}: ${goal}${why === undefined ? '' : ` (${why})`}`,
+      );
+    }
     return said('holds');
   };
   return {
@@ -100,6 +107,12 @@ export function judge(
             scenario: error.scenario,
           },
   };
+}
+
+/** Why nothing in the scope, or nothing under the policy, meets the property's goal; undefined if something may. */
+export function goalOutOfReach(id: string, { setup, alphabet, policy }: PolicySpec): string | undefined {
+  const property = PROPERTIES.find((p) => p.id === id)!;
+  return outOfScope(property, setup, alphabet) ?? outOfReach(property, policy);
 }
 
 /** Claims are about anonymous folios: those that a PTE lets be written, and those that are pinned. */

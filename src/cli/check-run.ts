@@ -9,10 +9,18 @@ import { type Pilot, pilot } from '../campaign/pilot.ts';
 import { promisesOf, proveBeside, type RegressionProof, regressesAtLast } from '../campaign/prove.ts';
 import { FindingStore, slugOf } from '../campaign/store.ts';
 import { bytesFor, deepestWithin, estimate } from '../check/estimate.ts';
-import { goalsOfWalks } from '../check/goals.ts';
+import { goalsOfWalks, lacking } from '../check/goals.ts';
 import type { PolicySpec } from '../check/model.ts';
 import type { Exploration, FoundNote } from '../check/search.ts';
-import { conclusive, type FoundClass, foundIn, judge, searchable, type Verdicts } from '../check/verdicts.ts';
+import {
+  conclusive,
+  type FoundClass,
+  foundIn,
+  goalOutOfReach,
+  judge,
+  searchable,
+  type Verdicts,
+} from '../check/verdicts.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { basesFor } from '../policies/base.ts';
 import { BUILT_IN } from '../policies/index.ts';
@@ -272,11 +280,16 @@ function roughly(n: number): string {
   return `${Number((n / unit).toPrecision(2)).toLocaleString('en-US')}${name}`;
 }
 
-/** Of the pilot, and of walks where the pilot did not meet one. */
+/** Of the pilot, and of walks where the pilot did not meet one that can be met and matters. */
 function goalsMet(spec: PolicySpec, { pilot: { goals }, driven }: Searched): ReadonlySet<string> {
   const { exploration, stopped } = driven;
   if (!conclusive(stopped)) return goals; // nothing will be said to hold
-  const unmet = PROPERTIES.map((p) => p.id).filter((id) => !goals.has(id));
+  const unmet = PROPERTIES.filter(
+    (p) =>
+      !goals.has(p.id) &&
+      lacking(p, spec.setup, spec.alphabet) === undefined &&
+      goalOutOfReach(p.id, spec) === undefined,
+  ).map((p) => p.id);
   return new Set([...goals, ...goalsOfWalks(spec, exploration.depth, unmet)]);
 }
 

@@ -99,9 +99,31 @@ export interface Property {
    * tracks dirty pages, one of a filesystem whose pages are stable under writeback.
    */
   readonly needs: 'any page' | 'tracked file' | 'stable pages';
-  /** Reached at least once, or the campaign says nothing about the property. */
-  readonly sometimes: { readonly goal: string; reached(o: Observation): boolean };
+  /**
+   * Reached at least once, or the campaign says nothing about the property. `takes`: what must happen before, so that a
+   * scope or a policy in which it cannot is told apart from bad luck (check/reach.ts).
+   */
+  readonly sometimes: {
+    readonly goal: string;
+    readonly takes: readonly Happening[];
+    reached(o: Observation): boolean;
+  };
 }
+
+/**
+ * What a goal takes: a private page that fork(2) copies; a private page under a reference; a reference; a writeback; a
+ * folio of a file that becomes dirty with the filesystem looking on (at unpin, or by a store through a PTE that was made
+ * writable), and one that does so though nobody was notified since it was cleaned.
+ */
+export const HAPPENINGS = [
+  'copies of a private page',
+  'a reference to a private page',
+  'a reference',
+  'writeback',
+  'dirtying at unpin',
+  'dirtying at unpin behind its back',
+] as const;
+export type Happening = (typeof HAPPENINGS)[number];
 
 /** A finding's class: shortest, deduplication and catalogue entries are per class. */
 export interface FindingClass {

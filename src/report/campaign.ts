@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 import Table from 'cli-table3';
 import pc from 'picocolors';
 import { PROPERTIES } from '../../properties/index.ts';
-import { ruleCoverage } from '../campaign/coverage.ts';
+import { ruleCoverage, unreachable } from '../campaign/coverage.ts';
 import type { CampaignResult, Finding } from '../campaign/types.ts';
 import { CLAIM_PROPERTIES } from '../executor/simulated.ts';
 import { COST_NAMES } from '../machine/machine.ts';
@@ -116,10 +116,10 @@ export function coverageText(result: CampaignResult): string {
   const goals = PROPERTIES.map((p, i) => ({ p, reached: result.counts.some((c) => c.goals[i]! > 0) }));
   const missed = goals.filter((g) => !g.reached);
   lines.push(`goals reached: ${goals.length - missed.length} of ${goals.length}`);
-  for (const { p } of missed)
-    lines.push(
-      `  ${p.id}: ${p.sometimes.goal}${result.goalsMissed.includes(p.id) ? '' : ' (not reachable in this scope)'}`,
-    );
+  for (const { p } of missed) {
+    const why = unreachable(p, result.space, result.policies);
+    lines.push(`  ${p.id}: ${p.sometimes.goal}${why === undefined ? '' : ` (${why})`}`);
+  }
   const ops = OP_KINDS.filter((_, i) => result.counts.some((c) => c.ops[i]! > 0));
   const unused = OP_KINDS.filter((k) => !ops.includes(k));
   lines.push(
