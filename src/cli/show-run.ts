@@ -1,5 +1,4 @@
 /** `show`: one counterexample for people, for mail, or as plain steps. */
-import { basename } from 'node:path';
 import { replayOn } from '../executor/replay.ts';
 import { notDone, notesOf } from '../executor/run.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
@@ -7,6 +6,7 @@ import { ERAS } from '../policies/base.ts';
 import { findPolicy } from '../policies/index.ts';
 import { expectationOf } from '../report/counterexample.ts';
 import { expectationText, renderFinding } from '../report/finding.ts';
+import { WIDTH_DEFAULT as MAIL_WIDTH, wrapText } from '../report/columns.ts';
 import { renderMail } from '../report/mail.ts';
 import { type Counterexample, saysNothing } from '../scenario/definition.ts';
 import { formatCounterexample } from '../scenario/file.ts';
@@ -36,17 +36,37 @@ export async function runShow(options: ShowOptions): Promise<number> {
     case 'steps':
       print(text === undefined ? formatText(c, c) : rewriteText(text, c));
       break;
-    case 'mail':
-      print(renderMail(c, basename(file))); // as it is attached, not where it lies here
+    case 'mail': {
+      const policy = await breakerOf(c, options.policies);
+      print(
+        renderMail(c, {
+          ...(policy === undefined ? {} : { policy }),
+          more: justNow(c, policies, MAIL_WIDTH),
+        }),
+      );
       break;
+    }
     case 'text':
       print(renderFinding(c, file, { paint, width: width(), full: true, notes: await notes(c, policies) }));
   }
-  if (policies.length > 0 && (format === 'text' || format === 'mail')) {
-    const room = Math.max(...policies.map((p) => p.id.length));
-    print(`\nRun just now:\n${policies.map((p) => `  ${p.id.padEnd(room)}  ${madeOf(c, p)}\n`).join('')}`);
-  }
+  if (policies.length > 0 && format === 'text')
+    print(`\n${justNow(c, policies, Number.POSITIVE_INFINITY).join('\n')}\n`);
   return broken.length > 0 ? EXIT.badInput : EXIT.ok;
+}
+
+/** The policy that the file says breaks it, with the conditions of its rules, if it is a module that was asked for. */
+async function breakerOf(c: Counterexample, asked: readonly string[]): Promise<ExpandedPolicy | undefined> {
+  const { policies } = await choosePolicies(asked, { conditions: true });
+  return policies.find((p) => p.id === c.policy);
+}
+
+function justNow(c: Counterexample, policies: readonly ExpandedPolicy[], most: number): string[] {
+  if (policies.length === 0) return [];
+  const room = Math.max(...policies.map((p) => p.id.length));
+  return [
+    'Run just now:',
+    ...policies.flatMap((p) => wrapText(`  ${p.id.padEnd(room)}  ${madeOf(c, p)}`, most, '    ')),
+  ];
 }
 
 /** What a policy makes of it, and which steps do not happen under it. */

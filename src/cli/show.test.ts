@@ -1,9 +1,9 @@
 /** `gupfuzz show` and `gupfuzz validate` through the compiled command line. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CATALOGUE, entry, load } from '../testing/catalogue.ts';
-import { gupfuzzIn, lines } from '../testing/cli.ts';
+import { environment, gupfuzzIn, lines } from '../testing/cli.ts';
 import { freshFolder } from '../testing/folder.ts';
 
 const folder = freshFolder();
@@ -17,7 +17,7 @@ describe('show and validate', () => {
     for (const part of [
       'B06: RDMA or VFIO writes into a pinned page are lost after fork',
       '> 5  read A',
-      'Step 5: ',
+      'Seen:     in step 5 ',
       'Promised: what the device stored through h1 in step 4',
       'v6.2-anon-exclusive  not violated',
       'See:      B06',
@@ -26,12 +26,20 @@ describe('show and validate', () => {
       expect(out).toContain(part);
   });
 
-  it('mail is at most 72 columns wide, and names the file as it is attached', () => {
+  it('mail is at most 72 columns wide, and what it says to paste into a shell works', () => {
     const { code, out } = gupfuzz(['show', '--format', 'mail', B06]);
     expect(code).toBe(0);
     expect(out).toContain('> 5  read A');
-    expect(out).toContain(`\nReplay:\n  gupfuzz replay ${basename(B06)}\n`);
     expect(lines(out).filter((line) => line.length > 72)).toEqual([]);
+    const pasted = spawnSync('sh', {
+      input: out.slice(out.indexOf('\ngupfuzz replay')),
+      env: environment(),
+      encoding: 'utf8',
+    });
+    expect(pasted.stderr).toBe('');
+    expect(pasted.stdout).toMatch(
+      /violated on v5\.7-mapcount: pin-coherence\/stale\/anon\/PIN-W-LT\/device->cpu/,
+    );
   });
 
   it('json is the file itself, steps is the text form', () => {

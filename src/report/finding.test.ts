@@ -29,7 +29,7 @@ Initially:
   5  write A  |                            |
 > 6           |                            | dma_read h1
 
-Step 6:   the second store of P
+Seen:     in step 6 the second store of P
 Promised: what A held at step 3
 
 The write fault of P counts mappings, not references. It reuses the folio that

@@ -3,7 +3,7 @@ import { classId } from '../property/property.ts';
 import type { Counterexample, Expectation } from '../scenario/definition.ts';
 import { byNumbers } from '../scenario/file.ts';
 import { labelled, renderColumns, wrapText } from './columns.ts';
-import { classInWords } from './mail.ts';
+import { classInWords, seenAndPromised } from './mail.ts';
 import { type Paint, PLAIN } from './paint.ts';
 import { replayCommand } from './shell.ts';
 
@@ -44,10 +44,11 @@ export function renderFinding(c: Counterexample, file: string, options: FindingO
       .map((line) => (line.startsWith('>') ? paint.red(line) : line)),
   );
   if (c.seen !== null)
-    parts.push([
-      ...label(`Step ${c.seen.step + 1}`, c.seen.observed, paint.red),
-      ...label('Promised', c.seen.expected, paint.green),
-    ]);
+    parts.push(
+      seenAndPromised(c.seen, width).map((line) =>
+        /^Seen/.test(line) ? paint.red(line) : /^Promised/.test(line) ? paint.green(line) : line,
+      ),
+    );
   parts.push(wrapText(c.explanation, width));
   if (options.full === true) {
     if (Object.keys(c.expect).length > 0)

@@ -1,64 +1,149 @@
 /**
- * A counterexample as plain text for a mailing list: at most 72 columns, but for the name of a file that is longer;
- * nothing that a mail client breaks.
+ * A counterexample as plain text for a mailing list, for readers who never saw the tool: at most 72 columns, nothing
+ * that a mail client breaks, and all that it takes to replay it.
  */
-import { classId, type FindingClass } from '../property/property.ts';
+import { traceScenario } from '../executor/trace.ts';
+import { DECISIONS } from '../machine/decisions.ts';
+import { type ExpandedPolicy, expandPolicy, withConditions } from '../machine/tables.ts';
+import { baseOf } from '../policies/base.ts';
+import { differenceOf } from '../policies/difference.ts';
+import { findPolicy } from '../policies/index.ts';
+import type { FindingClass } from '../property/property.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { byNumbers } from '../scenario/file.ts';
+import { stepText } from '../scenario/scenario.ts';
+import { setupLines } from '../scenario/text.ts';
 import { labelled, renderColumns, WIDTH_DEFAULT, wrapText } from './columns.ts';
-import { replayCommand } from './shell.ts';
+import { legendOf, propertiesOf } from './legend.ts';
+import { ruleConditions } from './rules.ts';
 
-/** `file`: what the replay line names. Ends in a newline. */
-export function renderMail(c: Counterexample, file = 'FILE'): string {
+export interface MailOptions {
+  /** The policy that breaks the promise, if it is not built in, with conditions (withConditions): for its rules. */
+  readonly policy?: ExpandedPolicy;
+  /** Put at the end: what other policies make of it just now. */
+  readonly more?: readonly string[];
+}
+
+/** Ends in a newline. Needs no attachment: the program is in the command that replays it. */
+export function renderMail(c: Counterexample, { policy, more = [] }: MailOptions = {}): string {
   const parts: string[][] = [];
   const title = wrapText(c.title, WIDTH_DEFAULT);
   parts.push([...title, '='.repeat(Math.max(...title.map((line) => line.length)))]);
+  parts.push(
+    wrapText(
+      'Found by gupfuzz in a model of copy-on-write, GUP and writeback, not on a running kernel. Each policy ' +
+        'stands for the rules of a range of releases.',
+      WIDTH_DEFAULT,
+    ),
+  );
   parts.push([
     ...label('Policy', c.policy ?? 'none in particular: nothing is violated'),
-    ...(c.class === null
-      ? []
-      : [...label('Broken', classInWords(c.class)), ...label('Class', classId(c.class))]),
+    ...(c.class === null ? [] : label('Broken', classInWords(c.class))),
   ]);
   parts.push(
     renderColumns(c, { marks: new Set(c.seen === null ? [] : [c.seen.step]) })
       .trimEnd()
       .split('\n'),
   );
-  if (c.seen !== null)
-    parts.push([
-      ...label('Seen', `at step ${c.seen.step + 1}: ${c.seen.observed}`),
-      ...label('Expected', c.seen.expected),
-    ]);
+  if (c.seen !== null) parts.push(seenAndPromised(c.seen, WIDTH_DEFAULT));
   parts.push(wrapText(c.explanation, WIDTH_DEFAULT));
-  const policies = Object.keys(c.expect).sort(byNumbers);
+  // What is wrong on purpose says nothing to a reader.
+  const policies = Object.keys(c.expect)
+    .filter((id) => findPolicy(id)?.canary !== true)
+    .sort(byNumbers);
   if (policies.length > 0)
-    parts.push(['By policy:', ...policies.flatMap((policy) => expectation(c, policy, policies))]);
+    parts.push(['By policy:', ...policies.flatMap((id) => expectation(c, id, policies))]);
+  if (c.policy !== null) parts.push(rulesOf(c, c.policy, builtIn(c.policy) ?? policy));
+  parts.push(['Words:', ...legend(c, policies)]);
   parts.push([
     ...(c.references.length === 0 ? [] : label('See', c.references.join(', '))),
     ...label('Minimal', minimalityInWords(c)),
-    ...replay(file),
   ]);
+  if (more.length > 0) parts.push([...more]);
+  parts.push(replay(c));
   return parts.map((lines) => `${lines.map((line) => line.trimEnd()).join('\n')}\n`).join('\n');
+}
+
+/** The two lines that say what happened and what should have: in every report by these words. */
+export function seenAndPromised(seen: NonNullable<Counterexample['seen']>, width: number): string[] {
+  return [
+    ...labelled('Seen', `in step ${seen.step + 1} ${seen.observed}`, width),
+    ...labelled('Promised', seen.expected, width),
+  ];
 }
 
 const label = (name: string, text: string): string[] => labelled(name, text, WIDTH_DEFAULT);
 
-/** A command is copied: it stays in one piece, on a line of its own if that is what it takes. */
-function replay(file: string): string[] {
-  const command = replayCommand(file);
-  const [line, ...more] = label('Replay', command);
-  return more.length === 0 ? [line!] : ['Replay:', `  ${command}`];
+/** The whole program, for a shell that has gupfuzz; from the first column, or the last line would not end it. */
+function replay(c: Counterexample): string[] {
+  const policy = c.policy !== null && findPolicy(c.policy) !== undefined ? ` -p ${c.policy}` : '';
+  return [
+    'To replay, paste this into a shell where gupfuzz is installed:',
+    '',
+    `gupfuzz replay${policy} - <<'EOF'`,
+    ...setupLines(c),
+    ...c.steps.map(stepText),
+    'EOF',
+  ];
 }
 
-/** Id and verdict on one line, the classes and costs below. */
+function legend(c: Counterexample, policies: readonly string[]): string[] {
+  const words = legendOf(c, policies);
+  const room = Math.max(...words.map(([word]) => word.length));
+  return words.flatMap(([word, meaning]) =>
+    wrapText(meaning, WIDTH_DEFAULT - room - 4).map(
+      (line, i) => `  ${(i === 0 ? word : '').padEnd(room)}  ${line}`,
+    ),
+  );
+}
+
+function builtIn(id: string): ExpandedPolicy | undefined {
+  const policy = findPolicy(id);
+  return policy && withConditions(expandPolicy(policy), policy);
+}
+
+/** Where the policy answers otherwise than its base, at the decision points that the program meets. */
+function rulesOf(c: Counterexample, id: string, policy: ExpandedPolicy | undefined): string[] {
+  if (policy === undefined)
+    return wrapText(
+      `Rules: ${id} is no built-in policy; its rules are in a file of the sender.`,
+      WIDTH_DEFAULT,
+    );
+  const base = baseOf(policy);
+  if (base === undefined)
+    return wrapText(
+      `Rules: ${id} is the oldest of the policies; there is none that it differs from.`,
+      WIDTH_DEFAULT,
+    );
+  const asked = new Set(
+    traceScenario(c, policy).steps.flatMap((step) => step.decisions.map((d) => d.decision)),
+  );
+  const tables = differenceOf(withConditions(expandPolicy(base), base), policy).filter(
+    (t) => asked.has(t.decision) && t.changes.length > 0,
+  );
+  const lines = tables.flatMap((t) => [
+    ...wrapText(`${t.decision} (${DECISIONS[t.decision].kernel})`, WIDTH_DEFAULT - 2).map((l) => `  ${l}`),
+    ...t.changes.flatMap(({ from, to, where }) =>
+      wrapText(`    ${to} instead of ${from} if ${ruleConditions(where)[0]}`, WIDTH_DEFAULT, '      '),
+    ),
+  ]);
+  return [
+    ...wrapText(
+      `Rules by which ${id} answers otherwise than ${base.id}, where this program asks:`,
+      WIDTH_DEFAULT,
+    ),
+    ...(lines.length > 0 ? lines : ['  none']),
+  ];
+}
+
+/** Id, verdict, and the properties that it is about; costs below. */
 function expectation(c: Counterexample, policy: string, policies: readonly string[]): string[] {
   const { verdict, classes, documented = [], costs = {} } = c.expect[policy]!;
   const width = Math.max(...policies.map((p) => p.length));
+  const properties = propertiesOf(verdict === 'documented' ? documented : classes);
   const pinned = Object.entries(costs).map(([cost, n]) => `${cost} ${n}`);
   return [
-    `  ${policy.padEnd(width)}  ${verdict}`,
-    ...classes.map((id) => `    ${id}`),
-    ...documented.map((id) => `    documented: ${id}`),
+    `  ${policy.padEnd(width)}  ${verdict}${properties.length === 0 ? '' : `: ${properties.join(', ')}`}`,
     ...(pinned.length === 0 ? [] : [`    costs: ${pinned.join(', ')}`]),
   ].flatMap((line) => wrapText(line, WIDTH_DEFAULT, '      '));
 }

@@ -36,7 +36,7 @@ symlinkSync(MAIN, join(INSTALLED, 'gupfuzz'));
 process.once('exit', () => rmSync(INSTALLED, { recursive: true, force: true }));
 
 /** That a pipe gets no colours must come from gupfuzz, not from the NO_COLOR that plain.ts sets. */
-function environment(added: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+export function environment(added: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const { CI: _, FORCE_COLOR: __, GUPFUZZ_DEBUG: ___, NO_COLOR: ____, ...env } = process.env;
   return { ...env, PATH: `${INSTALLED}${delimiter}${env.PATH ?? ''}`, ...added };
 }
