@@ -19,7 +19,14 @@ export { alphabetFor, PLAIN_GUPS, pagesOf, SCOPES, setupOf } from './check/scope
 export { type Found, Search, type SearchOptions, type Stopped } from './check/search.ts';
 export type { FileSetup, PageSetup, Setup } from './domain/setup.ts';
 export { type RunResult, runScenario } from './executor/run.ts';
-export { type BrokenPromise, type GupCommandsOptions, gupCommands, modelAndReal } from './fuzz/commands.ts';
+export { type Trace, type TraceObservation, type TraceStep, traceScenario } from './executor/trace.ts';
+export {
+  type BrokenPromise,
+  type GupCommandsOptions,
+  gupCommands,
+  modelAndReal,
+} from './fuzz/commands.ts';
+export { saveFailure } from './fuzz/save-failure.ts';
 export * from './machine/decisions.ts';
 export { FILESYSTEMS, type Filesystem } from './machine/filesystems.ts';
 export { type AnyPolicy, type ExpandedPolicy, expandPolicy, PolicyError } from './machine/tables.ts';
@@ -28,5 +35,6 @@ export { classId, type FindingClass, type Property } from './property/property.t
 export type { Counterexample } from './scenario/definition.ts';
 export { FileError, formatCounterexample, parseCounterexample } from './scenario/file.ts';
 export { parseSteps } from './scenario/parse.ts';
+export { formatText, parseText, type ScenarioText } from './scenario/text.ts';
 export { type Scenario, type Step, stepText } from './scenario/scenario.ts';
 export { type Minimality, Shrinker, type Shrunk, type Target } from './shrink/shrink.ts';

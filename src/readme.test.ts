@@ -1,8 +1,22 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { COMMANDS } from './cli/commands.ts';
+import { CALLERS, PAGE_KINDS } from './domain/kinds.ts';
 import { runScenario } from './executor/run.ts';
+import { DECISIONS } from './machine/decisions.ts';
+import { ADVICE } from './ops/madvise.ts';
+import { OP_KINDS } from './ops/op.ts';
 import { policyByName } from './policies/index.ts';
 import { parseText } from './scenario/text.ts';
 
@@ -27,6 +41,45 @@ describe('the examples of README.md', () => {
       expect(run(file)).toContain('pin-coherence/stale/anon/PIN-R-LT/cpu->device 3\n');
     } finally {
       rmSync(file);
+    }
+  });
+
+  it('vitest: fails on the policy above, keeps the program and says how to replay it; passes on what is right', () => {
+    // A project that has gupfuzz, as npm install would leave it.
+    const at = realpathSync(mkdtempSync(`${tmpdir()}/readme-`));
+    try {
+      mkdirSync(`${at}/node_modules/.bin`, { recursive: true });
+      writeFileSync(`${at}/package.json`, '{"type": "module"}');
+      for (const name of ['vitest', 'fast-check'])
+        symlinkSync(`${root}/node_modules/${name}`, `${at}/node_modules/${name}`);
+      symlinkSync(root, `${at}/node_modules/gupfuzz`);
+      symlinkSync(`${root}/dist/src/cli/main.js`, `${at}/node_modules/.bin/gupfuzz`);
+      writeFileSync(`${at}/mine.ts`, example('policy'));
+      writeFileSync(`${at}/mine.test.ts`, example('vitest'));
+      expect(example('vitest').split('\n')).toHaveLength(8);
+      const vitest = () =>
+        spawnSync(process.execPath, [`${root}/node_modules/vitest/vitest.mjs`, 'run', '--root', at], {
+          cwd: at,
+          encoding: 'utf8',
+          env: { ...process.env, NO_COLOR: '1', VITEST_REPORT: undefined },
+        });
+      const failed = vitest();
+      expect(failed.status, failed.stderr).toBe(1);
+      expect(failed.stderr).toMatch(/^Replay: npx gupfuzz replay broken\.gup --policy \.\/mine\.ts$/m);
+      const replayed = spawnSync('npx', ['gupfuzz', 'replay', 'broken.gup', '--policy', './mine.ts'], {
+        cwd: at,
+        encoding: 'utf8',
+      });
+      expect(replayed.stdout + replayed.stderr).toContain('pin-coherence/stale/anon/');
+      expect(replayed.status).toBe(1);
+      writeFileSync(
+        `${at}/mine.ts`,
+        example('policy').replace("{ wpFault: [table(otherwise('copy'))] }", '{}'),
+      );
+      const passed = vitest();
+      expect(passed.status, passed.stderr).toBe(0);
+    } finally {
+      rmSync(at, { recursive: true });
     }
   });
 
@@ -62,5 +115,53 @@ describe('the examples of README.md', () => {
     } finally {
       rmSync(file);
     }
+  });
+});
+
+describe('the limits of README.md', () => {
+  const limits = /\n## Limits, frankly\n([\s\S]*?)\n## /.exec(readme)![1]!.replace(/\s+/g, ' ');
+
+  it('what it says is absent is absent', () => {
+    const [, mm, file] = / No (.*?) yet; no (.*?)\. - /.exec(limits)!;
+    const absent = [mm!, file!].flatMap((list) => list.split(/, | or /));
+    // How each would be called if there were an operation, a kind of page, an advice, a caller or a fact for it.
+    const called: Readonly<Record<string, RegExp>> = {
+      THP: /thp|huge/,
+      hugetlb: /huge/,
+      KSM: /ksm|merge/,
+      swap: /swap/,
+      migration: /migrat/,
+      MADV_FREE: /^free|madv.*free/,
+      'soft-dirty': /soft/,
+      userfaultfd: /uffd|userfault/,
+      FOLL_FORCE: /force/,
+      truncate: /trunc/,
+      'hole punch': /punch|hole|fallocate/,
+      invalidation: /invalidat/,
+      reflink: /reflink|clone/,
+    };
+    expect(absent.filter((name) => called[name] === undefined)).toEqual([]);
+    const there = [
+      ...OP_KINDS,
+      ...PAGE_KINDS,
+      ...ADVICE,
+      ...CALLERS,
+      ...Object.values(DECISIONS).flatMap(({ facts }) =>
+        facts.flatMap(([name, values]) => [name, ...values.map(String)]),
+      ),
+    ];
+    for (const name of absent)
+      expect(
+        there.filter((word) => called[name]!.test(word.toLowerCase())),
+        name,
+      ).toEqual([]);
+  });
+
+  it('does not deny a command that there is', () => {
+    const commands = COMMANDS.map((c) => c.usage.split(' ')[0]!);
+    expect(commands).toEqual(expect.arrayContaining(['live', 'export']));
+    expect(`${limits} ${readFileSync(`${root}/docs/model.md`, 'utf8')}`).not.toMatch(
+      /does not run\s+anything|No kernel takes part\./,
+    );
   });
 });

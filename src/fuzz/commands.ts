@@ -12,7 +12,7 @@ import { alphabetFor } from '../check/scope.ts';
 import { CALLERS, POLICY_ERROR } from '../domain/kinds.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
 import { decodeClass, INVALID, World } from '../executor/simulated.ts';
-import type { ExpandedPolicy } from '../machine/tables.ts';
+import { type AnyPolicy, expanded } from '../machine/tables.ts';
 import { callerOf, GUP_VARIANTS } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
 import { ADVICE } from '../ops/madvise.ts';
@@ -219,9 +219,10 @@ function commandOf(terms: Terms, op: Op, gups: readonly number[]): fc.Arbitrary<
 }
 
 /** The start of each run, for fc.modelRun: a world of the policy as real, its reference as model. */
-export function modelAndReal(setup: Setup, policy: ExpandedPolicy): () => { model: Model; real: Real } {
+export function modelAndReal(setup: Setup, policy: AnyPolicy): () => { model: Model; real: Real } {
+  const tables = expanded(policy);
   return () => {
-    const world = new World(setup, policy);
+    const world = new World(setup, tables);
     return { model: { reference: world.reference }, real: { world, taken: [] } };
   };
 }

@@ -15,6 +15,9 @@ describe('program', () => {
     expect(program(folder.at('a/b'), '')).toBe('npx gupfuzz');
     folder.write('clone/package.json', '{"name": "gupfuzz"}');
     expect(program(folder.at('clone'), '')).toBe('npx gupfuzz');
+    // npm looks no further up than to the first folder that looks like a project.
+    folder.write('other/node_modules/.vite/x', '');
+    expect(program(folder.at('other'), '')).toBe(`node ${MAIN}`);
   });
 
   it('by its name where it is on PATH, but not by what npx puts there for the time being', () => {

@@ -21,10 +21,14 @@ export function program(cwd: string = process.cwd(), path: string = process.env.
   return text;
 }
 
-/** `npx` finds it: it is what is developed here, or a dependency of what is. */
+/**
+ * `npx` finds it: the package is developed here, or is a dependency. npm takes the first folder upwards with a
+ * package.json or a node_modules for the project, and looks no further.
+ */
 function isLocal(cwd: string): boolean {
   for (let folder = cwd; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, 'node_modules', '.bin', NAME)) || isPackage(folder)) return true;
+    if (existsSync(join(folder, 'package.json')) || existsSync(join(folder, 'node_modules')))
+      return existsSync(join(folder, 'node_modules', '.bin', NAME)) || isPackage(folder);
     if (folder === dirname(folder)) return false;
   }
 }
