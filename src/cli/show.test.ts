@@ -64,7 +64,7 @@ describe('show and validate', () => {
     const { code, out } = gupfuzz(['validate', B06, 'bad.gup.json', 'missing']);
     expect(code).toBe(3);
     expect(lines(out)).toEqual([
-      `${B06}: ok: 5 steps, pin-coherence/stale/anon/PIN-W-LT/device->cpu on v5.7-mapcount`,
+      `${B06}: ok: 5 steps, claims pin-coherence/stale/anon/PIN-W-LT/device->cpu on v5.7-mapcount`,
       expect.stringMatching(/^bad\.gup\.json: bad: /),
       'missing: bad: there is no such file or folder',
     ]);
