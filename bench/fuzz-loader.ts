@@ -1,5 +1,5 @@
 /**
- * Hostile counterexample files: `node dist/bench/fuzz-loader.js [count] [seed]`. Each file is a valid one with random
+ * Hostile counterexample files: `node dist/bench/fuzz-loader.js [count] [seed] [json|text]`. Each file is a valid one with random
  * damage. The loader must take it or refuse it with one FileError of one line; anything else is a breach (exit code 1).
  * Same count and seed, same files.
  */
@@ -17,6 +17,7 @@ import {
   newCounterexample,
   parseCounterexample,
 } from '../src/scenario/file.ts';
+import { formatText, parseText, rewriteText, type ScenarioText } from '../src/scenario/text.ts';
 
 export interface LoaderFuzz {
   readonly files: number;
@@ -29,7 +30,12 @@ export interface LoaderFuzz {
   readonly breaches: readonly string[];
 }
 
+/** The form that a file has before the damage. */
+export const LOADER_FORMS = ['json', 'text'] as const;
+export type LoaderForm = (typeof LOADER_FORMS)[number];
+
 const FILE_NAME = 'mutated.gup.json';
+const TEXT_NAME = 'mutated.gup';
 const LINE_MAX = 400;
 const SLOW_MS = 1000;
 
@@ -465,17 +471,17 @@ export function withId(value: unknown): unknown {
 }
 
 /** Runs `count` mutated files through the loader. */
-export function fuzzLoader(count: number, seed: number): LoaderFuzz {
-  const samples = LOADER_SAMPLES.map(formatCounterexample);
+export function fuzzLoader(count: number, seed: number, form: LoaderForm = 'json'): LoaderFuzz {
+  const samples = LOADER_SAMPLES.map((c) => (form === 'json' ? formatCounterexample(c) : formatText(c, c)));
   const rng = new Xorshift(seed);
   const refused: Record<FileCheck, number> = { text: 0, schema: 0, meaning: 0, id: 0 };
   const breaches: string[] = [];
   let accepted = 0;
   let slowestMs = 0;
   for (let n = 0; n < count; n++) {
-    const text = mutatedFile(rng, samples);
+    const text = form === 'json' ? mutatedFile(rng, samples) : mutateText(rng, rng.pick(samples), samples);
     const start = performance.now();
-    const { check, breach } = tryOne(text);
+    const { check, breach } = form === 'json' ? tryOne(text) : tryText(text);
     const ms = performance.now() - start;
     slowestMs = Math.max(slowestMs, ms);
     if (check === 'accepted') accepted++;
@@ -510,11 +516,34 @@ function tryOne(text: string): {
   return { check: 'accepted', breach: '' };
 }
 
-function badMessage(message: string): string {
+/** As tryOne, of the text form. Unchanged, it must be rewritten as it is. */
+function tryText(text: string): ReturnType<typeof tryOne> {
+  let read: ScenarioText;
+  try {
+    read = parseText(text, TEXT_NAME);
+  } catch (error) {
+    if (error instanceof FileError)
+      return { check: error.check, breach: badMessage(error.message, TEXT_NAME) };
+    return { check: 'crashed', breach: `threw ${String(error).slice(0, 200)}` };
+  }
+  const accepted = (breach: string): ReturnType<typeof tryOne> => ({ check: 'accepted', breach });
+  const { setup, steps, ...rest } = read.counterexample;
+  try {
+    if (rewriteText(read, { setup, steps }) !== text) return accepted('is rewritten as another text');
+    const again = parseText(formatText({ setup, steps }, rest), TEXT_NAME).counterexample;
+    if (!isDeepStrictEqual(again, read.counterexample)) return accepted('reads back as something else');
+    formatCounterexample(read.counterexample);
+  } catch (error) {
+    return { check: 'crashed', breach: `was read but not written: ${String(error).slice(0, 200)}` };
+  }
+  return accepted('');
+}
+
+function badMessage(message: string, name: string = FILE_NAME): string {
   if (message.length > LINE_MAX) return `message of ${message.length} characters`;
   if (/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(message))
     return `message is not one printable line: ${JSON.stringify(message)}`;
-  if (!message.includes(FILE_NAME)) return `message without the file's name: ${message}`;
+  if (!message.includes(name)) return `message without the file's name: ${message}`;
   // Words of the schema library where it was not told what to say.
   return /Invalid|Unrecognized|expected .*, received/.test(message)
     ? `message says too little: ${message}`
@@ -524,11 +553,12 @@ function badMessage(message: string): string {
 /** Prints the counts; 1 if there was a breach, 2 for arguments that are no numbers. */
 function main(args: readonly string[]): number {
   const [count, seed] = [Number(args[0] ?? 100_000), Number(args[1] ?? 1)];
-  if (!Number.isSafeInteger(count) || count < 1 || !Number.isSafeInteger(seed)) {
-    console.error('usage: node dist/bench/fuzz-loader.js [count] [seed]');
+  const form = LOADER_FORMS.find((f) => f === (args[2] ?? 'json'));
+  if (form === undefined || !Number.isSafeInteger(count) || count < 1 || !Number.isSafeInteger(seed)) {
+    console.error('usage: node dist/bench/fuzz-loader.js [count] [seed] [json|text]');
     return 2;
   }
-  const result = fuzzLoader(count, seed);
+  const result = fuzzLoader(count, seed, form);
   const refused = Object.entries(result.refused).map(([check, n]) => `${n} by ${check}`);
   console.log(
     `${result.files} files (seed ${seed}): ${result.accepted} accepted; refused: ${refused.join(', ')}`,

@@ -1,5 +1,6 @@
 /** What commands make of files and modules that are none. */
-import { readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { entry } from '../testing/catalogue.ts';
 import { gupfuzzIn, lines, oneLine } from '../testing/cli.ts';
@@ -85,5 +86,13 @@ describe('bad files are one line each and exit 3', () => {
     const replayed = gupfuzz(['replay', B01, '--policy', './no.ts', '--policy', 'mapcount']);
     expect([replayed.code, lines(replayed.err).length]).toEqual([3, 1]);
     expect(replayed.out).toMatch(/reproduced on v5\.7-mapcount/);
+  });
+
+  it('outside a clone, counterexamples/ is the catalogue of the package', () => {
+    const { code, out } = gupfuzz(['validate', `counterexamples/${basename(B01)}`]);
+    expect([code, out]).toEqual([0, expect.stringMatching(/b01-.*: ok: /)]);
+    // A folder of that name here goes before.
+    mkdirSync(folder.at('counterexamples'));
+    expect(gupfuzz(['validate', 'counterexamples']).code).toBe(4);
   });
 });

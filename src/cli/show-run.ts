@@ -13,7 +13,7 @@ import { formatCounterexample } from '../scenario/file.ts';
 import { formatText, rewriteText } from '../scenario/text.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT } from './exit.ts';
-import { readOne } from './files.ts';
+import { readOne, STDIN } from './files.ts';
 import { paint, print, talk, width } from './io.ts';
 import type { SHOW_FORMATS } from './show.ts';
 
@@ -47,7 +47,14 @@ export async function runShow(options: ShowOptions): Promise<number> {
       break;
     }
     case 'text':
-      print(renderFinding(c, file, { paint, width: width(), full: true, notes: await notes(c, policies) }));
+      print(
+        renderFinding(c, file === STDIN ? '' : file, {
+          paint,
+          width: width(),
+          full: true,
+          notes: await notes(c, policies),
+        }),
+      );
   }
   if (policies.length > 0 && format === 'text')
     print(`\n${justNow(c, policies, Number.POSITIVE_INFINITY).join('\n')}\n`);

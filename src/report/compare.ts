@@ -107,7 +107,7 @@ function cellText(file: ComparedFile, at: number): string {
 
 /** Name of the entry: its file without folder and ending. */
 export function entryName(file: string): string {
-  return file.replace(/.*[/\\]/, '').replace(/\.gup\.json$/, '');
+  return file.replace(/.*[/\\]/, '').replace(/\.gup(?:\.json)?$/, '');
 }
 
 /** Policies x files for a terminal; `width` shortens names. Ends in a newline. */

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fuzzLoader } from '../../bench/fuzz-loader.ts';
 import { Generator, setupsOf } from '../fuzz/generate.ts';
 import { ProgramArbitrary } from '../fuzz/program.ts';
 import { CATALOGUE, entry, load } from '../testing/catalogue.ts';
@@ -174,6 +175,13 @@ describe('what is wrong with a text', () => {
     const steps = (n: number): string => `page A anon rw\n${'P: read A\n'.repeat(n)}`;
     expect(scenarioOf(steps(STEPS_MAX)).steps).toHaveLength(STEPS_MAX);
     expect(errorOf(steps(STEPS_MAX + 1))).toBe('x.gup:202: this is step 201; allowed: at most 200 steps');
+  });
+
+  it('hostile texts are read, or refused in one line', () => {
+    const { breaches, accepted, refused } = fuzzLoader(3000, 5, 'text');
+    expect(breaches).toEqual([]);
+    for (const count of [accepted, refused.text + refused.schema, refused.meaning])
+      expect(count).toBeGreaterThan(100);
   });
 
   function errorOf(text: string): string {
