@@ -7,7 +7,7 @@
  * fork, each with the pages that parted from its own.
  */
 import { PRIVATE_FILE, ZERO_TOKEN } from '../domain/kinds.ts';
-import { isPrivate } from '../domain/setup.ts';
+import { isPrivate, MMS_MAX } from '../domain/setup.ts';
 import type { World } from '../executor/simulated.ts';
 import { F_BOUNCED, NO_PFN, P_PRESENT, REF_NONE, ZERO_PFN } from '../machine/machine.ts';
 import { HANDLE_LIVE, REF_HELD_OVER_FORK } from '../reference/reference.ts';
@@ -82,14 +82,20 @@ export function encodeExcuses(
   if (any === 0) return at;
   for (let i = 0; i < refs.count; i++) {
     const r = refs.slots[i]!;
-    if (isHeld(world, r)) out[n++] = partedInOrder(world, r, place);
+    if (!isHeld(world, r)) continue;
+    let parted = partedInOrder(world, r, place);
+    for (let k = 0; k < refs.count; k++)
+      if (isPartedOrphan(world, r, ref.handleCell[refs.slots[k]!]!)) parted |= 1 << (MMS_MAX + k);
+    out[n++] = parted;
   }
   return n;
 }
 
 /** What tells two references apart by what is excused, once the mms have an order: part of their signatures. */
 export const signExcuses = (world: World, r: number, place: Uint8Array): number =>
-  refBits(world, r) + (isHeld(world, r) ? Math.imul(partedInOrder(world, r, place) + 1, 0x9e3779b1) : 0);
+  refBits(world, r) +
+  (isHeld(world, r) ? Math.imul(partedInOrder(world, r, place) + 1, 0x9e3779b1) : 0) +
+  (isPartedFromAny(world, r) ? 0x5bd1e995 : 0);
 
 const isHeld = ({ reference: ref }: World, r: number): boolean =>
   ref.handleState[r] === HANDLE_LIVE && (ref.handleFlags[r]! & REF_HELD_OVER_FORK) !== 0;
@@ -107,8 +113,19 @@ function refBits(world: World, r: number): number {
 /** The pages that parted from that of a reference, by the places of their mms. */
 function partedInOrder({ reference: ref, shape }: World, r: number, place: Uint8Array): number {
   let mask = 0;
-  for (let c = 0; c < ref.fileCell; c++)
-    if ((ref.parted[r]! & (1 << c)) !== 0)
-      mask |= 1 << (place[Math.floor(c / shape.pages)]! * shape.pages + (c % shape.pages));
+  for (let mm = 0; mm < shape.mms; mm++) if ((ref.parted[r]! & (1 << mm)) !== 0) mask |= 1 << place[mm]!;
   return mask;
+}
+
+/** Is this cell an orphan that parted from the page of a reference? */
+function isPartedOrphan({ reference: ref }: World, r: number, cell: number): boolean {
+  if (cell < ref.orphanCell || cell >= ref.cells) return false;
+  return (ref.parted[r]! & (1 << (MMS_MAX + cell - ref.orphanCell))) !== 0;
+}
+
+/** Is the page of this reference an orphan that parted from that of another? */
+function isPartedFromAny(world: World, r: number): boolean {
+  const { reference: ref, shape } = world;
+  for (let h = 0; h < shape.refs; h++) if (isPartedOrphan(world, h, ref.handleCell[r]!)) return true;
+  return false;
 }

@@ -265,6 +265,27 @@ describe('what must not be taken for one state', () => {
       ],
     ],
     [
+      'which orphan was a copy that parted from the page of a reference that is held over fork',
+      [
+        [
+          ['write', P, A],
+          ['gup', P, A, W_GET],
+          ['fork', P],
+          ['gup', C, A, R_GET],
+          ['munmap', C, A],
+        ],
+        [
+          ['write', P, A],
+          ['fork', P],
+          ['gup', C, A, R_GET],
+          ['exit', C],
+          ['gup', P, A, W_GET],
+          ['fork', P],
+          ['munmap', C, A],
+        ],
+      ],
+    ],
+    [
       'whether what a page shows was stored while a reference was held over fork',
       [
         [

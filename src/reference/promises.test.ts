@@ -372,6 +372,41 @@ describe('excused over fork', () => {
     expect([ref.excuseDevice(h, ZERO_TOKEN), ref.excuseLoad(P, A, ZERO_TOKEN)]).toEqual([0, 0]);
   });
 
+  it('also a page that parted from it and was replaced, as long as it is held', () => {
+    for (const ask of W_GETS) {
+      const ref = new Alone();
+      const h = ref.gup(P, A, ask);
+      ref.fork(P, C);
+      const inherited = ref.gup(C, A, ['get', false, false]);
+      const before = ref.gup(C, A, ['get', true, false]);
+      ref.munmap(C, A);
+      const stored = ref.device(h);
+      const back = ref.device(before);
+      expect([ref.judgeDevice(inherited, stored), ref.excuseDevice(inherited, stored) !== 0]).toEqual([
+        LEAK,
+        true,
+      ]);
+      expect([ref.judgeDevice(h, back), ref.excuseDevice(h, back) !== 0]).toEqual([LEAK, true]);
+      ref.release(h, false);
+      const later = ref.write(P, A);
+      expect([ref.judgeDevice(inherited, later), ref.excuseDevice(inherited, later)]).toEqual([LEAK, 0]);
+    }
+  });
+
+  it('not a page that took the place of one that parted from it', () => {
+    for (const ask of W_GETS) {
+      const ref = new Alone();
+      const h = ref.gup(P, A, ask);
+      ref.fork(P, C);
+      ref.gup(C, A, ['get', false, false]);
+      ref.dontneed(C, A);
+      const stored = ref.device(h);
+      expect([ref.judgeLoad(C, A, stored), ref.excuseLoad(C, A, stored)]).toEqual([LEAK, 0]);
+      const own = ref.write(C, A);
+      expect([ref.judgeDevice(h, own), ref.excuseDevice(h, own)]).toEqual([LEAK, 0]);
+    }
+  });
+
   it('only stores to the page that was referenced, or to one that parted from it', () => {
     const ref = new Alone();
     ref.fork(P, C);

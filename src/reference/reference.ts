@@ -19,7 +19,7 @@ import {
   STORER_INITIAL,
   ZERO_TOKEN,
 } from '../domain/kinds.ts';
-import { isPrivate, NO_FILE, type Shape } from '../domain/setup.ts';
+import { isPrivate, MMS_MAX, NO_FILE, type Shape } from '../domain/setup.ts';
 import { CALLER_CONTRACTS, type Mapped, promiseFor } from './promises.ts';
 
 /** A private cell shows the file (transparent), some inherited content not pinned down (floating), or `current`. */
@@ -98,8 +98,11 @@ export class Reference {
   readonly handleFlags: Uint8Array;
   readonly handleCaller: Uint8Array;
   readonly handlePage: Uint8Array;
-  /** Per reference with REF_HELD_OVER_FORK: mask of the private cells that parted from its page by fork. */
-  readonly parted: Int32Array;
+  /**
+   * Per reference with REF_HELD_OVER_FORK: mask of who parted from its page by fork: bit m for that page of mm m, bit
+   * MMS_MAX + o for orphan o, which was such a page until its owner replaced it.
+   */
+  readonly parted: Int16Array;
   /** Per since-take reference: EXCUSES index of what its page held when it was taken, else 0. */
   readonly takenExcused: Uint8Array;
   /** [0]: 1 once a reference that excuses was held over fork. */
@@ -150,7 +153,7 @@ export class Reference {
     this.handleFlags = columns.u8(refs);
     this.handleCaller = columns.u8(refs);
     this.handlePage = columns.u8(refs);
-    this.parted = columns.i32(refs);
+    this.parted = columns.i16(refs);
     this.takenExcused = columns.u8(refs);
     this.excusing = columns.u8(1);
   }
@@ -393,7 +396,8 @@ export class Reference {
 
   /** The holder lets go; `dirty`: it reports that it wrote. From then on the data is under contract (F4). */
   release(handle: number, dirty: boolean): void {
-    const file = this.handleCell[handle]! - this.fileCell;
+    const cell = this.handleCell[handle]!;
+    const file = cell - this.fileCell;
     if (this.handleState[handle] === HANDLE_LIVE && file >= 0 && file < this.shape.files) {
       // What may be gone already cannot come under contract by somebody else's dirtying.
       if (dirty) {
@@ -407,6 +411,13 @@ export class Reference {
     this.handlePage[handle] = 0;
     this.parted[handle] = 0;
     this.takenExcused[handle] = 0;
+    if (
+      this.excusing[0] === 1 &&
+      cell >= this.orphanCell &&
+      cell < this.cells &&
+      !this.handleCell.includes(cell)
+    )
+      for (let h = 0; h < this.shape.refs; h++) this.parted[h]! &= ~this.#partedBit(h, cell);
   }
 
   /** A store by the device through a W reference. `storer`: who the finding class will name (STORERS). */
@@ -596,7 +607,14 @@ export class Reference {
   #forgetExcuses(cell: number): void {
     if (this.excusing[0] === 0) return;
     for (const excuse of FORK_EXCUSES) this.#clear(this.#excuseRow(excuse, cell));
-    for (let h = 0; h < this.shape.refs; h++) this.parted[h]! &= ~(1 << cell);
+    for (let h = 0; h < this.shape.refs; h++) this.parted[h]! &= ~this.#partedBit(h, cell);
+  }
+
+  /** Bit of a private cell or an orphan in `parted` of a reference; 0 if it can be none of those. */
+  #partedBit(handle: number, cell: number): number {
+    const { pages } = this.shape;
+    if (cell >= this.orphanCell) return 1 << (MMS_MAX + cell - this.orphanCell);
+    return cell % pages === this.handlePage[handle]! % pages ? 1 << Math.floor(cell / pages) : 0;
   }
 
   /** A new page in place of whatever was there: zero, or the file. */
@@ -674,9 +692,9 @@ export class Reference {
       if (this.handleCell[h] === cell && (this.handleFlags[h]! & REF_EXCUSES_FORK) !== 0) {
         this.handleFlags[h]! |= REF_HELD_OVER_FORK;
         this.excusing[0] = 1;
-        this.parted[h]! |= 1 << child;
+        this.parted[h]! |= this.#partedBit(h, child);
       }
-      if ((this.parted[h]! & (1 << cell)) !== 0) this.parted[h]! |= 1 << child;
+      if ((this.parted[h]! & this.#partedBit(h, cell)) !== 0) this.parted[h]! |= this.#partedBit(h, child);
     }
   }
 
@@ -689,9 +707,14 @@ export class Reference {
       const excuse = this.#excuseBy(h);
       if (own === cell) {
         this.#add(this.#excuseRow(excuse, own), token);
-        for (let c = 0; c < this.fileCell; c++)
-          if ((this.parted[h]! & (1 << c)) !== 0) this.#add(this.#excuseRow(excuse, c), token);
-      } else if (cell < this.fileCell && (this.parted[h]! & (1 << cell)) !== 0) {
+        const { mms, pages, refs } = this.shape;
+        const page = this.handlePage[h]! % pages;
+        for (let m = 0; m < mms; m++)
+          if ((this.parted[h]! & (1 << m)) !== 0) this.#add(this.#excuseRow(excuse, m * pages + page), token);
+        for (let o = 0; o < refs; o++)
+          if ((this.parted[h]! & (1 << (MMS_MAX + o))) !== 0)
+            this.#add(this.#excuseRow(excuse, this.orphanCell + o), token);
+      } else if ((this.parted[h]! & this.#partedBit(h, cell)) !== 0) {
         this.#add(this.#excuseRow(excuse, cell), token);
         this.#add(this.#excuseRow(excuse, own), token);
       }
@@ -738,6 +761,11 @@ export class Reference {
       this.written[orphan] = this.written[cell]!;
       for (const excuse of FORK_EXCUSES)
         this.#copy(this.#excuseRow(excuse, cell), this.#excuseRow(excuse, orphan));
+      for (let h = 0; h < this.shape.refs; h++) {
+        const bit = this.#partedBit(h, orphan);
+        this.parted[h] = this.parted[h]! & ~bit;
+        if ((this.parted[h]! & this.#partedBit(h, cell)) !== 0) this.parted[h]! |= bit;
+      }
       this.forked[orphan] = 0;
       return orphan;
     }
