@@ -163,3 +163,38 @@ export const check: Command = defineCommand<CheckOptions>({
   },
   run: async (options) => (await import('./check-run.ts')).runCheck(options),
 });
+
+/** `compare --check`: the candidate beside the base on a named scope, with all else as `check` has it without flags. */
+export const besideOptions = (
+  policy: string,
+  base: string,
+  scope: string,
+  more: Pick<CheckOptions, 'out' | 'format'>,
+): CheckOptions => ({
+  policy,
+  base,
+  first: false,
+  scope: {
+    scope,
+    pages: undefined,
+    mms: undefined,
+    refs: undefined,
+    pinBias: undefined,
+    filesystem: undefined,
+    gups: undefined,
+    ops: undefined,
+    without: [],
+  },
+  depth: Infinity,
+  grain: 'class',
+  symmetry: true,
+  states: undefined,
+  memory: undefined,
+  threads: undefined,
+  checkpoint: undefined,
+  resume: undefined,
+  force: false,
+  documented: false,
+  quiet: false,
+  ...more,
+});

@@ -132,6 +132,16 @@ describe('compare', () => {
     expect(all.out).toContain('<error message="missing: there is no such file or folder"/>');
   });
 
+  it('--check: every program of a small scope, instead', () => {
+    const { code, out } = gupfuzz(['compare', 'pae', 'canary', '--check', 'shared-file', '--format', 'json']);
+    expect(code).toBe(1);
+    const told = JSON.parse(out) as { beside: { base: string; proof: { regressions: { class: string }[] } } };
+    expect(told.beside.base).toBe('v6.2-anon-exclusive');
+    expect(told.beside.proof.regressions[0]!.class).toMatch(/^durability\//);
+    expect(gupfuzz(['compare', '--check', 'shared-file']).code).toBe(2);
+    expect(gupfuzz(['compare', 'pae', 'canary', '--check', 'shared-file', '--format', 'junit']).code).toBe(2);
+  });
+
   it('nothing to compare: 4', () => {
     mkdirSync(folder.at('empty'));
     expect(gupfuzz(['compare', 'empty']).code).toBe(4);

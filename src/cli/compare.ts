@@ -13,7 +13,7 @@ const WORKERS_MAX = 256;
 /** `compare pae longterm-ban`: two policies where files could be. No counterexample has such a name. */
 const isPolicyName = (text: string): boolean => findPolicy(text) !== undefined || /\.[cm]?[jt]s$/.test(text);
 
-export const compare: Command = defineCommand<CompareOptions>({
+export const compare: Command = defineCommand<CompareOptions & { readonly check: string | undefined }>({
   usage: 'compare [files..]',
   describe: 'Policies against counterexamples and campaigns; what is new in a candidate',
   builder: (yargs) =>
@@ -64,6 +64,12 @@ export const compare: Command = defineCommand<CompareOptions>({
         describe: `page kinds: ${PROFILES.join(', ')}`,
         defaultDescription: 'all',
       })
+      .option('check', {
+        type: 'string',
+        requiresArg: true,
+        describe:
+          'instead: every program of a small scope of check (anon, shared-file, ...), of two policies',
+      })
       .option('workers', {
         alias: 'w',
         type: 'string',
@@ -84,6 +90,7 @@ export const compare: Command = defineCommand<CompareOptions>({
         defaultDescription: 'text',
       })
       .example('$0 compare pae longterm-ban -n 20k', 'What got better, what got worse?')
+      .example('$0 compare pae longterm-ban --check shared-file', 'Is any program of that scope worse?')
       .example('$0 compare', 'All built-in policies against the catalogue')
       .example('$0 compare --base longterm-ban --cand ./mine.ts --runs 20k', 'Does my rule break anything?'),
   options: (args) => {
@@ -100,6 +107,13 @@ export const compare: Command = defineCommand<CompareOptions>({
       );
     if (base !== undefined && policies.length > 0)
       throw usageError('--policy makes no sense with --base and --cand, which are the two policies');
+    const check = args.text('check');
+    if (check !== undefined && base === undefined)
+      throw usageError('--check makes no sense without --base and --cand, which are the two policies');
+    if (check !== undefined && !['text', 'json'].includes(args.text('format') ?? 'text'))
+      throw usageError(
+        `--format is ${JSON.stringify(args.text('format'))}; allowed with --check: text, json`,
+      );
     const runs = args.whole('runs', 0, RUNS_MAX) ?? 0;
     const workers = args.whole('workers', 0, WORKERS_MAX);
     return {
@@ -113,7 +127,16 @@ export const compare: Command = defineCommand<CompareOptions>({
       workers,
       out: args.text('out'),
       format: args.oneOf('format', COMPARE_FORMATS) ?? 'text',
+      check,
     };
   },
-  run: async (options) => (await import('./compare-run.ts')).runCompare(options),
+  run: async ({ check, ...options }) => {
+    if (check === undefined || options.pair === undefined)
+      return (await import('./compare-run.ts')).runCompare(options);
+    const { base, cand } = options.pair;
+    const format = options.format === 'json' ? 'json' : 'text';
+    const { besideOptions } = await import('./check.ts');
+    const { runCheck } = await import('./check-run.ts');
+    return runCheck(besideOptions(cand, base, check, { out: options.out, format }));
+  },
 });
