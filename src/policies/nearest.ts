@@ -12,6 +12,8 @@ export function nearest(typed: string, known: readonly string[]): string | undef
     if (containing !== undefined) return containing;
   }
   const [best] = known
+    // Whatever is typed, it may be long.
+    .filter((word) => Math.abs(word.length - wanted.length) <= Math.max(1, word.length / 3))
     .map((word) => ({ word, away: distance(wanted, word.toLowerCase()) }))
     .filter(({ word, away }) => away <= Math.max(1, Math.floor(word.length / 3)))
     .sort((a, b) => a.away - b.away);

@@ -15,7 +15,7 @@
  * line, and below it the explanation. What is wrong is said as `file:line: field is value; allowed: ...`.
  */
 import { PAGE_KINDS } from '../domain/kinds.ts';
-import { PAGES_MAX } from '../domain/setup.ts';
+import { FILES_MAX, PAGES_MAX } from '../domain/setup.ts';
 import { FILESYSTEMS } from '../machine/filesystems.ts';
 import { hint } from '../policies/nearest.ts';
 import { bounds } from './bounds.ts';
@@ -95,6 +95,10 @@ export function parseText(text: string, name: string): ScenarioText {
     if (body === '') line('none', '');
     else if (isSetup(word, args)) {
       if (steps.length > 0) fail(`${word} comes after a step; allowed: before the first step`);
+      if (word === 'page' || word === 'file') {
+        const [list, most] = word === 'page' ? [pages, PAGES_MAX] : [files, FILES_MAX];
+        if (list.length === most) fail(`this is ${word} ${most + 1}; allowed: at most ${most}`);
+      }
       if (word === 'page') {
         places.set(`setup.pages[${pages.length}]`, i + 1);
         pages.push(fieldsOf(word, PAGE_FIELDS, args, fail));
