@@ -1,6 +1,7 @@
 /** What a campaign could not have met in its scope, told apart from what it did not meet. */
-import type { CampaignSpace } from '../fuzz/chunk.ts';
+
 import { factsOfEntry, outOfReach } from '../check/reach.ts';
+import type { CampaignSpace } from '../fuzz/chunk.ts';
 import { setupsOf } from '../fuzz/generate.ts';
 import { DECISIONS } from '../machine/decisions.ts';
 import type { ExpandedPolicy, ExpandedTable } from '../machine/tables.ts';

@@ -153,6 +153,17 @@ describe('terminals and pipes', () => {
     expect(code).toBe(0);
     expect(out).toContain('gupfuzz');
     expect(lines(gupfuzz(['--get-yargs-completions', 'gupfuzz', 'rep']).out)).toContain('replay');
+    const completed = (...words: readonly string[]) =>
+      lines(gupfuzz(['--get-yargs-completions', 'gupfuzz', ...words]).out);
+    expect(completed('replay', 'x', '--policy', 'long')).toEqual(['longterm-ban']);
+    expect(completed('replay', 'x', '--format', 'js')).toEqual(['json', 'jsonl']);
+    expect(completed('fuzz', '--profile', '')).toEqual(['anon', 'file', 'all']);
+    expect(completed('check', '--scope', 'pi')).toEqual(['pin']);
+    expect(completed('properties', 'pin')).toEqual(['pin-coherence']);
+    expect(completed('decisions', 'wp')).toEqual(['wpFault']);
+    // Files are left to the shell.
+    expect(completed('replay', './')).toEqual([]);
+    expect(completed('replay', 'x', '--policy', './m')).toEqual([]);
     expect(lines(gupfuzz(['--get-yargs-completions', 'gupfuzz', 'replay', '--']).out)).toContain('--bisect');
   });
 

@@ -29,7 +29,7 @@ interface Selected {
 async function parse(argv: readonly string[]): Promise<Selected | undefined> {
   let selected: Selected | undefined;
   let parser: Argv = yargs(hideStdin(argv))
-    .scriptName(program())
+    .scriptName(argv[0] === 'completion' ? 'gupfuzz' : program())
     .usage(
       '$0 <command>\n\nFuzzes the rules by which Linux decides copy-on-write, GUP, pins, fork and writeback.',
     )
@@ -79,13 +79,42 @@ async function parse(argv: readonly string[]): Promise<Selected | undefined> {
       },
     );
   try {
-    await parser.completion('completion', 'Print a completion script for the shell').parseAsync();
+    await parser
+      .completion(
+        'completion',
+        'Print a completion script for bash or zsh',
+        (
+          _current: string,
+          _argv: unknown,
+          byDefault: (onCompleted: (error: Error | null, flags?: string[]) => void) => void,
+          done: (values: string[]) => void,
+        ) => {
+          // The words so far without the program's name; the last is what is typed.
+          const words = argv.slice(argv.indexOf('--get-yargs-completions') + 2);
+          valuesFor(words).then(
+            (values) => {
+              if (values === undefined) byDefault((_error, flags = []) => done(flags));
+              else done([...values]);
+            },
+            () => done([]),
+          );
+        },
+      )
+      .parseAsync();
   } catch (error) {
     if (error instanceof Error && error.name === 'YError')
       throw usageError(explain(error.message, argv, flags));
     throw error;
   }
   return selected;
+}
+
+/** Undefined: the command is typed. */
+async function valuesFor(words: readonly string[]): Promise<readonly string[] | undefined> {
+  const entry = COMMANDS.find((c) => c.usage.split(' ')[0] === words[0]);
+  if (entry === undefined) return undefined;
+  const { flagsOf, completions } = await import('./complete.ts');
+  return completions(words, flagsOf((await entry.load()).builder));
 }
 
 /** What yargs has to say about the command line; it throws some of it itself, under this name. */
