@@ -8,6 +8,7 @@ import { getLifetime } from './get-lifetime.ts';
 import { isolation } from './isolation.ts';
 import { noCrash } from './no-crash.ts';
 import { pinCoherence } from './pin-coherence.ts';
+import { protection } from './protection.ts';
 import { stableWriteback } from './stable-writeback.ts';
 
 export const PROPERTIES: readonly Property[] = [
@@ -20,4 +21,5 @@ export const PROPERTIES: readonly Property[] = [
   fsNotified,
   stableWriteback,
   durability,
+  protection,
 ];

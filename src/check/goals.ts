@@ -23,6 +23,8 @@ export const OBSERVED_IN: { readonly [K in Exclude<ObservationKind, 'freed'>]: r
   'writeback-end': ['wb_end', 'fsync'],
   dirtied: ['write', 'unpin', 'dio_end'],
   'writeback-lost': ['wb_start', 'fsync'],
+  // A store to a mapping that forbids it is the one access without a right that searches take.
+  access: ['write'],
 };
 
 /** What is observed through a reference, which a gup must have taken. */
@@ -45,6 +47,9 @@ export function lacking(property: Property, setup: Setup, alphabet: Alphabet): s
   if (!observers.some(has)) return `needs an operation that is left out: ${observers.join(' or ')}`;
   if (!has('gup') && !observers.some((kind) => has(kind) && !THROUGH_REFERENCE.includes(kind)))
     return 'needs references (--refs 1, and gup among the operations)';
+  const forbids = has('mprotect') || setup.pages.some((page) => page.prot === 'r');
+  if (property.observes.every((kind) => kind === 'access') && !forbids)
+    return 'needs a mapping that forbids stores (mprotect among the operations)';
   return undefined;
 }
 

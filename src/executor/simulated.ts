@@ -46,8 +46,9 @@ import {
 } from '../machine/machine.ts';
 import { runToEnd } from '../machine/procedures.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
+import { callerOf, longtermOf, writeOf } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
-import { aOf, OP_KINDS, opOf } from '../ops/op.ts';
+import { aOf, bOf, cOf, OP_KINDS, opOf } from '../ops/op.ts';
 import {
   DAMAGES,
   type Damage,
@@ -111,6 +112,8 @@ class MutableObservation implements Observation {
   covered = false;
   buffers = false;
   stablePages = false;
+  allowed = true;
+  refused = false;
   bug = false;
   detached = false;
   storedSinceTake = false;
@@ -160,6 +163,8 @@ export class World {
   readonly #observation: MutableObservation;
   /** By event number: indices of the properties that judge what it shows. */
   readonly #judges: readonly (readonly number[])[];
+  /** Indices of the properties that judge whether an access was allowed. */
+  readonly #accessJudges: readonly number[];
 
   constructor(setup: Setup, policy: ExpandedPolicy, tokens?: number) {
     this.shape = shapeOf(setup, tokens);
@@ -168,9 +173,10 @@ export class World {
     this.properties = PROPERTIES;
     this.goals = new Uint8Array(PROPERTIES.length);
     this.#observation = new MutableObservation(this.reference);
-    this.#judges = EVENTS.map((kind) =>
-      PROPERTIES.flatMap((p, i) => ((p.observes as readonly string[]).includes(kind) ? [i] : [])),
-    );
+    const judgesOf = (kind: ObservationKind): number[] =>
+      PROPERTIES.flatMap((p, i) => (p.observes.includes(kind) ? [i] : []));
+    this.#judges = EVENTS.map((kind) => (kind === 'copy' ? [] : judgesOf(kind)));
+    this.#accessJudges = judgesOf('access');
     this.reset();
   }
 
@@ -211,9 +217,13 @@ export class World {
     machine.events = 0;
     const outcome = runToEnd(machine, 0, op.start(machine, 0, step, token, slot));
     if (machine.events > 0) this.#judge();
-    if (outcome === DONE || outcome === NO_EFFECT) op.apply(reference, step, token, slot);
-    else if (outcome === REFUSED) {
-      machine.costs.refused++;
+    const allowed = op.allowed === undefined || op.allowed(reference, step);
+    if (!allowed || (outcome === REFUSED && at !== GUP)) this.#judgeAccess(step, outcome, allowed);
+    if (outcome === DONE || outcome === NO_EFFECT) {
+      if (allowed) op.apply(reference, step, token, slot);
+      else this.ended = true; // what nobody may do has no effect that could be relied on
+    } else if (outcome === REFUSED) {
+      if (allowed) machine.costs.refused++;
       op.refused?.(reference, slot);
     } else if (outcome === BLOCKED) {
       machine.costs.blocked++;
@@ -306,17 +316,41 @@ export class World {
       }
       this.#observe(e);
       const o = this.#observation;
-      this.onObservation?.(o);
-      const judges = this.#judges[machine.eventKind[e]!]!;
-      for (let j = 0; j < judges.length; j++) {
-        const i = judges[j]!;
-        const property = this.properties[i]!;
-        if (this.goals[i] === 0 && property.sometimes.reached(o)) this.goals[i] = 1;
-        const damage = property.violated(o);
-        if (damage !== '') this.#found(i, damage, o);
-      }
+      this.#ask(this.#judges[machine.eventKind[e]!]!, o);
       if (o.kind === 'freed' || (o.kind === 'writeback-lost' && o.bug)) this.ended = true;
     }
+  }
+
+  #ask(judges: readonly number[], o: Observation): void {
+    this.onObservation?.(o);
+    for (let j = 0; j < judges.length; j++) {
+      const i = judges[j]!;
+      const property = this.properties[i]!;
+      if (this.goals[i] === 0 && property.sometimes.reached(o)) this.goals[i] = 1;
+      const damage = property.violated(o);
+      if (damage !== '') this.#found(i, damage, o);
+    }
+  }
+
+  /**
+   * An access whose right was in question: an error came back, or none did though the mapping forbids it. A gup that is
+   * refused where the mapping allows it is the policy's to answer for (Costs.refused).
+   */
+  #judgeAccess(step: number, outcome: number, allowed: boolean): void {
+    if (outcome !== DONE && outcome !== NO_EFFECT && outcome !== REFUSED) return;
+    const o = this.#observation;
+    this.#blank(o, aOf(step), bOf(step), 0);
+    o.kind = 'access';
+    o.observedBy = 'cpu';
+    this.#page(o, bOf(step));
+    if (opOf(step) === GUP) {
+      o.ref = CALLER_CONTRACTS[CALLERS[callerOf(cOf(step))]!].ref;
+      o.write = writeOf(cOf(step));
+      o.longterm = longtermOf(cOf(step));
+    }
+    o.allowed = allowed;
+    o.refused = outcome === REFUSED;
+    this.#ask(this.#accessJudges, o);
   }
 
   #found(property: number, damage: Damage, o: Observation): void {
@@ -362,19 +396,7 @@ export class World {
     const a = machine.eventA[e]!;
     const b = machine.eventB[e]!;
     const token = machine.eventToken[e]!;
-    o.a = a;
-    o.b = b;
-    o.token = token;
-    o.expected = -1;
-    o.ref = '';
-    o.write = false;
-    o.longterm = false;
-    o.exact = false;
-    o.excuse = '';
-    o.changed = false;
-    o.detached = false;
-    o.storedSinceTake = false;
-    o.provenance = 'match';
+    this.#blank(o, a, b, token);
     switch (machine.eventKind[e]) {
       case EV_LOAD: {
         o.kind = 'load';
@@ -454,6 +476,23 @@ export class World {
     throw new Error(`event ${machine.eventKind[e]} has no observer`);
   }
 
+  #blank(o: MutableObservation, a: number, b: number, token: number): void {
+    o.a = a;
+    o.b = b;
+    o.token = token;
+    o.expected = -1;
+    o.allowed = true;
+    o.refused = false;
+    o.ref = '';
+    o.write = false;
+    o.longterm = false;
+    o.exact = false;
+    o.excuse = '';
+    o.changed = false;
+    o.detached = false;
+    o.storedSinceTake = false;
+    o.provenance = 'match';
+  }
   #page(o: MutableObservation, page: number): void {
     const kind = this.shape.kind[page]!;
     o.page = PAGE_KINDS[kind]!;
@@ -511,27 +550,62 @@ export class InvariantError extends Error {
   }
 }
 
-/** Class codes of one property: damage, page kind, kind of reference, access, LONGTERM, whose store, observer. */
-const CODES_PER_PROPERTY = 8 * 4 * 4 * 4 * 2 * 8 * 8;
+/**
+ * Class codes: property, then damage, page kind, kind of reference, access, LONGTERM, whose store, observer; each so
+ * many bits wide, from the lowest. A kind more than its field holds is an error when this file is loaded.
+ */
+const FIELDS = {
+  observer: [OBSERVED_BY.length, 3],
+  store: [STORED_BY.length, 3],
+  longterm: [2, 1],
+  access: [3, 2],
+  ref: [REF_KINDS.length + 1, 2],
+  page: [PAGE_KINDS.length, 3],
+  damage: [DAMAGES.length, 4],
+  property: [PROPERTIES.length + CLAIM_PROPERTIES.length, 5],
+} as const satisfies { readonly [field: string]: readonly [values: number, bits: number] };
+type Field = keyof typeof FIELDS;
+
+/** Lowest bit of each field. */
+const SHIFT: { readonly [F in Field]: number } = (() => {
+  let at = 0;
+  const shifts: Record<string, number> = {};
+  for (const [field, [values, bits]] of Object.entries(FIELDS)) {
+    if (values > 1 << bits) throw new RangeError(`class codes: ${values} kinds of ${field}, in ${bits} bits`);
+    shifts[field] = at;
+    at += bits;
+  }
+  if (at > 31) throw new RangeError(`class codes: ${at} bits, of 31`);
+  return shifts as { readonly [F in Field]: number };
+})();
+const maskOf = (field: Field): number => ((1 << FIELDS[field][1]) - 1) << SHIFT[field];
+const fieldOf = (code: number, field: Field): number => (code & maskOf(field)) >>> SHIFT[field];
+
+/** In the field of the kind of reference: none. */
+const NO_REFERENCE = REF_KINDS.length;
 
 function encodeClass(property: number, damage: Damage, o: Observation): number {
   const content = damage === 'leak' || damage === 'stale';
-  let code = property;
-  code = code * 8 + DAMAGES.indexOf(damage);
-  code = code * 4 + PAGE_KINDS.indexOf(o.page);
-  code = code * 4 + (o.ref === '' ? 3 : REF_KINDS.indexOf(o.ref));
-  code = code * 4 + (o.ref === '' ? 0 : o.write ? 2 : 1);
-  code = code * 2 + (o.longterm ? 1 : 0);
-  code = code * 8 + (content ? STORED_BY.indexOf(o.storedBy) : 0);
-  return code * 8 + OBSERVED_BY.indexOf(o.observedBy);
+  return (
+    (property << SHIFT.property) |
+    (DAMAGES.indexOf(damage) << SHIFT.damage) |
+    (PAGE_KINDS.indexOf(o.page) << SHIFT.page) |
+    ((o.ref === '' ? NO_REFERENCE : REF_KINDS.indexOf(o.ref)) << SHIFT.ref) |
+    ((o.ref === '' ? 0 : o.write ? 2 : 1) << SHIFT.access) |
+    ((o.longterm ? 1 : 0) << SHIFT.longterm) |
+    ((content ? STORED_BY.indexOf(o.storedBy) : 0) << SHIFT.store) |
+    (OBSERVED_BY.indexOf(o.observedBy) << SHIFT.observer)
+  );
 }
+
+const COARSE_MASK = ~(maskOf('store') | maskOf('longterm') | maskOf('access') | maskOf('ref'));
 
 /**
  * A class code without kind of reference, access, LONGTERM and whose store: property, damage, page kind and observer
  * are left.
  */
 export function coarseClass(code: number): number {
-  return (code & ~0x7f8) | 0x600; // no reference is 3 in its two bits
+  return (code & COARSE_MASK) | (NO_REFERENCE << SHIFT.ref);
 }
 
 /** Number of a promise that is a claim of a policy about itself. */
@@ -539,28 +613,28 @@ export const PROMISE_CLAIM = -1;
 
 /** A property towards an observer, as one number; PROMISE_CLAIM for a claim. */
 export function promiseOf(code: number): number {
-  const property = Math.floor(code / CODES_PER_PROPERTY);
-  return property < PROPERTIES.length ? property * 8 + (code % 8) : PROMISE_CLAIM;
+  const property = fieldOf(code, 'property');
+  return property < PROPERTIES.length
+    ? (property << FIELDS.observer[1]) | fieldOf(code, 'observer')
+    : PROMISE_CLAIM;
 }
 
 /** The parts of a class code. */
 export function decodeClass(code: number): FindingClass {
-  let rest = code;
-  const take = (size: number): number => {
-    const value = rest % size;
-    rest = Math.floor(rest / size);
-    return value;
+  const property = fieldOf(code, 'property');
+  return {
+    property:
+      property < PROPERTIES.length
+        ? PROPERTIES[property]!.id
+        : CLAIM_PROPERTIES[property - PROPERTIES.length]!,
+    damage: DAMAGES[fieldOf(code, 'damage')]!,
+    page: PAGE_KINDS[fieldOf(code, 'page')]!,
+    ref: ([...REF_KINDS, '-'] as const)[fieldOf(code, 'ref')]!,
+    access: (['-', 'R', 'W'] as const)[fieldOf(code, 'access')]!,
+    longterm: fieldOf(code, 'longterm') === 1,
+    storedBy: STORED_BY[fieldOf(code, 'store')]!,
+    observedBy: OBSERVED_BY[fieldOf(code, 'observer')]!,
   };
-  const observedBy = OBSERVED_BY[take(8)]!;
-  const storedBy = STORED_BY[take(8)]!;
-  const longterm = take(2) === 1;
-  const access = (['-', 'R', 'W'] as const)[take(4)]!;
-  const ref = ([...REF_KINDS, '-'] as const)[take(4)]!;
-  const page = PAGE_KINDS[take(4)]!;
-  const damage = DAMAGES[take(8)]!;
-  const property =
-    rest < PROPERTIES.length ? PROPERTIES[rest]!.id : CLAIM_PROPERTIES[rest - PROPERTIES.length]!;
-  return { property, damage, page, ref, access, longterm, storedBy, observedBy };
 }
 
 /** Adds `from` to `into`. */

@@ -47,7 +47,7 @@ export interface TraceDecision {
 export interface TraceObservation {
   readonly kind: ObservationKind | 'claim';
   readonly observedBy: ObservedBy;
-  /** mm, reference or file that observed; for `dirtied` the file. */
+  /** mm, reference or file that observed; for `dirtied` the file, for `access` the mm. */
   readonly observer: string;
   /** Page, where an mm observed. */
   readonly page: string;
@@ -61,6 +61,8 @@ export interface TraceObservation {
   readonly excuse: string;
   /** For `writeback-end` and `dio-write`: the content at the start. */
   readonly atStart: string;
+  /** For `access`: the mapping allows it, as the reference sees it. */
+  readonly allowed: boolean;
 }
 
 export interface TracePte {
@@ -185,6 +187,8 @@ export function observationOf(trace: Trace, found: FoundInRun): TraceObservation
 /** Content tokens are bytes; a run of STEPS_MAX steps fits, so that none is ever renamed. */
 const TOKENS = 250;
 
+const WITHOUT_CONTENT: readonly ObservationKind[] = ['dirtied', 'writeback-lost', 'freed', 'access'];
+
 class TracingWorld extends World {
   readonly steps: TraceStep[] = [];
   readonly origins = new Map<string, number>();
@@ -202,9 +206,9 @@ class TracingWorld extends World {
       if (file.filesystem !== 'shmem') this.#tokens.push(`${file.name}@0`);
     this.onObservation = (o) => {
       const { kind, observedBy, provenance, excuse, token, expected, a, b } = o;
-      const byMm = kind === 'load';
+      const byMm = kind === 'load' || kind === 'access';
       const byRef = kind === 'device-load' || kind === 'dio-write' || kind === 'freed';
-      const content = kind !== 'dirtied' && kind !== 'writeback-lost' && kind !== 'freed';
+      const content = !WITHOUT_CONTENT.includes(kind);
       this.#observations.push({
         kind,
         observedBy,
@@ -216,6 +220,7 @@ class TracingWorld extends World {
         expected: content && expected >= 0 ? this.#token(expected) : '',
         excuse,
         atStart: this.#atStart(o.kind, o.a),
+        allowed: o.allowed,
       });
     };
     tablesOf(policy).forEach((table, at) => {

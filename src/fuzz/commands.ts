@@ -145,12 +145,12 @@ class OpCommand implements fc.Command<Model, Real> {
     const { mms, refs } = reference.shape;
     if (this.#actor === 'file') {
       const step = pack(this.#op, this.#k, 0, this.#variant);
-      return op.enabled(reference, step) ? step : -1;
+      return op.offered(reference, step) ? step : -1;
     }
     const can: number[] = [];
     for (let a = 0; a < (this.#actor === 'mm' ? mms : refs); a++) {
       const step = pack(this.#op, a, this.#page, this.#variant);
-      if (op.enabled(reference, step)) can.push(step);
+      if (op.offered(reference, step)) can.push(step);
     }
     return can.length === 0 ? -1 : can[this.#k % can.length]!;
   }

@@ -140,7 +140,7 @@ export class Generator {
       let op = 0;
       while (this.#cumulative[op]! <= pick) op++;
       const step = OPS[op]!.draw(reference, alphabet, rng);
-      if (step < 0 || !OPS[op]!.enabled(reference, step)) {
+      if (step < 0 || !OPS[op]!.offered(reference, step)) {
         failed++;
         continue;
       }
@@ -154,11 +154,15 @@ export class Generator {
   }
 }
 
-/** The step's effect on a reference that nobody refuses anything. Returns the slot that fork or gup filled, or -1. */
+/** The step's effect on a reference to whom no policy refuses anything. Returns the slot that fork or gup filled, or -1. */
 export function advance(reference: Reference, step: number): number {
   const kind = OP_KINDS[opOf(step)]!;
   const op = OPS[opOf(step)]!;
   const slot = kind === 'fork' ? reference.freeMm() : kind === 'gup' ? reference.freeHandle() : -1;
+  if (op.allowed?.(reference, step) === false) {
+    op.refused?.(reference, slot);
+    return slot;
+  }
   // Nobody judges contents here, so that a program with more stores than there is room for may use the last token again.
   const last = reference.shape.tokens - 1;
   const token = op.stores !== true ? 0 : reference.tokens[0]! <= last ? reference.freshToken() : last;

@@ -20,6 +20,7 @@
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -151,11 +152,18 @@ static const struct {
 #undef E
 };
 
+/* A result that is a signal, not an errno. */
+enum { SIGNALLED = 100000 };
+
+static const char *signal_name(int number);
+
 static const char *error_name(long error)
 {
 	static char other[24];
 	if (error < 0)
 		error = -error;
+	if (error > SIGNALLED)
+		return signal_name((int)(error - SIGNALLED));
 	for (size_t i = 0; i < sizeof ERRORS / sizeof ERRORS[0]; i++)
 		if (ERRORS[i].number == error)
 			return ERRORS[i].name;
@@ -410,6 +418,32 @@ static long page_out(unsigned long address)
 
 static void serve(int me) __attribute__((noreturn));
 
+/* Where a load or store goes on that the kernel answers with a signal; a signal from elsewhere kills, as ever. */
+static sigjmp_buf fault_at;
+static volatile sig_atomic_t may_fault;
+
+static void on_fault(int number)
+{
+	if (may_fault)
+		siglongjmp(fault_at, number);
+	signal(number, SIG_DFL);
+}
+
+/* One load or store by the processor: 0, or the signal that came back. */
+static long access_page(struct mailbox *box, void *at)
+{
+	int number = sigsetjmp(fault_at, 0);
+	if (number == 0) {
+		may_fault = 1;
+		if (box->command == C_READ)
+			box->value = word_of(at);
+		else
+			fill(at, box->token);
+	}
+	may_fault = 0;
+	return number == 0 ? 0 : -(SIGNALLED + number);
+}
+
 static void obey(struct mailbox *box)
 {
 	unsigned long address = page_address(box->page);
@@ -420,10 +454,8 @@ static void obey(struct mailbox *box)
 		box->result = map_pages();
 		break;
 	case C_READ:
-		box->value = word_of((void *)address);
-		break;
 	case C_WRITE:
-		fill((void *)address, box->token);
+		box->result = access_page(box, (void *)address);
 		break;
 	case C_MUNMAP:
 		box->result = CALL(SYS_munmap, address, PAGE);
@@ -1210,10 +1242,12 @@ static enum end run_step(const struct step *step)
 	switch (step->op) {
 	case OP_READ:
 		end = command(step->mm, C_READ, step->page, 0, 0, 0);
-		saw(box->value);
-		return end;
+		if (end == GOES_ON && box->result == 0)
+			saw(box->value);
+		break;
 	case OP_WRITE:
-		return command(step->mm, C_WRITE, step->page, 0, 0, step->token);
+		end = command(step->mm, C_WRITE, step->page, 0, 0, step->token);
+		break;
 	case OP_EXIT:
 		return command(step->mm, C_EXIT, 0, 0, 0, 0);
 	case OP_FORK:
@@ -1762,6 +1796,11 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* Of the processes of a program, which inherit it; the handler is left by a jump, so its signal is not blocked. */
+	action.sa_handler = on_fault;
+	action.sa_flags = SA_NODEFER;
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
 
 	if (probing)
 		probe();

@@ -119,7 +119,7 @@ export class LiveGenerator {
       const pick = rng.below(total);
       const op = OPS[cumulative.findIndex((c) => c > pick)]!;
       const step = op.draw(reference, alphabet, rng);
-      if (step < 0 || !op.enabled(reference, step) || !possibleLive(reference, step)) {
+      if (step < 0 || !op.offered(reference, step) || !possibleLive(reference, step)) {
         failed++;
         continue;
       }

@@ -26,6 +26,7 @@ import {
   END_BLOCKED,
   END_POLICY_ERROR,
   procedure,
+  refuse,
   T_BY_GUP,
   T_FAULT_UNSHARE,
   T_FAULT_WRITE,
@@ -37,11 +38,16 @@ const UNSHARE_FAULT = DECISION_NAMES.indexOf('unshareFault');
 
 const pteOf = (m: Machine, t: number): number => m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
 
-/** Sets up a fault of this kind and returns its first step. `ret`: the caller's step to go on with. */
+/**
+ * Sets up a fault of this kind and returns its first step. `ret`: the caller's step to go on with. A CPU's fault where
+ * the VMA forbids the access, or there is none, ends in SIGSEGV (arch/x86/mm/fault.c: access_error(), bad_area()); GUP
+ * has looked at the VMA by itself.
+ */
 export function callFault(m: Machine, t: number, kind: number, ret: number): number {
   m.task.ret[t] = ret;
   m.task.flags[t] = (m.task.flags[t]! & ~(T_FAULT_WRITE | T_FAULT_UNSHARE)) | kind;
   if ((m.task.flags[t]! & T_BY_GUP) !== 0) m.costs.gupFaults++;
+  else if (!m.vmaAllows(pteOf(m, t), kind === T_FAULT_WRITE)) return refuse(m, 'SIGSEGV');
   return fault.enter;
 }
 

@@ -177,7 +177,7 @@ export class Machine {
   readonly eventB: Uint8Array = new Uint8Array(EVENTS_MAX);
   readonly eventToken: Uint8Array = new Uint8Array(EVENTS_MAX);
   readonly eventOther: Uint8Array = new Uint8Array(EVENTS_MAX);
-  /** Errno of the last refusal, for reports. */
+  /** Errno or signal of the last refusal, for reports. */
   errno = '';
   /** What the policy did wrong in the last operation that ended as POLICY_ERROR. */
   policyError = '';
@@ -264,6 +264,11 @@ export class Machine {
   dirtyTracked(pte: number): boolean {
     const page = pte % this.shape.pages;
     return this.shape.kind[page] === SHARED_FILE && (this.vma[pte]! & V_WRITE) !== 0;
+  }
+  /** Does the VMA of this PTE allow a load, or a store? */
+  vmaAllows(pte: number, write: boolean): boolean {
+    const wanted = write ? V_MAPPED | V_WRITE : V_MAPPED;
+    return (this.vma[pte]! & wanted) === wanted;
   }
   /** Index of the answer of decision `at` (DECISION_NAMES order) for the facts in `this.facts`. */
   ask(at: number): number {

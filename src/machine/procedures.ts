@@ -49,6 +49,12 @@ export function stepOnce(m: Machine, task: number, pc: number): number {
   return STEPS[pc]!(m, task);
 }
 
+/** Ends an operation with an error; `errno`: its name, or that of the signal. */
+export function refuse(m: Machine, errno: string): number {
+  m.errno = errno;
+  return END_REFUSED;
+}
+
 /** Runs a task from step `entry` to its end and returns the outcome (domain/kinds.ts). */
 export function runToEnd(m: Machine, task: number, entry: number): number {
   let pc = entry;

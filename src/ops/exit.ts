@@ -19,13 +19,16 @@ const steps: { readonly [K in 'X1']: number } = procedure('exit', {
   },
 });
 
+const enabled: Op['enabled'] = (ref, step) => ref.alive[aOf(step)] === 1 && ref.aliveCount() > 1;
+
 export const exit: Op = {
   kind: 'exit',
   task: 'mm',
   title: 'the process exits (the last one cannot)',
   kernel: 'mm/mmap.c: exit_mmap()',
   live: '_exit(2)',
-  enabled: (ref, step) => ref.alive[aOf(step)] === 1 && ref.aliveCount() > 1,
+  enabled,
+  offered: enabled,
   enumerate: (ref, _alphabet, out, n) => {
     if (ref.aliveCount() < 2) return n;
     for (let mm = 0; mm < ref.shape.mms; mm++) if (ref.alive[mm] === 1) out[n++] = pack(AT, mm);

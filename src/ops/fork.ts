@@ -80,13 +80,16 @@ function copyPte(m: Machine, from: number, to: number, hasPinned: number): void 
   m.map(to, pfn, bits & P_DIRTY);
 }
 
+const enabled: Op['enabled'] = (ref, step) => ref.alive[aOf(step)] === 1 && ref.freeMm() >= 0;
+
 export const fork: Op = {
   kind: 'fork',
   task: 'mm',
   title: 'fork(2)',
   kernel: 'kernel/fork.c: dup_mmap(); mm/memory.c: copy_present_pte()',
   live: 'fork(2)',
-  enabled: (ref, step) => ref.alive[aOf(step)] === 1 && ref.freeMm() >= 0,
+  enabled,
+  offered: enabled,
   enumerate: (ref, _alphabet, out, n) => {
     if (ref.freeMm() < 0) return n;
     for (let mm = 0; mm < ref.shape.mms; mm++) if (ref.alive[mm] === 1) out[n++] = pack(AT, mm);

@@ -18,8 +18,8 @@ import {
 import {
   END_DONE,
   END_POLICY_ERROR,
-  END_REFUSED,
   procedure,
+  refuse,
   T_BY_GUP,
   T_FAST,
   T_FAULT_UNSHARE,
@@ -30,7 +30,7 @@ import {
 } from '../machine/procedures.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import type { Reference } from '../reference/reference.ts';
-import { type Alphabet, aOf, bOf, cOf, drawMm, OP_KINDS, type Op, pack } from './op.ts';
+import { type Alphabet, aOf, bOf, cOf, drawMm, namesPage, OP_KINDS, type Op, pack } from './op.ts';
 
 const AT = OP_KINDS.indexOf('gup');
 const GUP_KIND = DECISION_NAMES.indexOf('gupKind');
@@ -77,10 +77,7 @@ const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure
     m.facts[0] = m.task.kind[t]!;
     m.facts[1] = m.shape.kind[m.task.page[t]!]!;
     const kind = DECISIONS.gupKind.answers[m.ask(GUP_KIND)]!;
-    if (kind === 'EFAULT') {
-      m.errno = kind;
-      return END_REFUSED;
-    }
+    if (kind === 'EFAULT') return refuse(m, kind);
     m.task.kind[t] = kind === 'GET' ? REF_GET : kind === 'PIN' ? REF_PIN : PIN_IN_VAIN;
     if (kind !== 'GET' && m.keepsHasPinned) m.hasPinned[m.task.mm[t]!] = 1;
     return (m.task.flags[t]! & T_FAST) !== 0 ? steps.F2 : steps.S2;
@@ -99,9 +96,11 @@ const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure
     return m.ask(GUP_FAST) === 0 ? steps.grab : steps.S2;
   },
 
-  // follow_page_pte() and, where it says so, faultin_page().
+  // find_vma() and check_vma_flags(): no policy is asked where nothing is mapped, or a store forbidden (FOLL_FORCE is not
+  // offered). Then follow_page_pte() and, where it says so, faultin_page().
   S2: (m, t) => {
     const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+    if (!m.vmaAllows(pte, (m.task.flags[t]! & T_WRITE) !== 0)) return refuse(m, 'EFAULT');
     const bits = m.pte[pte]!;
     const frame = commonFacts(m, t, pte);
     const normal = frame !== FRAME_NONE && frame !== FRAME_ZERO;
@@ -120,8 +119,7 @@ const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure
         return END_POLICY_ERROR;
       case 'EFAULT':
       case 'EOPNOTSUPP':
-        m.errno = answer;
-        return END_REFUSED;
+        return refuse(m, answer);
     }
     if (++m.task.rounds[t]! > ROUNDS_MAX) {
       m.policyError =
@@ -138,8 +136,7 @@ const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure
     const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
     const pfn = m.pfn[pte]!;
     if (m.task.kind[t] === PIN_IN_VAIN) {
-      m.errno = 'EOPNOTSUPP';
-      return END_REFUSED;
+      return refuse(m, 'EOPNOTSUPP');
     }
     const h = m.task.handle[t]!;
     m.refPfn[h] = pfn;
@@ -174,10 +171,14 @@ function commonFacts(m: Machine, t: number, pte: number): number {
   return frame;
 }
 
-// FOLL_WRITE without VM_WRITE is EFAULT everywhere (there is no FOLL_FORCE here yet), so it is not offered.
-const enabled = (ref: Reference, step: number): boolean =>
-  ref.freeHandle() >= 0 &&
-  (writeOf(cOf(step)) ? ref.isWritable(aOf(step), bOf(step)) : ref.isMapped(aOf(step), bOf(step)));
+const enabled = (ref: Reference, step: number): boolean => ref.freeHandle() >= 0 && namesPage(ref, step);
+
+/**
+ * FOLL_WRITE without VM_WRITE is EFAULT (there is no FOLL_FORCE here), and so is any reference to nothing. Neither is
+ * offered: under every policy no more comes of it than that a pin sets MMF_HAS_PINNED.
+ */
+const allowed = (ref: Reference, step: number): boolean =>
+  writeOf(cOf(step)) ? ref.isWritable(aOf(step), bOf(step)) : ref.isMapped(aOf(step), bOf(step));
 
 export const gup: Op = {
   kind: 'gup',
@@ -186,6 +187,8 @@ export const gup: Op = {
   kernel: 'mm/gup.c: __get_user_pages(), gup_fast_pte_range(), try_grab_folio()',
   live: 'vmsplice, IORING_REGISTER_BUFFERS, process_vm_readv/writev, O_DIRECT; plain get and pin have no system call',
   enabled,
+  offered: (ref, step) => enabled(ref, step) && allowed(ref, step),
+  allowed,
   enumerate: (ref, alphabet, out, n) => {
     if (ref.freeHandle() < 0) return n;
     for (let mm = 0; mm < ref.shape.mms; mm++)

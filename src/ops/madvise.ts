@@ -1,8 +1,8 @@
 import { isPrivate } from '../domain/setup.ts';
-import { V_DONTFORK } from '../machine/machine.ts';
-import { END_DONE, procedure } from '../machine/procedures.ts';
+import { V_DONTFORK, V_MAPPED } from '../machine/machine.ts';
+import { END_DONE, END_NO_EFFECT, procedure, refuse } from '../machine/procedures.ts';
 import type { Reference } from '../reference/reference.ts';
-import { aOf, bOf, cOf, drawPage, enumeratePages, OP_KINDS, type Op } from './op.ts';
+import { aOf, bOf, cOf, drawPage, enumeratePages, namesPage, OP_KINDS, type Op } from './op.ts';
 
 const AT = OP_KINDS.indexOf('madvise');
 
@@ -12,19 +12,28 @@ export const DONTNEED = 0;
 export const DONTFORK = 1;
 export const DOFORK = 2;
 
-/** mm/madvise.c: madvise_dontneed_single_vma() zaps without a look at pins; the fork advices set a VMA flag. */
+/**
+ * mm/madvise.c: madvise_dontneed_single_vma() zaps without a look at pins; the fork advices set a VMA flag, of shared
+ * mappings too, and do nothing where it is as asked. madvise(2): ENOMEM where nothing is mapped.
+ */
 const steps: { readonly [K in 'A1']: number } = procedure('madvise', {
   A1: (m, t) => {
     const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
-    if (m.task.kind[t] === DONTNEED) m.zap(pte);
-    else if (m.task.kind[t] === DONTFORK) m.vma[pte]! |= V_DONTFORK;
-    else m.vma[pte]! &= ~V_DONTFORK;
-    return END_DONE;
+    const vma = m.vma[pte]!;
+    if ((vma & V_MAPPED) === 0) return refuse(m, 'ENOMEM');
+    if (m.task.kind[t] === DONTNEED) {
+      m.zap(pte);
+      return END_DONE;
+    }
+    const wanted = m.task.kind[t] === DONTFORK ? vma | V_DONTFORK : vma & ~V_DONTFORK;
+    m.vma[pte] = wanted;
+    return wanted === vma ? END_NO_EFFECT : END_DONE;
   },
 });
 
-// MADV_DONTFORK only where it means something to us: private mappings (shared ones are coherent after fork anyway).
-const enabled = (ref: Reference, step: number): boolean => {
+// MADV_DONTFORK is offered for private mappings alone: of a shared one it takes a mapping from the child that would show
+// what every other mapping of the file shows.
+const offered = (ref: Reference, step: number): boolean => {
   const mm = aOf(step);
   const page = bOf(step);
   if (!ref.isMapped(mm, page)) return false;
@@ -39,8 +48,10 @@ export const madvise: Op = {
   title: 'madvise(2): dontneed, dontfork, dofork',
   kernel: 'mm/madvise.c: madvise_dontneed_single_vma(), madvise_vma_behavior()',
   live: 'madvise(2)',
-  enabled,
-  enumerate: (ref, _alphabet, out, n) => enumeratePages(AT, ref, 3, enabled, out, n),
+  enabled: namesPage,
+  offered,
+  allowed: (ref, step) => ref.isMapped(aOf(step), bOf(step)),
+  enumerate: (ref, _alphabet, out, n) => enumeratePages(AT, ref, 3, offered, out, n),
   draw: (ref, _alphabet, rng) => drawPage(AT, ref, 3, rng),
   start: (m, t, step) => {
     m.task.mm[t] = aOf(step);

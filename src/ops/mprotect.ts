@@ -1,9 +1,9 @@
 import { isShared } from '../domain/setup.ts';
 import { DECISION_NAMES } from '../machine/decisions.ts';
-import { F_EXCLUSIVE, P_DIRTY, P_PRESENT, P_WRITE, V_WRITE } from '../machine/machine.ts';
-import { END_DONE, procedure } from '../machine/procedures.ts';
+import { F_EXCLUSIVE, P_DIRTY, P_PRESENT, P_WRITE, V_MAPPED, V_WRITE } from '../machine/machine.ts';
+import { END_DONE, END_NO_EFFECT, procedure, refuse } from '../machine/procedures.ts';
 import type { Reference } from '../reference/reference.ts';
-import { aOf, bOf, cOf, drawPage, enumeratePages, OP_KINDS, type Op } from './op.ts';
+import { aOf, bOf, cOf, drawPage, enumeratePages, namesPage, OP_KINDS, type Op } from './op.ts';
 
 const AT = OP_KINDS.indexOf('mprotect');
 const PROTECT_UPGRADE = DECISION_NAMES.indexOf('protectUpgrade');
@@ -12,10 +12,17 @@ const PROTECT_UPGRADE = DECISION_NAMES.indexOf('protectUpgrade');
 export const PROTECT_RO = 0;
 export const PROTECT_RW = 1;
 
-/** mm/mprotect.c: change_pte_range(). Taking write away clears the PTE's write bit; giving it back may need a fault. */
+/**
+ * mm/mprotect.c: change_pte_range(). Taking write away clears the PTE's write bit; giving it back may need a fault.
+ * do_mprotect_pkey() fails with ENOMEM where nothing is mapped (mprotect(2)); mprotect_fixup() returns at once if the
+ * VMA's flags are what they were.
+ */
 const steps: { readonly [K in 'M1']: number } = procedure('mprotect', {
   M1: (m, t) => {
     const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+    const vma = m.vma[pte]!;
+    if ((vma & V_MAPPED) === 0) return refuse(m, 'ENOMEM');
+    if (((vma & V_WRITE) !== 0) === (m.task.kind[t] === PROTECT_RW)) return END_NO_EFFECT;
     if (m.task.kind[t] === PROTECT_RO) {
       m.vma[pte]! &= ~V_WRITE;
       m.pte[pte]! &= ~P_WRITE;
@@ -34,7 +41,7 @@ const steps: { readonly [K in 'M1']: number } = procedure('mprotect', {
   },
 });
 
-const enabled = (ref: Reference, step: number): boolean =>
+const offered = (ref: Reference, step: number): boolean =>
   ref.isMapped(aOf(step), bOf(step)) && ref.isWritable(aOf(step), bOf(step)) === (cOf(step) === PROTECT_RO);
 
 export const mprotect: Op = {
@@ -43,8 +50,10 @@ export const mprotect: Op = {
   title: 'mprotect(2) of the page to r or rw',
   kernel: 'mm/mprotect.c: change_pte_range(), can_change_pte_writable()',
   live: 'mprotect(2)',
-  enabled,
-  enumerate: (ref, _alphabet, out, n) => enumeratePages(AT, ref, 2, enabled, out, n),
+  enabled: namesPage,
+  offered,
+  allowed: (ref, step) => ref.isMapped(aOf(step), bOf(step)),
+  enumerate: (ref, _alphabet, out, n) => enumeratePages(AT, ref, 2, offered, out, n),
   draw: (ref, _alphabet, rng) => drawPage(AT, ref, 2, rng),
   start: (m, t, step) => {
     m.task.mm[t] = aOf(step);

@@ -1,10 +1,15 @@
-import { END_DONE, procedure } from '../machine/procedures.ts';
+import { V_MAPPED } from '../machine/machine.ts';
+import { END_DONE, END_NO_EFFECT, procedure } from '../machine/procedures.ts';
 import { aOf, bOf, OP_KINDS, type Op, onPage } from './op.ts';
 
-/** mm/memory.c: zap_pte_range(): drops the mapping and its reference, never looks at pins. */
+/**
+ * mm/memory.c: zap_pte_range(): drops the mapping and its reference, never looks at pins. munmap(2): it is not an
+ * error if nothing is mapped there.
+ */
 const steps: { readonly [K in 'Z1']: number } = procedure('munmap', {
   Z1: (m, t) => {
     const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+    if ((m.vma[pte]! & V_MAPPED) === 0) return END_NO_EFFECT;
     m.zap(pte);
     m.vma[pte] = 0;
     return END_DONE;

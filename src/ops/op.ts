@@ -65,11 +65,24 @@ export interface Op {
   /** With `usesRef`: ends the reference. */
   readonly releases?: boolean;
 
-  /** May the program do this now? On the reference alone, so that every policy is offered the same program. */
+  /**
+   * Does the step name what exists, within the bounds of the setup? Then it has an outcome, an error or no effect
+   * among them. On the reference alone, so that every policy is offered the same program.
+   */
   enabled(ref: Reference, step: number): boolean;
-  /** Appends all enabled steps in a fixed order to `out` at `n`; returns the new count. */
+  /**
+   * Is it a step that drawing and searches take? Enabled, and it has an effect or can show something: what changes
+   * nothing under any policy and shows nothing is left to programs that people write.
+   */
+  offered(ref: Reference, step: number): boolean;
+  /**
+   * Of an operation on a page: do its mappings allow it? As the reference sees them; where they do not, the outcome is
+   * an error. The machine decides by VMA and PTE bits of its own, and a difference breaks *protection*.
+   */
+  allowed?(ref: Reference, step: number): boolean;
+  /** Appends all offered steps in a fixed order to `out` at `n`; returns the new count. */
   enumerate(ref: Reference, alphabet: Alphabet, out: Int32Array, n: number): number;
-  /** A random step that may or may not be enabled, or -1 if there is none of this kind. */
+  /** A random step that may or may not be offered, or -1 if there is none of this kind. */
   draw(ref: Reference, alphabet: Alphabet, rng: Rng): number;
   /** Sets the task's locals and returns the entry of the operation's step table. `slot`: what fork or gup fills. */
   start(m: Machine, task: number, step: number, token: number, slot: number): number;
@@ -134,30 +147,38 @@ export function drawEach(op: number, count: number, variants: number, rng: Rng):
   return pack(op, count === 1 ? 0 : rng.below(count), 0, variants === 1 ? 0 : rng.below(variants));
 }
 
-/** An operation on one page of one mm. */
+/** The step names a living mm and a page, mapped or not. */
+export const namesPage = (ref: Reference, step: number): boolean =>
+  ref.alive[aOf(step)] === 1 && bOf(step) < ref.shape.pages;
+
+/** An operation on one page of one mm, or of nothing where the mm has no mapping of it. */
 export function onPage(
   op: number,
   variants: number,
-  test: PerPage,
-): Pick<Op, 'enabled' | 'enumerate' | 'draw'> {
-  const enabled = (ref: Reference, step: number): boolean => test(ref, aOf(step), bOf(step));
+  offered: PerPage,
+): Pick<Op, 'enabled' | 'offered' | 'enumerate' | 'draw'> {
+  const isOffered = (ref: Reference, step: number): boolean => offered(ref, aOf(step), bOf(step));
   return {
-    enabled,
-    enumerate: (ref, _alphabet, out, n) => enumeratePages(op, ref, variants, enabled, out, n),
+    enabled: namesPage,
+    offered: isOffered,
+    enumerate: (ref, _alphabet, out, n) => enumeratePages(op, ref, variants, isOffered, out, n),
     draw: (ref, _alphabet, rng) => drawPage(op, ref, variants, rng),
   };
 }
-/** An operation on one file page; `test` sees the file page. */
+/** An operation on one file page; the tests see the file page. `offered`: as enabled if not given. */
 export function onFile(
   op: number,
   variants: number,
   test: (ref: Reference, file: number) => boolean,
-): Pick<Op, 'enabled' | 'enumerate' | 'draw'> {
-  const enabled = (ref: Reference, step: number): boolean =>
-    aOf(step) < ref.shape.files && test(ref, aOf(step));
+  offered: (ref: Reference, file: number) => boolean = test,
+): Pick<Op, 'enabled' | 'offered' | 'enumerate' | 'draw'> {
+  const isOffered = (ref: Reference, step: number): boolean =>
+    aOf(step) < ref.shape.files && offered(ref, aOf(step));
   return {
-    enabled,
-    enumerate: (ref, _alphabet, out, n) => enumerateEach(op, ref, ref.shape.files, variants, enabled, out, n),
+    enabled: (ref, step) => aOf(step) < ref.shape.files && test(ref, aOf(step)),
+    offered: isOffered,
+    enumerate: (ref, _alphabet, out, n) =>
+      enumerateEach(op, ref, ref.shape.files, variants, isOffered, out, n),
     draw: (ref, _alphabet, rng) => drawEach(op, ref.shape.files, variants, rng),
   };
 }
@@ -166,11 +187,12 @@ export function onRef(
   op: number,
   variants: number,
   test: (ref: Reference, handle: number, variant: number) => boolean,
-): Pick<Op, 'enabled' | 'enumerate' | 'draw'> {
+): Pick<Op, 'enabled' | 'offered' | 'enumerate' | 'draw'> {
   const enabled = (ref: Reference, step: number): boolean =>
     ref.handleState[aOf(step)] === 1 && test(ref, aOf(step), cOf(step));
   return {
     enabled,
+    offered: enabled,
     enumerate: (ref, _alphabet, out, n) => enumerateEach(op, ref, ref.shape.refs, variants, enabled, out, n),
     draw: (ref, _alphabet, rng) => drawEach(op, ref.shape.refs, variants, rng),
   };

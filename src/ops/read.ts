@@ -20,6 +20,7 @@ export const read: Op = {
   kernel: 'mm/memory.c: do_anonymous_page(), do_read_fault()',
   live: 'a load',
   ...onPage(OP_KINDS.indexOf('read'), 1, (ref, mm, page) => ref.isMapped(mm, page)),
+  allowed: (ref, step) => ref.isMapped(aOf(step), bOf(step)),
   start: (m, t, step) => {
     m.task.mm[t] = aOf(step);
     m.task.page[t] = bOf(step);

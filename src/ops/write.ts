@@ -2,7 +2,12 @@ import { SHARED_FILE } from '../domain/kinds.ts';
 import { callFault } from '../machine/faults.ts';
 import { EV_DIRTIED, F_BUFFERS, F_COVERED, NO_REF, P_DIRTY, P_WRITE } from '../machine/machine.ts';
 import { END_DONE, procedure, T_FAULT_WRITE } from '../machine/procedures.ts';
-import { aOf, bOf, OP_KINDS, type Op, onPage } from './op.ts';
+import { aOf, bOf, drawPage, OP_KINDS, type Op, onPage } from './op.ts';
+
+const AT = OP_KINDS.indexOf('write');
+
+/** A store to a mapping that forbids it is one of so many that are drawn: it ends in SIGSEGV and changes nothing. */
+const FORBIDDEN_DRAWN = 4;
 
 /** A CPU store of fresh content to the whole page; takes a write fault unless the PTE is writable. */
 const steps: { readonly [K in 'S1']: number } = procedure('write', {
@@ -26,7 +31,12 @@ export const write: Op = {
   kernel: 'mm/memory.c: do_wp_page(), do_anonymous_page(), do_cow_fault(), do_shared_fault()',
   live: 'a store',
   stores: true,
-  ...onPage(OP_KINDS.indexOf('write'), 1, (ref, mm, page) => ref.isWritable(mm, page)),
+  ...onPage(AT, 1, (ref, mm, page) => ref.isMapped(mm, page)),
+  draw: (ref, _alphabet, rng) => {
+    const step = drawPage(AT, ref, 1, rng);
+    return ref.isWritable(aOf(step), bOf(step)) || rng.below(FORBIDDEN_DRAWN) === 0 ? step : -1;
+  },
+  allowed: (ref, step) => ref.isWritable(aOf(step), bOf(step)),
   start: (m, t, step, token) => {
     m.task.mm[t] = aOf(step);
     m.task.page[t] = bOf(step);

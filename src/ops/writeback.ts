@@ -77,6 +77,7 @@ function finish(m: Machine, file: number): boolean {
 const steps: { readonly [K in 'B1' | 'B6' | 'Y1' | 'Y2' | 'Y3']: number } = procedure('writeback', {
   B1: (m, t) => {
     const file = m.task.other[t]!;
+    if (!m.filesystems[file]!.dirtyTracked) return END_NO_EFFECT;
     const pfn = m.cache[file]!;
     if (pfn !== NO_PFN && (m.flags[pfn]! & F_WRITEBACK) !== 0)
       return m.task.kind[t] === ALL ? END_BLOCKED : END_NO_EFFECT;
@@ -84,8 +85,9 @@ const steps: { readonly [K in 'B1' | 'B6' | 'Y1' | 'Y2' | 'Y3']: number } = proc
   },
   B6: (m, t) => (finish(m, m.task.other[t]!) ? END_DONE : END_NO_EFFECT),
 
-  // fsync(2): wait for writeback in flight, write what is dirty, wait again.
+  // fsync(2): wait for writeback in flight, write what is dirty, wait again. shmem: noop_fsync().
   Y1: (m, t) => {
+    if (!m.filesystems[m.task.other[t]!]!.dirtyTracked) return END_NO_EFFECT;
     finish(m, m.task.other[t]!);
     return steps.Y2;
   },
@@ -99,6 +101,9 @@ const steps: { readonly [K in 'B1' | 'B6' | 'Y1' | 'Y2' | 'Y3']: number } = proc
   },
 });
 
+/** Writeback of what is clean, of a page whose writeback was started, or of shmem is a step without effect. */
+const anyFile = (): boolean => true;
+
 export const wbStart: Op = {
   kind: 'wb_start',
   task: 'kernel',
@@ -108,6 +113,7 @@ export const wbStart: Op = {
   ...onFile(
     OP_KINDS.indexOf('wb_start'),
     2,
+    anyFile,
     (ref, file) => isTracked(ref, file) && ref.wbStarted[file] === 0,
   ),
   start: (m, t, step) => {
@@ -116,7 +122,7 @@ export const wbStart: Op = {
     return steps.B1;
   },
   apply: (ref, step) => {
-    ref.wbStarted[aOf(step)] = 1;
+    if (isTracked(ref, aOf(step))) ref.wbStarted[aOf(step)] = 1;
   },
 };
 
@@ -126,7 +132,7 @@ export const wbEnd: Op = {
   title: 'writeback ends: the data is on the disk',
   kernel: 'mm/filemap.c: folio_end_writeback()',
   live: 'the I/O completes; cannot be held back at will',
-  ...onFile(OP_KINDS.indexOf('wb_end'), 1, (ref, file) => ref.wbStarted[file] === 1),
+  ...onFile(OP_KINDS.indexOf('wb_end'), 1, anyFile, (ref, file) => ref.wbStarted[file] === 1),
   start: (m, t, step) => {
     m.task.other[t] = aOf(step);
     return steps.B6;
@@ -142,7 +148,7 @@ export const fsync: Op = {
   title: 'fsync(2) of the file',
   kernel: 'fs/sync.c: vfs_fsync_range(); mm/filemap.c: file_write_and_wait_range()',
   live: 'fsync(2), msync(MS_SYNC)',
-  ...onFile(OP_KINDS.indexOf('fsync'), 1, isTracked),
+  ...onFile(OP_KINDS.indexOf('fsync'), 1, anyFile, isTracked),
   start: (m, t, step) => {
     m.task.other[t] = aOf(step);
     return steps.Y1;

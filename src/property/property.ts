@@ -15,7 +15,8 @@ export type ObservationKind =
   | 'writeback-end'
   | 'dirtied'
   | 'writeback-lost'
-  | 'freed';
+  | 'freed'
+  | 'access';
 
 export type Provenance = 'match' | 'leak' | 'stale';
 export type StoredBy = 'initial' | 'cpu' | 'device' | 'file';
@@ -54,6 +55,9 @@ export interface Observation {
   readonly buffers: boolean;
   /** The file is on a filesystem whose pages are stable under writeback. */
   readonly stablePages: boolean;
+  /** 'access': the mapping allows it, as the reference sees it; an error came back, or a signal. */
+  readonly allowed: boolean;
+  readonly refused: boolean;
   /** 'writeback-lost': the kernel stops (BUG) or warns. */
   readonly bug: boolean;
   /** The owner replaced the mapping since the reference was taken; the page was stored to since. */
@@ -79,6 +83,8 @@ export const DAMAGES = [
   'bug',
   'warning',
   'use-after-free',
+  'unprotected',
+  'refused',
 ] as const;
 export type Damage = (typeof DAMAGES)[number];
 

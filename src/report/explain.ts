@@ -110,6 +110,10 @@ class Explainer {
           : `writeback of ${o.observer} found a dirty folio without buffers, warned and dropped the data`;
       case 'freed':
         return `${this.#text(at)} freed the folio that ${o.observer} referred to`;
+      case 'access':
+        return c.damage === 'refused'
+          ? `${this.#text(at)} was refused`
+          : `${this.#text(at)} succeeded, and the mapping forbids it`;
       case 'claim':
         return `the policy's own claim does not hold`;
     }
@@ -139,6 +143,10 @@ class Explainer {
         return 'no BUG and no warning from allowed calls';
       case 'use-after-free':
         return 'a folio that lives as long as a reference to it';
+      case 'unprotected':
+        return 'SIGSEGV or an errno where the mapping forbids the access';
+      case 'refused':
+        return 'no error, as the mapping allows the access';
     }
   }
 
@@ -180,6 +188,9 @@ class Explainer {
         return this.#storedUnder();
       case 'use-after-free':
         return [];
+      case 'unprotected':
+      case 'refused':
+        return this.#decisionsAt(this.#found.at);
     }
   }
 
@@ -500,7 +511,7 @@ class Explainer {
     const page = `(${c.page})`;
     if (o === undefined || c.property.startsWith('claim: ')) return `${c.property} does not hold ${page}`;
     const observer =
-      o.kind === 'load'
+      o.kind === 'load' || o.kind === 'access'
         ? o.observer
         : o.kind === 'device-load'
           ? `the device, through ${this.#refInWords(o.observer)},`
@@ -530,6 +541,10 @@ class Explainer {
         return `writeback drops a dirty folio without buffers ${page}`;
       case 'use-after-free':
         return `a folio is freed under ${this.#refInWords(o.observer)} ${page}`;
+      case 'unprotected':
+        return `${o.observer} has access where its mapping forbids it ${page}`;
+      case 'refused':
+        return `${o.observer} is refused what its mapping allows ${page}`;
     }
   }
 

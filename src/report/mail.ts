@@ -194,6 +194,10 @@ function observation(c: FindingClass): string {
       return `writeback found ${page} without buffers, warned and dropped the data`;
     case 'use-after-free':
       return `${page} was freed under ${reference}`;
+    case 'unprotected':
+      return `${c.ref === '-' ? 'a process' : reference} had access to ${page} where the mapping forbids it`;
+    case 'refused':
+      return `a process was refused an access to ${page} that the mapping allows`;
   }
 }
 

@@ -106,6 +106,8 @@ function observationText(o: TraceObservation): string {
       return `writeback of ${o.observer} finds a dirty folio without buffers`;
     case 'freed':
       return `the folio of ${o.observer} is freed`;
+    case 'access':
+      return `the mapping of ${o.page} by ${o.observer} ${o.allowed ? 'allows' : 'forbids'} it`;
     case 'claim':
       return "the policy's own claim";
   }
