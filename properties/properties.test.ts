@@ -186,3 +186,22 @@ describe.each(named)('%s', (id) => {
     });
   }
 });
+
+// No table of a policy decides this, but for GUP-fast, so the machine is made wrong.
+it('protection breaks where stores look at no VMA', () => {
+  const start = (): ReturnType<ReturnType<typeof modelAndReal>> => {
+    const at = modelAndReal(SETUPS.shmem, expandPolicy(policyByName('v6.5-longterm-ban')))();
+    at.real.world.machine.vmaAllows = () => true;
+    return at;
+  };
+  const found = fc.check(
+    fc.property(gupCommands(SETUPS.shmem, { properties: ['protection'] }), (commands) =>
+      fc.modelRun(start, commands),
+    ),
+    { seed: SEED, numRuns: KEPT_RUNS },
+  );
+  expect(found.failed).toBe(true);
+  const { classId, scenario } = (found.errorInstance as Error).cause as BrokenPromise;
+  expect(classId).toBe('protection/unprotected/shmem/-/-->cpu');
+  expect(scenario.steps.map((step) => step.op)).toEqual(['mprotect', 'write']);
+});

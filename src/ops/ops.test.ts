@@ -3,7 +3,7 @@ import { pagesOf } from '../check/scope.ts';
 import { Rng } from '../domain/rng.ts';
 import type { Setup } from '../domain/setup.ts';
 import { type RunResult, runScenario } from '../executor/run.ts';
-import { World } from '../executor/simulated.ts';
+import { decodeClass, World } from '../executor/simulated.ts';
 import { traceScenario } from '../executor/trace.ts';
 import {
   F_ANON,
@@ -17,9 +17,13 @@ import {
   P_PRESENT,
   P_SPECIAL,
   P_WRITE,
+  V_ANON_VMA,
+  V_MAPPED,
+  V_WRITE,
 } from '../machine/machine.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
+import { classId } from '../property/property.ts';
 import { parseSteps } from '../scenario/parse.ts';
 import { GUP_VARIANTS, writeOf } from './gup.ts';
 import { OPS } from './index.ts';
@@ -126,9 +130,9 @@ describe('which steps a program can do', () => {
     });
   }
 
-  /** Of all the states met: what was wrong, and how often each operation was enabled, drawn and executed. */
+  /** Of all the states met: what was wrong, and how often each operation was offered, drawn and executed. */
   const wrong: string[] = [];
-  const enabled = new Map<OpKind, number>();
+  const offeredTimes = new Map<OpKind, number>();
   const executed = new Map<OpKind, number>();
   const drawnWith = new Set<number>();
 
@@ -154,10 +158,13 @@ describe('which steps a program can do', () => {
             if (!known.has(step)) note('offered but no such step', step);
           }
           for (const step of all) {
-            if (!world.enabled(step)) continue;
-            const kind = OP_KINDS[opOf(step)]!;
-            enabled.set(kind, (enabled.get(kind) ?? 0) + 1);
-            if (!set.has(step)) note('enabled but not offered', step);
+            const op = OPS[opOf(step)]!;
+            if (!op.offered(world.reference, step)) {
+              if (set.has(step)) note('enumerated but not offered', step);
+              continue;
+            }
+            offeredTimes.set(op.kind, (offeredTimes.get(op.kind) ?? 0) + 1);
+            if (!set.has(step)) note('offered but not enumerated', step);
           }
           OPS.forEach((op, at) => {
             const step = op.draw(world.reference, ALL, rng);
@@ -169,10 +176,10 @@ describe('which steps a program can do', () => {
             if (!known.has(step)) note('drawn but no such step', step);
             drawnWith.add(step);
           });
-          // Go on with a random step that is enabled.
+          // Go on with a random step that is offered.
           for (let tries = 0; tries < 50; tries++) {
             const step = OPS[rng.below(OPS.length)]!.draw(world.reference, ALL, rng);
-            if (step < 0 || !world.enabled(step)) continue;
+            if (step < 0 || !OPS[opOf(step)]!.offered(world.reference, step)) continue;
             world.step(step);
             const kind = OP_KINDS[opOf(step)]!;
             executed.set(kind, (executed.get(kind) ?? 0) + 1);
@@ -184,11 +191,11 @@ describe('which steps a program can do', () => {
     });
   });
 
-  it('what is enumerated is enabled, what is enabled is enumerated, and draw stays with its operation', () => {
+  it('what is enumerated is enabled and offered, what is offered is enumerated, and draw stays with its operation', () => {
     expect(wrong.slice(0, 10)).toEqual([]);
   });
   it('no operation was out of reach', () => {
-    expect(OP_KINDS.filter((kind) => (enabled.get(kind) ?? 0) < 500)).toEqual([]);
+    expect(OP_KINDS.filter((kind) => (offeredTimes.get(kind) ?? 0) < 500)).toEqual([]);
     expect(OP_KINDS.filter((kind) => (executed.get(kind) ?? 0) < 50)).toEqual([]);
   });
   it('everything that there is gets drawn', () => {
@@ -209,6 +216,174 @@ describe('which steps a program can do', () => {
     expect([...out.subarray(0, ro.enumerate({ ops: ALL.ops.map((_, i) => i === at), gups }, out))]).toEqual([
       pack(at, 0, 0, gups[0]),
     ]);
+  });
+});
+
+/** Programs of which every policy makes the same: by step that is not done, the outcome. */
+const ERRORS: readonly (readonly [string, Setup, string, { readonly [step: number]: string }])[] = [
+  // cases n2, n3, r02, r16: reports whose outcome is known from real kernels.
+  ['mprotect to what it is', ANON, 'P: mprotect A rw', { 1: 'no effect' }],
+  [
+    'MADV_DONTFORK of shared memory: the child has no mapping',
+    { ...ANON, ...pagesOf(['shmem'], '') },
+    `h1 = P: gup S pin W LONGTERM
+     P: madvise S dontfork
+     C = P: fork
+     C: write S
+     device: dma_read h1`,
+    { 4: 'refused SIGSEGV' },
+  ],
+  [
+    'MADV_DONTFORK is per page: a neighbour is gone in the child',
+    ANON,
+    `P: write A
+     P: madvise A dontfork
+     h1 = P: gup A pin W LONGTERM
+     C = P: fork
+     C: write A
+     device: dma_read h1`,
+    { 5: 'refused SIGSEGV' },
+  ],
+  [
+    'a store to a mapping made read-only (mkdirty.c)',
+    ANON,
+    `P: write A
+     P: mprotect A r
+     P: write A
+     P: read A`,
+    { 3: 'refused SIGSEGV' },
+  ],
+  [
+    'what is done to nothing',
+    ANON,
+    `P: munmap A
+     P: munmap A
+     P: read A
+     P: write A
+     P: mprotect A r
+     P: madvise A dontneed
+     P: madvise A dontfork
+     h1 = P: gup A get R
+     h2 = P: gup A pin W fast
+     C = P: fork
+     C: read A`,
+    {
+      2: 'no effect',
+      3: 'refused SIGSEGV',
+      4: 'refused SIGSEGV',
+      5: 'refused ENOMEM',
+      6: 'refused ENOMEM',
+      7: 'refused ENOMEM',
+      8: 'refused EFAULT',
+      9: 'refused EFAULT',
+      11: 'refused SIGSEGV',
+    },
+  ],
+  [
+    'a reference for writing to a mapping that forbids it',
+    ANON,
+    `P: write A
+     P: mprotect A r
+     h1 = P: gup A get W
+     h2 = P: gup A process_vm_writev W fast`,
+    { 3: 'refused EFAULT', 4: 'refused EFAULT' },
+  ],
+  [
+    'fork advices that are as asked',
+    ANON,
+    'P: madvise A dofork\nP: madvise A dontfork\nP: madvise A dontfork\nP: madvise A dofork',
+    { 1: 'no effect', 3: 'no effect' },
+  ],
+  [
+    'writeback of what is clean, and a second time',
+    FILE,
+    `kernel: wb_end f
+     kernel: wb_start f NONE
+     P: write F
+     kernel: wb_start f NONE
+     kernel: wb_start f NONE
+     kernel: wb_start f ALL
+     kernel: wb_end f
+     kernel: wb_end f`,
+    { 1: 'no effect', 2: 'no effect', 5: 'no effect', 6: 'blocked', 8: 'no effect' },
+  ],
+  [
+    'writeback of shmem',
+    { ...ANON, ...pagesOf(['shmem'], '') },
+    'P: write S\nkernel: wb_start s NONE\nother: fsync s\nkernel: wb_end s\nP: read S',
+    { 2: 'no effect', 3: 'no effect', 4: 'no effect' },
+  ],
+];
+
+describe('errors and calls without effect are outcomes, the same under every policy', () => {
+  it.each(ERRORS)('%s', (_, setup, text, expected) => {
+    for (const policy of BUILT_IN) {
+      const { world, result } = run(setup, expandPolicy(policy), text);
+      const others = result.outcomes.flatMap((outcome, at) =>
+        outcome === 'done' ? [] : [[at + 1, [outcome, result.errnos.get(at) ?? ''].join(' ').trim()]],
+      );
+      expect(Object.fromEntries(others), policy.id).toEqual(expected);
+      expect([result.violations, result.documented, world.ended], policy.id).toEqual([[], [], false]);
+      // The policy refused nothing.
+      expect(result.costs.refused).toBe(0);
+    }
+  });
+  it('a pin that fails sets MMF_HAS_PINNED, a get does not', () => {
+    const hasPinned = (text: string): number =>
+      run(ANON, V62, `P: mprotect A r\n${text}`).world.machine.hasPinned[0]!;
+    expect(hasPinned('h1 = P: gup A pin W')).toBe(1);
+    expect(hasPinned('h1 = P: gup A get W')).toBe(0);
+  });
+  it('only what names nothing that exists does not apply', () => {
+    for (const text of ['C = P: fork\nC: exit\nC: read A', 'P: exit', 'device: dma_read h1'])
+      expect(
+        runScenario({ setup: ANON, steps: parseSteps(text) }, V62).notApplicable,
+        text,
+      ).toBeGreaterThanOrEqual(0);
+  });
+});
+
+describe('protection: reference and machine decide apart', () => {
+  /** One step after VMA and PTE bits were poked: what it broke. */
+  function poked(vma: number, bits: number, kind: OpKind, text = ''): string[] {
+    const { world } = text === '' ? run(ANON, V62, 'P: write A') : run(ANON, V62, text);
+    world.machine.vma[0]! = vma;
+    world.machine.pte[0]! = (world.machine.pte[0]! & ~P_WRITE) | bits;
+    world.step(pack(OP_KINDS.indexOf(kind), 0, 0));
+    return world.violations.map((v) => classId(decodeClass(v.code)));
+  }
+  const RW = V_MAPPED | V_WRITE | V_ANON_VMA;
+  const RO = V_MAPPED | V_ANON_VMA;
+  const READ_ONLY = 'P: write A\nP: mprotect A r';
+  it('a store that a stale PTE or VMA lets through', () => {
+    const broken = ['protection/unprotected/anon/-/-->cpu'];
+    expect(poked(RO, P_WRITE, 'write', READ_ONLY)).toEqual(broken);
+    expect(poked(RW, 0, 'write', READ_ONLY)).toEqual(broken);
+    expect(poked(RO, 0, 'write', READ_ONLY)).toEqual([]);
+  });
+  it('an access that is refused though the mapping allows it', () => {
+    const broken = ['protection/refused/anon/-/-->cpu'];
+    expect(poked(RO, 0, 'write')).toEqual(broken);
+    expect(poked(0, 0, 'mprotect')).toEqual(broken);
+    expect(poked(0, 0, 'madvise')).toEqual(broken);
+    expect(poked(RW, 0, 'write')).toEqual([]);
+    // The PTE is there: nobody looks at the VMA.
+    expect(poked(0, 0, 'read')).toEqual([]);
+  });
+  it('a policy whose GUP-fast takes a read-only PTE for writing', () => {
+    const { gupFast } = V62.tables.reduce<Record<string, number>>(
+      (at, { decision }, i) => ({ ...at, [decision]: i }),
+      {},
+    );
+    const bold = V62.tables.map((table, i) =>
+      i === gupFast ? { ...table, answer: table.answer.map(() => 0) } : table,
+    );
+    const { result } = run(
+      ANON,
+      { ...V62, tables: bold } as ExpandedPolicy,
+      `${READ_ONLY}\nh1 = P: gup A pin W fast`,
+    );
+    expect(result.violations.map((v) => v.classId)).toEqual(['protection/unprotected/anon/PIN-W/-->cpu']);
   });
 });
 

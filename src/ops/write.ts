@@ -6,7 +6,7 @@ import { aOf, bOf, drawPage, OP_KINDS, type Op, onPage } from './op.ts';
 
 const AT = OP_KINDS.indexOf('write');
 
-/** A store to a mapping that forbids it is one of so many that are drawn: it ends in SIGSEGV and changes nothing. */
+/** Of so many stores drawn to a mapping that forbids them one is kept: it ends in SIGSEGV and changes nothing. */
 const FORBIDDEN_DRAWN = 4;
 
 /** A CPU store of fresh content to the whole page; takes a write fault unless the PTE is writable. */
@@ -34,7 +34,8 @@ export const write: Op = {
   ...onPage(AT, 1, (ref, mm, page) => ref.isMapped(mm, page)),
   draw: (ref, _alphabet, rng) => {
     const step = drawPage(AT, ref, 1, rng);
-    return ref.isWritable(aOf(step), bOf(step)) || rng.below(FORBIDDEN_DRAWN) === 0 ? step : -1;
+    const keep = ref.isWritable(aOf(step), bOf(step)) || rng.below(FORBIDDEN_DRAWN) === 0;
+    return keep ? step : drawPage(AT, ref, 1, rng);
   },
   allowed: (ref, step) => ref.isWritable(aOf(step), bOf(step)),
   start: (m, t, step, token) => {
