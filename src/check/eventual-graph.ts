@@ -121,6 +121,8 @@ export class StateGraph {
     for (let e = 0; e < enabled; e++) {
       if (e > 0) model.load(words, offset);
       const step = out[e]!;
+      // What its mapping forbids nobody waits for.
+      if (OPS[opOf(step)]!.allowed?.(world.reference, step) === false) continue;
       const outcome = world.step(step);
       if (outcome === REFUSED) this.#answered(step, world.machine.errno);
       else if (outcome === BLOCKED) this.#answered(step, 'blocked');

@@ -71,21 +71,24 @@ describe('replayOn', () => {
   });
 
   it('no longer applies: names the step', () => {
-    const steps = [...parseSteps('P: munmap A'), ...FOUND.steps];
+    const steps = [...parseSteps('P: write A\nP: exit'), ...FOUND.steps];
     const c = changed(FOUND, { steps });
     const { status, result, contradictions } = replayOn(c, MAPCOUNT);
     expect([status, result.notApplicable]).toEqual(['no longer applies', 1]);
     expect(contradictions).toEqual([
-      'verdict "unsupported" (step 2 does not apply: A is not mapped in P), expected "violated"',
+      'verdict "unsupported" (step 2 does not apply: P is the last process, and one must be left), expected "violated"',
       'no longer violates pin-coherence/stale/anon/PIN-W/cpu->device, which is expected',
     ]);
   });
 
   it('does not apply: what the file never says to have run does so no longer', () => {
-    const steps = [...parseSteps('P: munmap A'), ...FOUND.steps];
+    const steps = [...parseSteps('P: write A\nP: exit'), ...FOUND.steps];
     const never = changed(FOUND, { steps, policy: null, class: null, seen: null, expect: {} });
     const { status, result } = replayOn(never, MAPCOUNT);
-    expect([status, result.whyNot]).toEqual(['does not apply', 'A is not mapped in P']);
+    expect([status, result.whyNot]).toEqual([
+      'does not apply',
+      'P is the last process, and one must be left',
+    ]);
     // Nor what was seen before that step, or expected not to run.
     const early = changed(FOUND, { steps, expect: {}, seen: { ...FOUND.seen!, step: 0 } });
     expect(replayOn(early, MAPCOUNT).status).toBe('does not apply');
@@ -94,8 +97,8 @@ describe('replayOn', () => {
   });
 
   it.each([
-    ['P: munmap A\nP: read A', 'A is not mapped in P'],
-    ['P: mprotect A r\nP: write A', 'A is mapped read-only in P'],
+    ['h1 = P: gup A pin R\ndevice: dma_write h1', 'the caller that took h1 never does that'],
+    ['C = P: fork\nC: exit\nC: read A', 'C does not live here'],
     ['C = P: fork\nD = C: fork', 'mms is 2, and as many live already'],
     ['h1 = P: gup A pin R\nh2 = P: gup A pin R', 'refs is 1, and as many are held already'],
     ['C = P: fork\nP: exit\nC: exit', 'C is the last process, and one must be left'],

@@ -1,6 +1,5 @@
 /** Why a step does not apply: what the program cannot do at this point, under any policy. */
-import { aOf } from '../ops/op.ts';
-import { type Step, stepText } from '../scenario/scenario.ts';
+import type { Step } from '../scenario/scenario.ts';
 import type { World } from './simulated.ts';
 
 /**
@@ -16,13 +15,8 @@ export function whyNot(world: World, step: Step, packed: number): string {
   if (step.op === 'gup' && reference.freeHandle() < 0)
     return `refs is ${setup.refs}, and as many are held already`;
   if (step.op === 'exit') return `${step.task} is the last process, and one must be left`;
-  if ('page' in step && 'task' in step) {
-    const mm = aOf(packed);
-    const page = setup.pages.findIndex((p) => p.name === step.page);
-    if (!reference.isMapped(mm, page)) return `${step.page} is not mapped in ${step.task}`;
-    const stores = step.op === 'write' || (step.op === 'gup' && step.write);
-    if (stores && !reference.isWritable(mm, page)) return `${step.page} is mapped read-only in ${step.task}`;
-    return `${stepText(step)} would change nothing`;
-  }
+  if (step.op === 'reclaim' || step.op === 'drop_caches')
+    return `${step.file} is shmem, which stays in memory: there is no swap`;
+  if ('ref' in step) return `the caller that took ${step.ref} never does that`;
   return 'the program cannot do it at this point';
 }

@@ -16,6 +16,7 @@ import type { Scenario } from '../scenario/scenario.ts';
 import { Generator, PROGRAM_MAX, type Profile, setupsOf } from './generate.ts';
 import { type Program, ProgramArbitrary } from './program.ts';
 
+const GUP = OP_KINDS.indexOf('gup');
 export const CHUNK_RUNS = 256;
 /** A canary is run in the first chunks of a campaign only: it is caught there or not at all. */
 export const CANARY_CHUNKS = 8;
@@ -51,7 +52,7 @@ export interface PolicyCounts {
   steps: number;
   violatedRuns: number;
   documentedRuns: number;
-  /** Steps skipped as they name the result of a refused one; no effect. */
+  /** Steps skipped as they name the result of a refused one; no effect, or an error that no policy has a say in. */
   skipped: number;
   noEffect: number;
   readonly costs: Costs;
@@ -260,7 +261,7 @@ export class ChunkRunner {
       const outcome = world.step(step);
       this.#outcomes[i] = outcome;
       if (outcome === 0) counts.ops[opOf(step)]!++;
-      else if (outcome === 1) counts.noEffect++;
+      else if (outcome === 1 || (outcome === 2 && opOf(step) !== GUP)) counts.noEffect++;
       else if (outcome === 4) counts.skipped++;
       else if (outcome === INVALID)
         throw new Error(`run ${run}: step ${i} cannot be done under ${policy.id}`);

@@ -82,6 +82,7 @@ fs-state          cannot be tested
 fs-notified       cannot be tested
 stable-writeback  cannot be tested
 durability        cannot be tested
+protection        holds for up to 3 steps
 
 Cannot be tested in this scope: no-crash, fs-state, fs-notified, stable-writeback, durability: needs
 a page of a file that tracks dirty pages (--pages private-file or shared-file).
@@ -103,7 +104,7 @@ memory.
     npx gupfuzz replay out/3.gup.json
 
 1 class of broken promises, all of a kind known for it.
-Complete to depth 3: 443 states, 1,074 transitions.
+Complete to depth 3: 443 states, 1,089 transitions.
 1 min 15 s in all, 1,234 states/s searched on 2 threads; 3 MiB, 100 bytes per state
 `);
   });
@@ -132,7 +133,7 @@ Complete to depth 3: 443 states, 1,074 transitions.
     const closed = checkText(await report('longterm-ban', Infinity, { mms: 1 }));
     expect(closed).toMatch(/^cpu-view +holds for any number of steps$/m);
     expect(closed).toContain(
-      'The state space is closed: 1,331 states, 10,550 transitions, the last new state after 10 steps.',
+      'The state space is closed: 1,331 states, 11,180 transitions, the last new state after 10 steps.',
     );
     const stopped = checkText(await report('longterm-ban', Infinity, { states: 1000 }));
     expect(stopped).toMatch(/^cpu-view +inconclusive: not broken by programs of up to \d steps$/m);
