@@ -16,6 +16,7 @@ export const protection: Property = {
   },
   sometimes: {
     goal: 'a store to a mapping that forbids it ended in SIGSEGV',
+    takes: [],
     reached: (o) => o.refused && !o.allowed,
   },
 };
