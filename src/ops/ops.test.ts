@@ -371,18 +371,10 @@ describe('protection: reference and machine decide apart', () => {
     expect(poked(0, 0, 'read')).toEqual([]);
   });
   it('a policy whose GUP-fast takes a read-only PTE for writing', () => {
-    const { gupFast } = V62.tables.reduce<Record<string, number>>(
-      (at, { decision }, i) => ({ ...at, [decision]: i }),
-      {},
+    const bold = V62.tables.map((table) =>
+      table.decision === 'gupFast' ? { ...table, answer: table.answer.map(() => 0) } : table,
     );
-    const bold = V62.tables.map((table, i) =>
-      i === gupFast ? { ...table, answer: table.answer.map(() => 0) } : table,
-    );
-    const { result } = run(
-      ANON,
-      { ...V62, tables: bold } as ExpandedPolicy,
-      `${READ_ONLY}\nh1 = P: gup A pin W fast`,
-    );
+    const { result } = run(ANON, { ...V62, tables: bold }, `${READ_ONLY}\nh1 = P: gup A pin W fast`);
     expect(result.violations.map((v) => v.classId)).toEqual(['protection/unprotected/anon/PIN-W/-->cpu']);
   });
 });
