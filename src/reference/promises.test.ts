@@ -393,6 +393,22 @@ describe('excused over fork', () => {
     }
   });
 
+  it('not what a process missed of its own stores: whoever holds what, it reads them in any kernel', () => {
+    for (const ask of W_GETS) {
+      const ref = new Alone();
+      const h = ref.gup(P, A, ask);
+      const before = ref.device(h);
+      ref.fork(P, C);
+      for (const mm of [P, C]) {
+        ref.write(mm, A);
+        expect([ref.judgeLoad(mm, A, before), ref.excuseLoad(mm, A, before)]).toEqual([STALE, 0]);
+      }
+      expect(ref.excuseDevice(h, before)).not.toBe(0);
+      ref.device(h);
+      expect([ref.judgeLoad(P, A, before), ref.excuseLoad(P, A, before) !== 0]).toEqual([STALE, true]);
+    }
+  });
+
   it('not a page that took the place of one that parted from it', () => {
     for (const ask of W_GETS) {
       const ref = new Alone();
@@ -420,8 +436,12 @@ describe('excused over fork', () => {
     ref.write(C, A);
     ref.write(C, M);
     expect([P, C, D].map((mm) => ref.excuseLoad(mm, A, before))).toEqual([0, 0, 0]);
-    ref.write(P, A);
-    expect([P, C, D].map((mm) => ref.excuseLoad(mm, A, before))).toEqual([EXCUSE_FORK_GET, 0, 0]);
+    const after = ref.write(P, A);
+    expect([P, C, D].map((mm) => ref.excuseOf(mm * SETUP.pages.length + A, after))).toEqual([
+      EXCUSE_FORK_GET,
+      0,
+      EXCUSE_FORK_GET,
+    ]);
     const own = ref.write(D, A);
     // What D stored may show up in P, and D may miss it.
     expect([P, C, D].map((mm) => ref.excuseOf(mm * SETUP.pages.length + A, own))).toEqual([

@@ -477,9 +477,11 @@ export class Reference {
 
   /** EXCUSES index for a mismatch seen by a load of this page, else 0. */
   excuseLoad(mm: number, page: number, token: number): number {
-    return isPrivate(this.shape.kind[page]!)
-      ? this.#excuseCell(mm * this.shape.pages + page, token)
-      : this.excuseFile(this.shape.file[page]!, token);
+    if (!isPrivate(this.shape.kind[page]!)) return this.excuseFile(this.shape.file[page]!, token);
+    const cell = mm * this.shape.pages + page;
+    // No reference takes from a process what its own CPU stored: that it reads in any kernel.
+    const own = this.#has(cell, token) && this.storer[this.current[cell]!] === STORER_CPU;
+    return own ? 0 : this.#excuseCell(cell, token);
   }
   /** EXCUSES index for a mismatch seen by a reader of the file: older data that may still be on disk. */
   excuseFile(file: number, token: number): number {
