@@ -227,20 +227,43 @@ describe('what must not be taken for one state', () => {
     return { key: keyText(model), model };
   }
 
-  it('whose page it is in one world, and whose in the other', () => {
-    // Of two mms that look alike each in its own world, which one is which counts.
-    const setup = scope(['anon', 'anon'], 2, 2);
-    const spec = specOf([sharesPinned, eraOf('pae')], setup);
-    const fork: Program = [
-      ['write', 0, 0],
-      ['gup', 0, 0, W_PIN],
+  it('which mm of the candidate is which of the base', () => {
+    // Each marks the mm by its own pin: one counts `get`, the other vmsplice.
+    const pins = (caller: string): ExpandedPolicy =>
+      variant(`pins by ${caller}`, 'longterm-ban', {
+        gupKind: [
+          table(
+            rule(caller, (f) => f.caller === caller, 'PIN'),
+            otherwise('GET'),
+          ),
+        ],
+      });
+    const spec = specOf([pins('get'), pins('vmsplice')], scope(['anon'], 2, 1));
+    const marked = (byVmsplice: number): Program => [
+      ['read', 0, 0],
       ['fork', 0],
+      ['read', 1, 0],
+      ['gup', 0, 0, gupVariant('get', false, false, false)],
+      ['unpin', 0, 0, 0],
+      ['gup', byVmsplice, 0, gupVariant('vmsplice', false, false, false)],
+      ['unpin', 0, 0, 0],
     ];
-    const keys = [
-      [...fork, ['write', 0, 0]],
-      [...fork, ['write', 1, 0]],
-    ] as const;
-    expect(reached(spec, keys[0]).key).not.toBe(reached(spec, keys[1]).key);
+    const [same, other] = [reached(spec, marked(0)), reached(spec, marked(1))];
+    const bits = ({ model }: { model: BesideModel }): unknown => [
+      [...model.candidate.machine.hasPinned],
+      [...model.without.machine.hasPinned],
+    ];
+    expect([bits(same), bits(other)]).toEqual([
+      [
+        [1, 0],
+        [1, 0],
+      ],
+      [
+        [1, 0],
+        [0, 1],
+      ],
+    ]);
+    expect(same.key).not.toBe(other.key);
   });
 
   it('which reference of the candidate is which of the base', () => {
