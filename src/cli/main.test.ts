@@ -153,8 +153,11 @@ describe('terminals and pipes', () => {
     expect(code).toBe(0);
     expect(out).toContain('gupfuzz');
     expect(lines(gupfuzz(['--get-yargs-completions', 'gupfuzz', 'rep']).out)).toContain('replay');
-    const completed = (...words: readonly string[]) =>
-      lines(gupfuzz(['--get-yargs-completions', 'gupfuzz', ...words]).out);
+    const completed = (...words: readonly string[]) => {
+      const { out, err } = gupfuzz(['--get-yargs-completions', 'gupfuzz', ...words]);
+      expect(err).toBe('');
+      return lines(out);
+    };
     expect(completed('replay', 'x', '--policy', 'long')).toEqual(['longterm-ban']);
     expect(completed('replay', 'x', '--format', 'js')).toEqual(['json', 'jsonl']);
     expect(completed('fuzz', '--profile', '')).toEqual(['anon', 'file', 'all']);

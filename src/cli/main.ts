@@ -28,6 +28,14 @@ interface Selected {
 /** The command and its arguments, or undefined if help, version or the completion script was printed. */
 async function parse(argv: readonly string[]): Promise<Selected | undefined> {
   let selected: Selected | undefined;
+  if (argv[0] === '--get-yargs-completions') {
+    // The words so far, the program's name first; the last is what is typed.
+    const values = await valuesFor(argv.slice(2));
+    if (values !== undefined) {
+      process.stdout.write(values.map((value) => `${value}\n`).join(''));
+      return undefined;
+    }
+  }
   let parser: Argv = yargs(hideStdin(argv))
     .scriptName(argv[0] === 'completion' ? 'gupfuzz' : program())
     .usage(
@@ -79,28 +87,7 @@ async function parse(argv: readonly string[]): Promise<Selected | undefined> {
       },
     );
   try {
-    await parser
-      .completion(
-        'completion',
-        'Print a completion script for bash or zsh',
-        (
-          _current: string,
-          _argv: unknown,
-          byDefault: (onCompleted: (error: Error | null, flags?: string[]) => void) => void,
-          done: (values: string[]) => void,
-        ) => {
-          // The words so far without the program's name; the last is what is typed.
-          const words = argv.slice(argv.indexOf('--get-yargs-completions') + 2);
-          valuesFor(words).then(
-            (values) => {
-              if (values === undefined) byDefault((_error, flags = []) => done(flags));
-              else done([...values]);
-            },
-            () => done([]),
-          );
-        },
-      )
-      .parseAsync();
+    await parser.completion('completion', 'Print a completion script for bash or zsh').parseAsync();
   } catch (error) {
     if (error instanceof Error && error.name === 'YError')
       throw usageError(explain(error.message, argv, flags));
