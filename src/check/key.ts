@@ -11,7 +11,7 @@
  * Law (key.test.ts): two states with one key have the same enabled steps, outcomes, findings and successor keys.
  */
 import { CALLERS, PRIVATE_FILE, STORER_DEVICE_DIO, STORER_DEVICE_GET, ZERO_TOKEN } from '../domain/kinds.ts';
-import { isPrivate } from '../domain/setup.ts';
+import { isPrivate, type Setup } from '../domain/setup.ts';
 import type { World } from '../executor/simulated.ts';
 import {
   F_ANON,
@@ -51,6 +51,15 @@ export type Symmetry = 'all' | 'none';
 const FOLIO_NONE = 0;
 const FOLIO_ZERO = 1;
 const FOLIOS_MAX = 30;
+
+/** Throws RangeError if a search in this setup could meet more folios than a key can number. */
+export function checkFolios({ mms, pages, refs, files }: Setup): void {
+  const folios = mms * pages.length + refs + files.length;
+  if (folios > FOLIOS_MAX)
+    throw new RangeError(
+      `a search has room for ${FOLIOS_MAX} folios; mms x pages + references + files is ${folios} (make the scope smaller in one of them)`,
+    );
+}
 
 /** Cell of a reference, 4 bits: place of its mm in the canonical order (0 to 3), the file, or an orphan. */
 const CELL_FILE = 4;
@@ -110,11 +119,7 @@ export class KeyEncoder extends LeastKey {
 
   constructor(world: World, symmetry: Symmetry = 'all', grain: Grain = 'class') {
     const { shape } = world;
-    const folios = shape.mms * shape.pages + shape.refs + shape.files;
-    if (folios > FOLIOS_MAX)
-      throw new RangeError(
-        `a search has room for ${FOLIOS_MAX} folios; mms x pages + references + files is ${folios} (make the scope smaller in one of them)`,
-      );
+    checkFolios(shape.setup);
     super(
       shape.mms,
       2 +

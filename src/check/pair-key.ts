@@ -32,7 +32,7 @@ import {
   ZERO_PFN,
 } from '../machine/machine.ts';
 import { HANDLE_LIVE, REF_WRITE } from '../reference/reference.ts';
-import { ALIKE } from './key.ts';
+import { ALIKE, checkFolios } from './key.ts';
 import { LeastKey, Signed } from './order.ts';
 
 const DIO_WRITE = CALLERS.indexOf('o_direct_write');
@@ -92,6 +92,7 @@ export class PairKeyEncoder extends LeastKey {
 
   constructor(a: World, b: World) {
     const { shape } = a;
+    checkFolios(shape.setup);
     const places = shape.mms * shape.pages;
     super(shape.mms, 2 + places + 2 * shape.files + 2 * shape.refs + 2 * shape.folios);
     this.#a = a;

@@ -83,7 +83,10 @@ describe('scope flags', () => {
     [{ gups: 'pin:X' }, /^2: --gups has "pin:X"; allowed: /],
     [{ ops: 'fork', without: 'exit' }, /^2: --ops makes no sense with --without/],
     [{ without: 'fsync' }, /^2: --without has "fsync", which means nothing in this scope; allowed: fork, /],
-    [{ mms: '4', pages: 'anon,anon,anon,anon,anon', refs: '6' }, /^2: .*: setup: mms x pages .* at most 31/],
+    [
+      { mms: '4', pages: 'anon,anon,anon,anon,anon,anon,anon', refs: '6' },
+      /^2: .*: a search has room for 30 folios; .* is 34 /,
+    ],
   ] as const)('%j is refused in one line', async (values, message) => {
     expect(await refusal(() => scope(values))).toMatch(message);
   });

@@ -103,6 +103,7 @@ const notOne = (flag: string, word: string, allowed: readonly string[]): Error =
 
 /** The scope of these flags; `named` if they name none. Throws UserError (usage) if there is no such scope. */
 export async function scopeOf(flags: ScopeFlags, named: string): Promise<Scope> {
+  const { checkFolios } = await import('../check/key.ts');
   const { alphabetFor, CHECK_SCOPES, DEFAULT_FILESYSTEM, pagesOf } = await import('../check/scope.ts');
   const name = flags.scope ?? named;
   const base = CHECK_SCOPES[name];
@@ -117,6 +118,7 @@ export async function scopeOf(flags: ScopeFlags, named: string): Promise<Scope> 
   };
   try {
     shapeOf(setup);
+    checkFolios(setup);
   } catch (error) {
     if (error instanceof RangeError) throw usageError(`--scope, --pages, --mms and --refs: ${error.message}`);
     throw error;
