@@ -32,6 +32,6 @@ export async function runCampaign({ base, ...options }: ApiOptions): Promise<Cam
     policies,
     bases: basesFor(policies, base && expanded(base)),
   });
-  if (result.failure !== undefined) throw new InvariantError(result.failure);
+  if (result.failure !== undefined) throw new InvariantError(result.failure.message);
   return result;
 }

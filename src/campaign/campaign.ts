@@ -26,7 +26,7 @@ import type { Scenario } from '../scenario/scenario.ts';
 import { SEARCH_STATES_MAX } from '../shrink/shrink.ts';
 import { unreachable } from './coverage.ts';
 import type { ShrinkEvent, ShrinkJob } from './jobs.ts';
-import { openPool } from './pool.ts';
+import { openPool, WorkersDied } from './pool.ts';
 import { FindingStore, slugOf } from './store.ts';
 import type { CampaignOptions, CampaignResult, Finding, Progress } from './types.ts';
 
@@ -64,7 +64,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   signal?.addEventListener('abort', onAbort);
   /** Where the raw file of a finding went. */
   const written = new Map<RawFinding, string | undefined>();
-  let failure: string | undefined;
+  let failure: CampaignResult['failure'];
   let done = 0;
   let lastProgress = Number.NEGATIVE_INFINITY;
   let shrunk = 0;
@@ -168,7 +168,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     await pool.close();
   }
 
-  async function fuzz(): Promise<{ reason: 'runs' | 'time' | 'interrupted'; endRun: number }> {
+  async function fuzz(): Promise<{ reason: CampaignResult['ended']; endRun: number }> {
     const limit = pLimit(Math.max(1, workers) * IN_FLIGHT);
     const chunks = runs === undefined ? Number.POSITIVE_INFINITY : Math.ceil(runs / CHUNK_RUNS);
     const timeIsUp = (): boolean => timeMs !== undefined && elapsed() >= timeMs;
@@ -195,7 +195,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
         progress('fuzz', false);
       })
         .catch((error: unknown) => {
-          failure ??= error instanceof Error ? error.message : String(error);
+          failure ??= failureOf(error);
         })
         .finally(() => {
           pending--;
@@ -203,10 +203,11 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
         });
       while (limit.pendingCount > 0 && !stopped()) await next();
     }
-    while (pending > 0 && signal?.aborted !== true) await next();
+    while (pending > 0 && !stopped()) await next();
     progress('fuzz', true);
     const endRun = Math.min(end * CHUNK_RUNS, runs ?? Number.POSITIVE_INFINITY);
     if (signal?.aborted === true) return { reason: 'interrupted', endRun };
+    if (failure !== undefined) return { reason: 'failed', endRun };
     return { reason: chunk >= chunks ? 'runs' : 'time', endRun };
   }
 
@@ -325,7 +326,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       })
         .catch((error: unknown) => {
           // The findings of this group stay as they were met; the others go on.
-          failure ??= error instanceof Error ? error.message : String(error);
+          failure ??= failureOf(error);
         })
         .finally(() => {
           pending--;
@@ -343,6 +344,11 @@ function withBase(
 ): readonly ExpandedPolicy[] {
   return base === undefined || policies.some((p) => p.id === base.id) ? policies : [...policies, base];
 }
+
+const failureOf = (error: unknown): NonNullable<CampaignResult['failure']> => ({
+  kind: error instanceof WorkersDied ? 'system' : 'bug',
+  message: error instanceof Error ? error.message : String(error),
+});
 
 const NOT_SHRUNK = { kind: 'none', scope: 'as drawn', depth: 0 } as const;
 

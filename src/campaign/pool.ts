@@ -18,8 +18,23 @@ export interface Pool {
 
 /** What workerpool says when a worker is gone, or when it wrote to one that just went. */
 const WORKER_DIED = /^Workerpool Worker (terminated|error)|EPIPE|ERR_IPC_CHANNEL_CLOSED|channel closed/i;
-/** Times a job is tried before its worker's death is taken for the job's fault. */
+/** Times a job is tried before the campaign gives up: its workers keep dying. */
 const TRIES_MAX = 3;
+/** Milliseconds between two looks for work that was lost with its worker. */
+const LOST_INTERVAL_MS = 250;
+/** So many in a row must find nobody busy. */
+const LOST_LOOKS = 4;
+
+/** Workers were killed again and again: by the system, by a person, or since the work needs more than there is. */
+export class WorkersDied extends Error {
+  constructor(work: string) {
+    super(
+      `worker processes keep dying (killed, or out of memory): ${work} was tried ${TRIES_MAX} times; ` +
+        'fewer workers (--workers 1), or none (--workers 0), need less memory',
+    );
+    this.name = 'WorkersDied';
+  }
+}
 
 export function openPool(
   space: CampaignSpace,
@@ -74,12 +89,40 @@ export function openPool(
     return openPool(space, policies, bases, 0, onNotice);
   }
   process.on('exit', clean); // also when the program ends in a hurry
-  const pool = workerpool.pool(fileURLToPath(new URL('./worker.js', import.meta.url)), {
-    workerType: 'process',
-    maxWorkers: workers,
-    forkArgs: [brief],
-    forkOpts: { execArgv: [] },
-  });
+  const start = (): ReturnType<typeof workerpool.pool> =>
+    workerpool.pool(fileURLToPath(new URL('./worker.js', import.meta.url)), {
+      workerType: 'process',
+      maxWorkers: workers,
+      forkArgs: [brief],
+      forkOpts: { execArgv: [] },
+    });
+  let pool = start();
+
+  /**
+   * A worker that dies before it has said that it is ready may take its work with it, and nobody is told: there is work
+   * and nobody is busy. Then new workers take over.
+   */
+  async function unlessLost(work: PromiseLike<unknown>, its: typeof pool): Promise<unknown> {
+    let timer: NodeJS.Timeout | undefined;
+    let idle = 0;
+    const lost = new Promise<never>((_, reject) => {
+      timer = setInterval(() => {
+        idle = its.stats().busyWorkers === 0 ? idle + 1 : 0;
+        if (idle < LOST_LOOKS) return;
+        if (pool === its) pool = start();
+        its.terminate(true).then(
+          () => {},
+          () => {},
+        );
+        reject(new Error('Workerpool Worker terminated, and its work is lost'));
+      }, LOST_INTERVAL_MS);
+    });
+    try {
+      return await Promise.race([work, lost]);
+    } finally {
+      clearInterval(timer);
+    }
+  }
 
   async function perform<T>(
     method: 'chunk' | 'shrink',
@@ -88,10 +131,14 @@ export function openPool(
   ): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {
-        return (await pool.exec(method, [job], onEvent === undefined ? {} : { on: onEvent })) as T;
+        return (await unlessLost(
+          pool.exec(method, [job], onEvent === undefined ? {} : { on: onEvent }),
+          pool,
+        )) as T;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        if (!WORKER_DIED.test(message) || tries >= TRIES_MAX) throw error;
+        if (!WORKER_DIED.test(message)) throw error;
+        if (tries >= TRIES_MAX) throw new WorkersDied(describe(job));
         onNotice(`a worker process died; its work (${describe(job)}) is done again by another`);
       }
     }

@@ -82,7 +82,7 @@ export interface CampaignResult {
   /** Runs executed, each on every policy: all of the (shard's) chunks below `endRun`, and some above if interrupted. */
   readonly runs: number;
   readonly endRun: number;
-  readonly ended: 'runs' | 'time' | 'interrupted';
+  readonly ended: 'runs' | 'time' | 'interrupted' | 'failed';
   readonly elapsedMs: number;
   readonly policies: readonly ExpandedPolicy[];
   /** Per policy, in order: beside which it was judged. */
@@ -93,8 +93,8 @@ export interface CampaignResult {
   readonly out?: string;
   /** Path of campaign.json in that folder, if it was written. */
   readonly listFile?: string;
-  /** A bug of gupfuzz that stopped the campaign or a part of it: one line. */
-  readonly failure?: string;
+  /** What stopped the campaign or a part of it, in one line: a bug of gupfuzz, or a system that killed its workers. */
+  readonly failure?: { readonly kind: 'bug' | 'system'; readonly message: string };
   /** In order of policy; regressions first, what is newest first; then by class id. */
   readonly findings: readonly Finding[];
   /** Ids of properties whose `sometimes` goal no policy reached. */

@@ -16,6 +16,8 @@ export const EXIT = {
   goalsMissed: 6,
   /** A bug of gupfuzz. */
   bug: 70,
+  /** The system did not let it finish: workers were killed again and again. */
+  system: 71,
   /** `git bisect run`: this version cannot be tested. */
   bisectSkip: 125,
   /** SIGINT. */
@@ -31,6 +33,7 @@ export const EXIT_HELP: string = `Exit codes:
     1  a finding or a regression   5  not deterministic
     2  wrong command line          6  goals, canary or proof missed
     3  a bad file or policy       70  a bug of gupfuzz
+                                  71  the system killed its workers
   130, 143  interrupted (findings are saved)`;
 
 /** Something the user can put right. The message is one line that names what is wrong and what is allowed. */
@@ -50,6 +53,7 @@ export const inputError = (message: string): UserError => new UserError(message,
 export function worst(codes: readonly number[]): ExitCode {
   const order: readonly ExitCode[] = [
     EXIT.bug,
+    EXIT.system,
     EXIT.interrupted,
     EXIT.terminated,
     EXIT.notDeterministic,

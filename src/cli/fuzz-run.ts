@@ -92,8 +92,9 @@ export async function runFuzz(options: FuzzOptions): Promise<number> {
   else process.stdout.write(summary(result, options));
   for (const line of problems(result)) notice(line);
   if (result.failure !== undefined) {
-    notice(`${result.failure}; this is a bug of gupfuzz, please report it`);
-    return EXIT.bug;
+    const { kind, message } = result.failure;
+    notice(kind === 'bug' ? `${message}; this is a bug of gupfuzz, please report it` : message);
+    return kind === 'bug' ? EXIT.bug : EXIT.system;
   }
   if (stop.code !== undefined) return stop.code;
   return exitCode(result, options);

@@ -146,7 +146,9 @@ export function budgetText(result: CampaignResult): string {
       ? 'interrupted after'
       : result.ended === 'time'
         ? 'time was up after'
-        : 'finished';
+        : result.ended === 'failed'
+          ? 'FAILED after'
+          : 'finished';
   return (
     `${how} ${result.runs.toLocaleString('en')} runs on ${result.policies.length} policies, ` +
     `${steps.toLocaleString('en')} steps, seed ${seed}, scope ${scope}, profile ${profile}`
