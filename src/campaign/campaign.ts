@@ -144,8 +144,9 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       bases,
       counts,
       findings,
+      // A campaign that failed says nothing of goals: it may have failed by what a policy is.
       goalsMissed: PROPERTIES.filter(
-        (p, i) => !goals[i] && unreachable(p, space, policies) === undefined,
+        (p, i) => !goals[i] && (failure !== undefined || unreachable(p, space, policies) === undefined),
       ).map((p) => p.id),
       // A shard without any of the canary's chunks has nothing to say about it.
       canariesMissed: policies

@@ -11,12 +11,9 @@ const gupfuzz = gupfuzzIn(folder);
 describe('workers that die', () => {
   it('at once and always: a reason, a summary, campaign.json and exit code 71', () => {
     // Every worker stops as soon as it starts; the main process is no worker.
-    const stop = folder.write(
-      'stop.cjs',
-      "if (/worker\\.js$/.test(process.argv[1] ?? '')) process.exit(9);\n",
-    );
+    folder.write('stop.cjs', "if (/worker\\.js$/.test(process.argv[1] ?? '')) process.exit(9);\n");
     const { code, out, err } = gupfuzz(['fuzz', '-n', '2048', '--workers', '2', '--out', 'found'], {
-      env: { NODE_OPTIONS: `--require ${JSON.stringify(stop)}` },
+      env: { NODE_OPTIONS: `--require ${JSON.stringify(folder.at('stop.cjs'))}` },
     });
     expect(err).toMatch(/worker processes keep dying .*: chunk \d+ was tried 3 times/);
     expect(code).toBe(71);
