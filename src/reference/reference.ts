@@ -21,6 +21,7 @@ import {
 } from '../domain/kinds.ts';
 import { isPrivate, MMS_MAX, NO_FILE, type Shape } from '../domain/setup.ts';
 import { CALLER_CONTRACTS, type Mapped, promiseFor } from './promises.ts';
+import { Rows } from './rows.ts';
 
 /** A private cell shows the file (transparent), some inherited content not pinned down (floating), or `current`. */
 const TRANSPARENT = 0;
@@ -108,7 +109,7 @@ export class Reference {
   /** [0]: 1 once a reference that excuses was held over fork. */
   readonly excusing: Uint8Array;
   /** Per observer (cells, disk copies, references) a row of bits, one per token. */
-  readonly rows: Int32Array;
+  readonly rows: Rows;
   /** Per token: who stored it (STORERS). */
   readonly storer: Uint8Array;
   /** [0]: tokens in use, the next fresh token. */
@@ -118,8 +119,7 @@ export class Reference {
   readonly fileCell: number;
   readonly orphanCell: number;
   readonly cells: number;
-  /** Rows come in the order of cells, disk copies, references, of so many words each. */
-  readonly #words: number;
+  /** Rows come in the order of cells, disk copies, references, excused contents. */
   readonly #disk: number;
   readonly #handle: number;
   /** Rows of excused contents: first those of EXCUSE_FORK_DIO for all cells, then those of EXCUSE_FORK_GET. */
@@ -131,11 +131,10 @@ export class Reference {
     this.fileCell = mms * pages;
     this.orphanCell = this.fileCell + files;
     this.cells = this.orphanCell + refs;
-    this.#words = (shape.tokens + 31) >> 5;
     this.#disk = this.cells;
     this.#handle = this.cells + files;
     this.#excuses = this.#handle + refs;
-    this.rows = columns.i32((this.#excuses + FORK_EXCUSES.length * this.cells) * this.#words);
+    this.rows = new Rows(this.#excuses + FORK_EXCUSES.length * this.cells, shape.tokens, columns);
     this.storer = columns.u8(shape.tokens);
     this.tokens = columns.u8(1);
     this.alive = columns.u8(mms);
@@ -162,16 +161,16 @@ export class Reference {
   reset(): void {
     const { shape } = this;
     this.alive[0] = 1;
-    for (let row = 0; row < this.#excuses; row++) this.#add(row, ZERO_TOKEN);
+    for (let row = 0; row < this.#excuses; row++) this.rows.add(row, ZERO_TOKEN);
     let next = 1;
     for (let f = 0; f < shape.files; f++) {
       const cell = this.fileCell + f;
       this.cellState[cell] = FIXED;
       if (shape.filesystem[f] === 'shmem') continue;
-      this.#remove(this.#disk + f, ZERO_TOKEN);
+      this.rows.remove(this.#disk + f, ZERO_TOKEN);
       this.current[cell] = next;
-      this.#add(cell, next);
-      this.#add(this.#disk + f, next);
+      this.rows.add(cell, next);
+      this.rows.add(this.#disk + f, next);
       next++;
     }
     this.tokens[0] = next;
@@ -183,57 +182,20 @@ export class Reference {
     this.handleCell.fill(NO_CELL);
   }
 
-  // ---- Rows ---------------------------------------------------------------------------------------------------
-
-  #has(row: number, token: number): boolean {
-    return (this.rows[row * this.#words + (token >> 5)]! & (1 << (token & 31))) !== 0;
-  }
-  #add(row: number, token: number): void {
-    this.rows[row * this.#words + (token >> 5)]! |= 1 << (token & 31);
-  }
-  #remove(row: number, token: number): void {
-    this.rows[row * this.#words + (token >> 5)]! &= ~(1 << (token & 31));
-  }
-  #copy(from: number, to: number): void {
-    const words = this.#words;
-    for (let w = 0; w < words; w++) this.rows[to * words + w] = this.rows[from * words + w]!;
-  }
-  #unite(from: number, to: number): void {
-    const words = this.#words;
-    for (let w = 0; w < words; w++) this.rows[to * words + w]! |= this.rows[from * words + w]!;
-  }
-  /** Leaves the zero token: every page has seen it. */
-  #clear(row: number): void {
-    const words = this.#words;
-    const zero = this.rows[row * words]! & 1;
-    this.rows.fill(0, row * words, (row + 1) * words);
-    this.rows[row * words] = zero;
-  }
+  // ---- Tokens -------------------------------------------------------------------------------------------------
 
   /** A token that nobody has met. The caller keeps within `shape.tokens`. */
   freshToken(): number {
     const token = this.tokens[0]!++;
-    const word = token >> 5;
-    const clear = ~(1 << (token & 31));
-    for (let at = word; at < this.rows.length; at += this.#words) this.rows[at]! &= clear;
+    this.rows.forget(token);
     this.storer[token] = STORER_INITIAL;
     return token;
   }
 
   /** Renames tokens: what was `t` is `to[t]`, and there are `count`; those that are not `used` are gone. */
   renameTokens(used: Uint8Array, to: Uint8Array, count: number): void {
-    const words = this.#words;
-    const before = new Int32Array(words);
     const had = this.tokens[0]!;
-    for (let row = 0; row < this.rows.length; row += words) {
-      for (let w = 0; w < words; w++) {
-        before[w] = this.rows[row + w]!;
-        this.rows[row + w] = 0;
-      }
-      for (let t = 0; t < had; t++)
-        if (used[t] === 1 && (before[t >> 5]! & (1 << (t & 31))) !== 0)
-          this.rows[row + (to[t]! >> 5)]! |= 1 << (to[t]! & 31);
-    }
+    this.rows.rename(used, to, had);
     for (let t = 0; t < had; t++) if (used[t] === 1) this.storer[to[t]!] = this.storer[t]!;
     this.storer.fill(0, count);
     this.tokens[0] = count;
@@ -277,10 +239,10 @@ export class Reference {
       this.writable[to + v] = copied ? this.writable[from + v]! : 0;
       this.dontfork[to + v] = 0;
       if (!copied || !isPrivate(this.shape.kind[v]!)) {
-        this.#clear(to + v);
+        this.rows.clear(to + v);
         continue;
       }
-      this.#copy(from + v, to + v);
+      this.rows.copy(from + v, to + v);
       this.#part(from + v, to + v);
       this.forked[from + v] = 1;
       this.forked[to + v] = 1;
@@ -370,14 +332,14 @@ export class Reference {
         : !shared && this.cellState[cell] === FLOATING
           ? cell
           : -1;
-    if (candidates >= 0) this.#copy(candidates, own);
+    if (candidates >= 0) this.rows.copy(candidates, own);
     else {
-      this.#clear(own);
-      this.#add(own, this.current[cell]!);
+      this.rows.clear(own);
+      this.rows.add(own, this.current[cell]!);
     }
     // Every page has seen the zero token, but a reference may show it only if the page was zero when it was taken;
     // a page of a file never is.
-    if (candidates >= 0 || this.current[cell] !== ZERO_TOKEN) this.#remove(own, ZERO_TOKEN);
+    if (candidates >= 0 || this.current[cell] !== ZERO_TOKEN) this.rows.remove(own, ZERO_TOKEN);
     this.takenExcused[handle] =
       !shared && row.promise === 'since-take' && this.cellState[cell] === FIXED
         ? this.excuseOf(cell, this.current[cell]!)
@@ -428,7 +390,7 @@ export class Reference {
     if (file >= 0 && file < this.shape.files) {
       this.#setFileCurrent(file, token);
       // Acceptable on disk, but the older content is too until the holder dirties.
-      this.#add(this.#disk + file, token);
+      this.rows.add(this.#disk + file, token);
       this.undirtied[file] = 1 + handle;
       return;
     }
@@ -450,13 +412,13 @@ export class Reference {
   judgeFile(file: number, token: number): number {
     const cell = this.fileCell + file;
     if (token === this.current[cell]) return MATCH;
-    return this.#has(cell, token) ? STALE : LEAK;
+    return this.rows.has(cell, token) ? STALE : LEAK;
   }
 
   /** What is on the disk once fsync(2) has returned. */
   judgeDisk(file: number, token: number): number {
-    if (this.#has(this.#disk + file, token)) return MATCH;
-    return this.#has(this.fileCell + file, token) ? STALE : LEAK;
+    if (this.rows.has(this.#disk + file, token)) return MATCH;
+    return this.rows.has(this.fileCell + file, token) ? STALE : LEAK;
   }
 
   /** A load through a reference. */
@@ -469,10 +431,10 @@ export class Reference {
       if (file >= 0 && file < this.shape.files) return this.judgeFile(file, token);
       return this.#judgeCell(cell, this.shape.file[page]!, token);
     }
-    if (this.#has(this.#handle + handle, token)) return MATCH;
-    if (this.#has(cell, token)) return STALE;
+    if (this.rows.has(this.#handle + handle, token)) return MATCH;
+    if (this.rows.has(cell, token)) return STALE;
     const followed = (flags & REF_FOLLOWS_FILE) !== 0 ? this.fileCell + this.shape.file[page]! : cell;
-    return this.#has(followed, token) ? STALE : LEAK;
+    return this.rows.has(followed, token) ? STALE : LEAK;
   }
 
   /** EXCUSES index for a mismatch seen by a load of this page, else 0. */
@@ -480,12 +442,12 @@ export class Reference {
     if (!isPrivate(this.shape.kind[page]!)) return this.excuseFile(this.shape.file[page]!, token);
     const cell = mm * this.shape.pages + page;
     // No reference takes from a process what its own CPU stored: that it reads in any kernel.
-    const own = this.#has(cell, token) && this.storer[this.current[cell]!] === STORER_CPU;
+    const own = this.rows.has(cell, token) && this.storer[this.current[cell]!] === STORER_CPU;
     return own ? 0 : this.#excuseCell(cell, token);
   }
   /** EXCUSES index for a mismatch seen by a reader of the file: older data that may still be on disk. */
   excuseFile(file: number, token: number): number {
-    return this.undirtied[file] !== 0 && this.#has(this.#disk + file, token) ? EXCUSE_UNDIRTIED : 0;
+    return this.undirtied[file] !== 0 && this.rows.has(this.#disk + file, token) ? EXCUSE_UNDIRTIED : 0;
   }
   /** EXCUSES index for a mismatch seen through a reference. */
   excuseDevice(handle: number, token: number): number {
@@ -493,19 +455,19 @@ export class Reference {
     const file = cell - this.fileCell;
     if (file >= 0 && file < this.shape.files) return this.excuseFile(file, token);
     // The content seen, if it leaked; else the content missed: at the take, or what the page holds now.
-    if (!this.#has(cell, token)) return this.excuseOf(cell, token);
+    if (!this.rows.has(cell, token)) return this.excuseOf(cell, token);
     return (this.handleFlags[handle]! & REF_EXACT) === 0
       ? this.takenExcused[handle]!
       : this.#excuseCell(cell, token);
   }
   /** A mismatch in a private cell: a leak is excused by the content seen, stale by the content missed. */
   #excuseCell(cell: number, token: number): number {
-    if (!this.#has(cell, token)) return this.excuseOf(cell, token);
+    if (!this.rows.has(cell, token)) return this.excuseOf(cell, token);
     return this.cellState[cell] === FIXED ? this.excuseOf(cell, this.current[cell]!) : 0;
   }
   /** EXCUSES index under which this content is excused in a private cell or an orphan, else 0. */
   excuseOf(cell: number, token: number): number {
-    for (const excuse of FORK_EXCUSES) if (this.#has(this.#excuseRow(excuse, cell), token)) return excuse;
+    for (const excuse of FORK_EXCUSES) if (this.rows.has(this.#excuseRow(excuse, cell), token)) return excuse;
     return 0;
   }
 
@@ -526,7 +488,7 @@ export class Reference {
   /** True if the token ever was the content of a file page. */
   wasInFile(token: number): boolean {
     if (token === ZERO_TOKEN) return false;
-    for (let f = 0; f < this.shape.files; f++) if (this.#has(this.fileCell + f, token)) return true;
+    for (let f = 0; f < this.shape.files; f++) if (this.rows.has(this.fileCell + f, token)) return true;
     return false;
   }
 
@@ -574,15 +536,15 @@ export class Reference {
     )
       return 0; // judged by the file's bit alone
     if (this.cellState[cell] === FIXED && this.current[cell] === token) return 2;
-    return this.#has(cell, token) ? 1 : 0;
+    return this.rows.has(cell, token) ? 1 : 0;
   }
   /** True if this file page's disk copy may hold the token. */
   onDiskAllowed(file: number, token: number): number {
-    return this.#has(this.#disk + file, token) ? 1 : 0;
+    return this.rows.has(this.#disk + file, token) ? 1 : 0;
   }
   /** True if a since-take reference may show the token. */
   handleAllowed(handle: number, token: number): number {
-    return this.#has(this.#handle + handle, token) ? 1 : 0;
+    return this.rows.has(this.#handle + handle, token) ? 1 : 0;
   }
 
   // ---- Pieces -------------------------------------------------------------------------------------------------
@@ -600,15 +562,15 @@ export class Reference {
       if (token === this.current[cell]) return MATCH;
     } else {
       if (token === ZERO_TOKEN) return STALE; // a page of a file never held zeroes
-      return this.#has(state === TRANSPARENT ? this.fileCell + file : cell, token) ? MATCH : LEAK;
+      return this.rows.has(state === TRANSPARENT ? this.fileCell + file : cell, token) ? MATCH : LEAK;
     }
-    return this.#has(cell, token) ? STALE : LEAK;
+    return this.rows.has(cell, token) ? STALE : LEAK;
   }
 
   /** The cell starts afresh, or is gone: nothing in it is excused, and it parted from nobody. */
   #forgetExcuses(cell: number): void {
     if (this.excusing[0] === 0) return;
-    for (const excuse of FORK_EXCUSES) this.#clear(this.#excuseRow(excuse, cell));
+    for (const excuse of FORK_EXCUSES) this.rows.clear(this.#excuseRow(excuse, cell));
     for (let h = 0; h < this.shape.refs; h++) this.parted[h]! &= ~this.#partedBit(h, cell);
   }
 
@@ -622,7 +584,7 @@ export class Reference {
   /** A new page in place of whatever was there: zero, or the file. */
   #freshPage(mm: number, page: number): void {
     const cell = mm * this.shape.pages + page;
-    this.#clear(cell);
+    this.rows.clear(cell);
     this.#forgetExcuses(cell);
     this.current[cell] = ZERO_TOKEN;
     this.cellState[cell] = this.shape.kind[page] === ANON ? FIXED : TRANSPARENT;
@@ -633,7 +595,7 @@ export class Reference {
   /** The first store or W reference makes a private file page the mm's own, with the file's history. */
   #own(cell: number, file: number): void {
     if (file === NO_FILE) throw new Error('a transparent page maps a file');
-    this.#unite(this.fileCell + file, cell);
+    this.rows.unite(this.fileCell + file, cell);
     this.cellState[cell] = FLOATING;
     // An exact reference that follows the file is with the page from the start.
     for (let h = 0; h < this.shape.refs; h++)
@@ -645,10 +607,10 @@ export class Reference {
     this.cellState[cell] = FIXED;
     this.current[cell] = token;
     if (cell < this.fileCell || cell >= this.orphanCell) this.#excuseStore(cell, token);
-    this.#add(cell, token);
+    this.rows.add(cell, token);
     for (let h = 0; h < this.shape.refs; h++)
       if (this.handleCell[h] === cell) {
-        this.#add(this.#handle + h, token);
+        this.rows.add(this.#handle + h, token);
         this.handleFlags[h]! |= REF_STORED;
       }
   }
@@ -661,7 +623,7 @@ export class Reference {
         (this.handleFlags[h]! & REF_FOLLOWS_FILE) !== 0 &&
         this.shape.file[this.handlePage[h]! % this.shape.pages] === file
       ) {
-        this.#add(this.#handle + h, token);
+        this.rows.add(this.#handle + h, token);
         this.handleFlags[h]! |= REF_STORED;
       }
   }
@@ -669,9 +631,9 @@ export class Reference {
   /** From now on only the current content may be found on disk after fsync. */
   #contractDisk(file: number): void {
     const disk = this.#disk + file;
-    this.#clear(disk);
-    this.#remove(disk, ZERO_TOKEN);
-    this.#add(disk, this.current[this.fileCell + file]!);
+    this.rows.clear(disk);
+    this.rows.remove(disk, ZERO_TOKEN);
+    this.rows.add(disk, this.current[this.fileCell + file]!);
     this.undirtied[file] = 0;
   }
 
@@ -689,7 +651,7 @@ export class Reference {
   #part(cell: number, child: number): void {
     if (this.excusing[0] === 1)
       for (const excuse of FORK_EXCUSES)
-        this.#copy(this.#excuseRow(excuse, cell), this.#excuseRow(excuse, child));
+        this.rows.copy(this.#excuseRow(excuse, cell), this.#excuseRow(excuse, child));
     for (let h = 0; h < this.shape.refs; h++) {
       if (this.handleCell[h] === cell && (this.handleFlags[h]! & REF_EXCUSES_FORK) !== 0) {
         this.handleFlags[h]! |= REF_HELD_OVER_FORK;
@@ -708,17 +670,18 @@ export class Reference {
       const own = this.handleCell[h]!;
       const excuse = this.#excuseBy(h);
       if (own === cell) {
-        this.#add(this.#excuseRow(excuse, own), token);
+        this.rows.add(this.#excuseRow(excuse, own), token);
         const { mms, pages, refs } = this.shape;
         const page = this.handlePage[h]! % pages;
         for (let m = 0; m < mms; m++)
-          if ((this.parted[h]! & (1 << m)) !== 0) this.#add(this.#excuseRow(excuse, m * pages + page), token);
+          if ((this.parted[h]! & (1 << m)) !== 0)
+            this.rows.add(this.#excuseRow(excuse, m * pages + page), token);
         for (let o = 0; o < refs; o++)
           if ((this.parted[h]! & (1 << (MMS_MAX + o))) !== 0)
-            this.#add(this.#excuseRow(excuse, this.orphanCell + o), token);
+            this.rows.add(this.#excuseRow(excuse, this.orphanCell + o), token);
       } else if ((this.parted[h]! & this.#partedBit(h, cell)) !== 0) {
-        this.#add(this.#excuseRow(excuse, cell), token);
-        this.#add(this.#excuseRow(excuse, own), token);
+        this.rows.add(this.#excuseRow(excuse, cell), token);
+        this.rows.add(this.#excuseRow(excuse, own), token);
       }
     }
   }
@@ -733,7 +696,7 @@ export class Reference {
       if ((this.handleFlags[h]! & REF_EXACT) !== 0) this.#lowerPromise(h, cell);
       this.handleFlags[h] = (this.handleFlags[h]! & ~(REF_EXACT | REF_EXCUSES_FORK)) | REF_DETACHED;
     }
-    this.#clear(cell);
+    this.rows.clear(cell);
     this.#forgetExcuses(cell);
     this.cellState[cell] = 0;
     this.current[cell] = 0;
@@ -746,23 +709,23 @@ export class Reference {
     const own = this.#handle + handle;
     const page = this.handlePage[handle]! % this.shape.pages;
     // A page of a file never held zeroes, though every page has seen the zero token.
-    const zero = this.#has(own, ZERO_TOKEN) || this.shape.kind[page] !== PRIVATE_FILE;
-    this.#unite(cell, own);
+    const zero = this.rows.has(own, ZERO_TOKEN) || this.shape.kind[page] !== PRIVATE_FILE;
+    this.rows.unite(cell, own);
     if ((this.handleFlags[handle]! & REF_FOLLOWS_FILE) !== 0)
-      this.#unite(this.fileCell + this.shape.file[page]!, own);
-    if (!zero) this.#remove(own, ZERO_TOKEN);
+      this.rows.unite(this.fileCell + this.shape.file[page]!, own);
+    if (!zero) this.rows.remove(own, ZERO_TOKEN);
   }
 
   #moveToOrphan(cell: number): number {
     for (let i = 0; i < this.shape.refs; i++) {
       const orphan = this.orphanCell + i;
       if (this.handleCell.includes(orphan)) continue;
-      this.#copy(cell, orphan);
+      this.rows.copy(cell, orphan);
       this.cellState[orphan] = this.cellState[cell]!;
       this.current[orphan] = this.current[cell]!;
       this.written[orphan] = this.written[cell]!;
       for (const excuse of FORK_EXCUSES)
-        this.#copy(this.#excuseRow(excuse, cell), this.#excuseRow(excuse, orphan));
+        this.rows.copy(this.#excuseRow(excuse, cell), this.#excuseRow(excuse, orphan));
       for (let h = 0; h < this.shape.refs; h++) {
         const bit = this.#partedBit(h, orphan);
         this.parted[h] = this.parted[h]! & ~bit;
