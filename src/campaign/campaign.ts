@@ -14,7 +14,7 @@ import {
   type PolicyCounts,
   type RawFinding,
 } from '../fuzz/chunk.ts';
-import { PROFILES, setupsOf } from '../fuzz/generate.ts';
+import { alphabetOf, PROFILES, setupsOf } from '../fuzz/generate.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { classId } from '../property/property.ts';
 import { NEWNESS, type Newness, newnessOf } from '../regression/order.ts';
@@ -41,9 +41,9 @@ interface Merged {
 }
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { policies, seed, scope, profile, runs, timeMs, workers, signal } = options;
+  const { policies, seed, scope, profile, change, runs, timeMs, workers, signal } = options;
   checkOptions(options);
-  const space = { seed, scope, profile };
+  const space = { seed, scope, profile, ...(change === undefined ? {} : { change }) };
   const shard = options.shard ?? { index: 0, count: 1 };
   const notice = options.onNotice ?? (() => {});
   const bases = policies.map((_, i) => options.bases?.[i]);
@@ -365,7 +365,7 @@ const compare = (x: string, y: string): number => (x < y ? -1 : x > y ? 1 : 0);
 
 /** Throws RangeError for an option that is not allowed; types alone do not stop a program in JavaScript. */
 function checkOptions(options: CampaignOptions): void {
-  const { policies, runs, timeMs, workers, shard, seed, scope, profile } = options;
+  const { policies, runs, timeMs, workers, shard, seed, scope, profile, change } = options;
   const { shrinkStates, shrinkJobs } = options;
   const whole = (name: string, value: number, min: number): void => {
     if (!Number.isSafeInteger(value) || value < min)
@@ -386,7 +386,9 @@ function checkOptions(options: CampaignOptions): void {
   }
   if (!PROFILES.includes(profile))
     throw new RangeError(`profile is ${profile}; allowed: ${PROFILES.join(', ')}`);
-  setupsOf(scope, profile); // names an unknown scope
+  // Names an unknown scope, or a change that no setup can have.
+  if (!setupsOf(scope, profile, change).some((setup) => alphabetOf(setup, change).ops.includes(true)))
+    throw new RangeError(`${change?.flags ?? scope} leaves no operation`);
   if (policies.length === 0) throw new RangeError('a campaign needs a policy');
   const ids = policies.map((p) => p.id);
   const twice = ids.find((id, i) => ids.indexOf(id) !== i);

@@ -1,15 +1,19 @@
 /** What a campaign could not have met in its scope, told apart from what it did not meet. */
 
-import { factsOfEntry, outOfReach } from '../check/reach.ts';
+import { lacking } from '../check/goals.ts';
+import { factsOfEntry, outOfReach, outOfScope } from '../check/reach.ts';
+import type { Setup } from '../domain/setup.ts';
 import type { CampaignSpace } from '../fuzz/chunk.ts';
-import { setupsOf } from '../fuzz/generate.ts';
+import { alphabetOf, setupsOf } from '../fuzz/generate.ts';
 import { DECISIONS } from '../machine/decisions.ts';
 import type { ExpandedPolicy, ExpandedTable } from '../machine/tables.ts';
-import { unmetNeed } from '../property/needs.ts';
 import type { Property } from '../property/property.ts';
 
+const setupsIn = ({ scope, profile, change }: CampaignSpace): readonly Setup[] =>
+  setupsOf(scope, profile, change);
+
 const kindsIn = (space: CampaignSpace): ReadonlySet<string> =>
-  new Set(setupsOf(space.scope, space.profile).flatMap((s) => s.pages.map((p) => p.kind)));
+  new Set(setupsIn(space).flatMap((s) => s.pages.map((p) => p.kind)));
 
 const tracked = (kinds: ReadonlySet<string>): boolean =>
   kinds.has('private-file') || kinds.has('shared-file');
@@ -23,8 +27,11 @@ export function unreachable(
   space: CampaignSpace,
   policies: readonly ExpandedPolicy[],
 ): string | undefined {
-  if (setupsOf(space.scope, space.profile).every((setup) => unmetNeed(property, setup) !== undefined))
-    return 'not reachable in this scope';
+  const lacks = (setup: Setup): boolean => {
+    const alphabet = alphabetOf(setup, space.change);
+    return (lacking(property, setup, alphabet) ?? outOfScope(property, setup, alphabet)) !== undefined;
+  };
+  if (setupsIn(space).every(lacks)) return 'not reachable in this scope';
   const reasons = policies.map((policy) => outOfReach(property, policy));
   if (reasons.includes(undefined)) return undefined;
   return `out of reach: ${[...new Set(reasons)].join('; ')}`;

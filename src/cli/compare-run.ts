@@ -43,6 +43,7 @@ import { newsText } from '../report/regression.ts';
 import { replayCommand } from '../report/shell.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { formatCounterexample } from '../scenario/file.ts';
+import { type CampaignFlags, campaignScopeOf } from './campaign-scope.ts';
 import { choosePolicies } from './choose.ts';
 import type { COMPARE_FORMATS } from './compare.ts';
 import { EXIT, inputError, usageError, worst } from './exit.ts';
@@ -57,8 +58,8 @@ export interface CompareOptions {
   /** 0: no campaign. */
   readonly runs: number;
   readonly seed: number;
-  readonly scope: 'base' | 'default';
-  readonly profile: 'anon' | 'file' | 'all';
+  /** Of the campaign. */
+  readonly scope: CampaignFlags;
   readonly workers: number | undefined;
   readonly out: string | undefined;
   readonly format: (typeof COMPARE_FORMATS)[number];
@@ -151,14 +152,13 @@ async function campaignOf(
   options: CompareOptions,
   policies: readonly ExpandedPolicy[],
 ): Promise<CampaignResult> {
-  const { runs, seed, scope, profile, workers, pair } = options;
+  const { runs, seed, workers, pair } = options;
   let last = 0;
   const result = await runCampaign({
     policies,
     runs,
     seed,
-    scope,
-    profile,
+    ...(await campaignScopeOf(options.scope)),
     workers: workers ?? Math.max(1, availableParallelism()),
     // Of two, each is judged beside the other: what got worse is told, what got better is counted.
     bases:

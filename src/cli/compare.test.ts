@@ -71,7 +71,10 @@ describe('compare', () => {
     expect(out).not.toMatch(/stable-writeback|fs-notified/);
     const written = readdirSync(folder.at('new'));
     expect(written.length).toBeGreaterThan(3);
-    expect(gupfuzz(['replay', 'new', '-p', './forgetful.ts']).code).toBe(0);
+    // Each replays to the verdict that it was saved with: a regression.
+    const replayed = gupfuzz(['replay', 'new', '-p', './forgetful.ts']);
+    expect(replayed.code).toBe(1);
+    expect(replayed.out.match(/^ {2}unexpected on forgetful: regresses: /gm)!.length).toBe(written.length);
     // The same again gives the same.
     expect(gupfuzz([...pair, '--runs', '512', '--workers', '1', '--out', 'new']).out).toBe(out);
   });
@@ -130,6 +133,15 @@ describe('compare', () => {
     const all = gupfuzz(['compare', B06, B12, 'missing', '--format', 'junit']);
     expect(all.code).toBe(3);
     expect(all.out).toContain('<error message="missing: there is no such file or folder"/>');
+  });
+
+  it('scope flags are of the campaign: said with it, refused without', () => {
+    const pair = ['compare', 'pae', 'longterm-ban', '--pages', 'shared-file', '--gups', 'get:W'];
+    const { code, out } = gupfuzz([...pair, '-n', '256', '--workers', '0']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/scope default, profile all, with --pages shared-file --gups get:W$/m);
+    expect(gupfuzz(pair).code).toBe(2);
+    expect(gupfuzz(['compare', 'pae', 'canary', '--check', 'anon', '--mms', '1']).code).toBe(2);
   });
 
   it('--check: every program of a small scope, instead', () => {

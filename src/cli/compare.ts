@@ -1,11 +1,10 @@
 import { findPolicy } from '../policies/index.ts';
+import { campaignFlagsOf, SCOPE_FLAGS, withCampaignScope } from './campaign-scope.ts';
 import { type Command, defineCommand } from './command.ts';
 import type { CompareOptions } from './compare-run.ts';
 import { usageError } from './exit.ts';
 
 export const COMPARE_FORMATS = ['text', 'json', 'markdown', 'junit'] as const;
-const SCOPES = ['base', 'default'] as const;
-const PROFILES = ['anon', 'file', 'all'] as const;
 const RUNS_MAX = 2 ** 40;
 const SEED_MAX = 2 ** 31 - 1;
 const WORKERS_MAX = 256;
@@ -17,7 +16,7 @@ export const compare: Command = defineCommand<CompareOptions & { readonly check:
   usage: 'compare [files..]',
   describe: 'Policies against counterexamples and campaigns; what is new in a candidate',
   builder: (yargs) =>
-    yargs
+    withCampaignScope(yargs)
       .positional('files', {
         type: 'string',
         describe:
@@ -51,18 +50,6 @@ export const compare: Command = defineCommand<CompareOptions & { readonly check:
         requiresArg: true,
         describe: 'of the campaign',
         defaultDescription: '1',
-      })
-      .option('scope', {
-        type: 'string',
-        requiresArg: true,
-        describe: SCOPES.join(' or '),
-        defaultDescription: 'default',
-      })
-      .option('profile', {
-        type: 'string',
-        requiresArg: true,
-        describe: `page kinds: ${PROFILES.join(', ')}`,
-        defaultDescription: 'all',
       })
       .option('check', {
         type: 'string',
@@ -115,6 +102,12 @@ export const compare: Command = defineCommand<CompareOptions & { readonly check:
         `--format is ${JSON.stringify(args.text('format'))}; allowed with --check: text, json`,
       );
     const runs = args.whole('runs', 0, RUNS_MAX) ?? 0;
+    const scope = campaignFlagsOf(args);
+    const given = SCOPE_FLAGS.find((flag) => args.text(flag) !== undefined);
+    if (given !== undefined && (runs === 0 || check !== undefined))
+      throw usageError(
+        `--${given} makes no sense ${check === undefined ? 'without --runs: it is of the campaign' : 'with --check, which names a small scope of its own'}`,
+      );
     const workers = args.whole('workers', 0, WORKERS_MAX);
     return {
       paths,
@@ -122,8 +115,7 @@ export const compare: Command = defineCommand<CompareOptions & { readonly check:
       pair: base === undefined || cand === undefined ? undefined : { base, cand },
       runs,
       seed: args.whole('seed', 0, SEED_MAX) ?? 1,
-      scope: args.oneOf('scope', SCOPES) ?? 'default',
-      profile: args.oneOf('profile', PROFILES) ?? 'all',
+      scope,
       workers,
       out: args.text('out'),
       format: args.oneOf('format', COMPARE_FORMATS) ?? 'text',

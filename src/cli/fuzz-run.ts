@@ -6,7 +6,6 @@ import pc from 'picocolors';
 import { runCampaign } from '../campaign/campaign.ts';
 import type { CampaignResult, Finding, Progress } from '../campaign/types.ts';
 import type { BasePolicy } from '../fuzz/chunk.ts';
-import type { Profile } from '../fuzz/generate.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { isKnown } from '../policies/known.ts';
 import { NEWNESS } from '../regression/order.ts';
@@ -17,6 +16,7 @@ import { replayCommand } from '../report/shell.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { parseCounterexample } from '../scenario/file.ts';
 import { stepText } from '../scenario/scenario.ts';
+import type { CampaignScope } from './campaign-scope.ts';
 import { EXIT } from './exit.ts';
 import { searchText } from './progress-line.ts';
 import { onStop } from './stop.ts';
@@ -30,8 +30,7 @@ export interface FuzzOptions {
   readonly seed: number;
   readonly runs?: number;
   readonly timeMs?: number;
-  readonly scope: string;
-  readonly profile: Profile;
+  readonly space: CampaignScope;
   readonly workers?: number;
   readonly out?: string;
   readonly shrink: 'shortest' | 'passes' | 'none';
@@ -62,8 +61,7 @@ export async function runFuzz(options: FuzzOptions): Promise<number> {
   try {
     result = await runCampaign({
       seed: options.seed,
-      scope: options.scope,
-      profile: options.profile,
+      ...options.space,
       policies: options.policies,
       bases: options.bases,
       ...(options.runs === undefined ? {} : { runs: options.runs }),

@@ -57,6 +57,16 @@ describe('gupfuzz fuzz', () => {
     expect(code).toBe(3);
   });
 
+  it('scope flags: what shows only there, found there', () => {
+    const never = writePolicy(folder, 'never', `wbBegin: [table(otherwise('keep dirty'))]`);
+    const flags = ['--pages', 'shared-file', '--mms', '1', '--ops', 'write,fsync', '--no-canary'];
+    const { code, out } = fuzz('-p', never, '-n', '256', ...flags, '--workers', '0', '--out', 'never');
+    expect(code).toBe(1);
+    expect(out).toContain('profile all, with --pages shared-file --mms 1 --ops write,fsync\n');
+    expect(out).toMatch(/^operations executed: 2 of/m);
+    expect(out).toMatch(/^durability\/stale\/shared-file\/-\/cpu->disk\n {2}breaks never; 2 steps/m);
+  });
+
   it('too few runs to mean anything: exit 6', () => {
     const { code, err } = fuzz(
       '--runs',
@@ -78,7 +88,10 @@ describe('gupfuzz fuzz', () => {
     [['--runs', '-3'], 'gupfuzz: --runs is "-3"; allowed: a whole number from 1'],
     [['--time', 'soon'], 'gupfuzz: --time is "soon"; allowed: a time such as'],
     [['--shard', '4/3'], 'gupfuzz: --shard is "4/3"; allowed: i/n with i from 1 to n'],
-    [['--scope', 'huge'], 'gupfuzz: --scope is "huge"; allowed: base, default'],
+    [['--scope', 'huge'], 'gupfuzz: --scope has "huge"; allowed: pin, anon, private-file,'],
+    [['--pages', 'anon', '--profile', 'anon'], 'gupfuzz: --profile makes no sense with --pages'],
+    [['--pages', 'anon', '--ops', 'fsync'], 'gupfuzz: --ops has "fsync", which means nothing in this scope'],
+    [['--pages', 'anon', '--filesystem', 'ext4-v5.17'], 'gupfuzz: --filesystem makes no sense'],
     [['--policy', 'papcount'], 'gupfuzz: there is no policy "papcount"; did you mean mapcount?'],
     [['--states', '5'], 'gupfuzz: --states makes no sense without --shortest'],
     [['--shortest', '--states', '0'], 'gupfuzz: --states is "0"; allowed: a whole number from 1 to'],

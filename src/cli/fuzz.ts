@@ -1,10 +1,9 @@
 /** `gupfuzz fuzz`: the main job. */
 import { budgetOf, statesThatFit, withBudget } from './budget.ts';
+import { type CampaignFlags, campaignFlagsOf, campaignScopeOf, withCampaignScope } from './campaign-scope.ts';
 import { type Command, defineCommand } from './command.ts';
 import { usageError } from './exit.ts';
 
-const SCOPE_NAMES = ['base', 'default'] as const;
-const PROFILE_NAMES = ['anon', 'file', 'all'] as const;
 /** Without --runs and --time. */
 const TIME_DEFAULT_MS = 8_000;
 const WORKERS_MAX = 256;
@@ -17,8 +16,7 @@ interface Options {
   readonly seed: number;
   readonly runs: number | undefined;
   readonly timeMs: number | undefined;
-  readonly scope: string;
-  readonly profile: (typeof PROFILE_NAMES)[number];
+  readonly scope: CampaignFlags;
   readonly workers: number | undefined;
   readonly out: string | undefined;
   readonly shrink: 'shortest' | 'passes' | 'none';
@@ -45,7 +43,7 @@ export const fuzz: Command = defineCommand<Options>({
   usage: 'fuzz',
   describe: 'Run random programs on policies, shrink and keep what breaks a promise',
   builder: (yargs) =>
-    withBudget(yargs)
+    withCampaignScope(withBudget(yargs))
       .option('policy', {
         alias: 'p',
         type: 'string',
@@ -69,12 +67,6 @@ export const fuzz: Command = defineCommand<Options>({
         type: 'string',
         describe: 'run i depends on (seed, i) alone',
         defaultDescription: '1',
-      })
-      .option('scope', { type: 'string', describe: SCOPE_NAMES.join(' or '), defaultDescription: 'default' })
-      .option('profile', {
-        type: 'string',
-        describe: `page kinds: ${PROFILE_NAMES.join(', ')}`,
-        defaultDescription: 'all',
       })
       .option('workers', {
         alias: 'w',
@@ -121,8 +113,7 @@ export const fuzz: Command = defineCommand<Options>({
       seed: args.whole('seed', 0, SEED_MAX) ?? 1,
       runs: args.whole('runs', 1, 2 ** 40),
       timeMs: args.duration('time'),
-      scope: args.oneOf('scope', SCOPE_NAMES) ?? 'default',
-      profile: args.oneOf('profile', PROFILE_NAMES) ?? 'all',
+      scope: campaignFlagsOf(args),
       workers: args.whole('workers', 0, WORKERS_MAX),
       out: args.text('out') ?? 'findings',
       shrink,
@@ -137,11 +128,10 @@ export const fuzz: Command = defineCommand<Options>({
     const { chooseBase, choosePolicies } = await import('./choose.ts');
     const { runFuzz } = await import('./fuzz-run.ts');
     const { EXIT } = await import('./exit.ts');
+    const space = await campaignScopeOf(options.scope);
     const names = options.canary ? [...options.policies, 'canary'] : options.policies;
     const resolved = await choosePolicies(names);
     for (const { message } of resolved.broken) process.stderr.write(`gupfuzz: ${message}\n`);
-    if (options.scope === 'base' && options.profile === 'file')
-      throw usageError('--profile file needs --scope default: base has anonymous pages only');
     const policies = options.canary ? resolved.policies : resolved.policies.filter((p) => !p.canary);
     if (policies.every((p) => p.canary)) {
       if (resolved.broken.length > 0) return EXIT.badInput;
@@ -160,8 +150,7 @@ export const fuzz: Command = defineCommand<Options>({
       seed: options.seed,
       ...(runs === undefined ? {} : { runs }),
       ...(timeMs === undefined ? (runs === undefined ? { timeMs: TIME_DEFAULT_MS } : {}) : { timeMs }),
-      scope: options.scope,
-      profile: options.profile,
+      space,
       ...(workers === undefined ? {} : { workers }),
       ...(out === undefined ? {} : { out }),
       shrink: options.shrink,

@@ -1,6 +1,6 @@
 /**
  * The flags that say what an exhaustive search covers: pages, mms, references, kinds of gup and operations. In common
- * to all commands that search. `withScope` declares them, `scopeFlagsOf` reads them (light, for a command's
+ * to all commands that search or draw. `withScope` declares them, `scopeFlagsOf` reads them (light, for a command's
  * `options`), `scopeOf` makes a setup and an alphabet of them (for its `run`).
  */
 import type { Argv } from 'yargs';
@@ -37,13 +37,33 @@ export interface Scope {
   readonly flags: string;
 }
 
+export const SCOPE_FLAG_NAMES = [
+  'scope',
+  'pages',
+  'mms',
+  'refs',
+  'pin-bias',
+  'filesystem',
+  'gups',
+  'ops',
+  'without',
+] as const;
+
 const MAPPABLE = FILESYSTEMS.map((f) => f.id).filter((id) => id !== 'shmem');
 const PIN_BIAS_MAX = 1024;
 
-/** Declares the flags. `named`: the scope if none is given. */
-export function withScope<T>(yargs: Argv<T>, named: string): Argv<T> {
-  const flags: readonly (readonly [name: string, describe: string, byDefault?: string])[] = [
-    ['scope', 'small named scope that the other flags change: pin, anon, shared-file, ...', named],
+/** Declares the flags. `named`: the scope if none is given; `scopes`: what `--scope` takes, in words. */
+export function withScope<T>(
+  yargs: Argv<T>,
+  named: string,
+  scopes = 'small named scope that the other flags change: pin, anon, shared-file, ...',
+): Argv<T> {
+  const flags: readonly (readonly [
+    name: (typeof SCOPE_FLAG_NAMES)[number],
+    describe: string,
+    byDefault?: string,
+  ])[] = [
+    ['scope', scopes, named],
     ['pages', `page kinds, comma between: ${PAGE_KINDS.join(', ')}`],
     ['mms', `processes at a time, 1 to ${MMS_MAX}`],
     ['refs', `references at a time, 0 to ${REFS_MAX}`],
@@ -96,7 +116,7 @@ function listOf<T extends string>(args: Args, flag: string, allowed: readonly T[
     });
 }
 
-const notOne = (flag: string, word: string, allowed: readonly string[]): Error =>
+export const notOne = (flag: string, word: string, allowed: readonly string[]): Error =>
   usageError(
     `--${flag} has ${JSON.stringify(word)}; allowed: ${allowed.join(', ')}${hint(word, allowed).replace(/^\.$/, '')}`,
   );
@@ -181,7 +201,9 @@ function wordsOf(
  * `plain`, `all`, or a list of `caller[:R|:W][:lt][:fast]`. Without R or W both; without lt or fast not LONGTERM, where
  * the caller is free to choose, and not GUP-fast.
  */
-async function gupsOf(text: string): Promise<{ readonly list: readonly number[]; readonly text: string }> {
+export async function gupsOf(
+  text: string,
+): Promise<{ readonly list: readonly number[]; readonly text: string }> {
   const { PLAIN_GUPS } = await import('../check/scope.ts');
   const { callerOf, fastOf, GUP_VARIANTS, longtermOf, writeOf } = await import('../ops/gup.ts');
   if (text === 'plain') return { list: PLAIN_GUPS, text };

@@ -13,7 +13,7 @@ import { OP_KINDS, opOf } from '../ops/op.ts';
 import { BaseError, Beside, BrokenList, type Judged } from '../regression/beside.ts';
 import { WAYS, Ways } from '../regression/way.ts';
 import type { Scenario } from '../scenario/scenario.ts';
-import { Generator, PROGRAM_MAX, type Profile, setupsOf } from './generate.ts';
+import { Generator, PROGRAM_MAX, type Profile, type ScopeChange, setupsOf } from './generate.ts';
 import { type Program, ProgramArbitrary } from './program.ts';
 
 const GUP = OP_KINDS.indexOf('gup');
@@ -26,6 +26,8 @@ export interface CampaignSpace {
   readonly seed: number;
   readonly scope: string;
   readonly profile: Profile;
+  /** What differs from scope and profile. */
+  readonly change?: ScopeChange;
 }
 
 /** Beside which policy the findings of another are judged (regression/beside.ts). */
@@ -172,8 +174,8 @@ export class ChunkRunner {
     this.#bases = bases;
     this.#besides = policies.map(() => []);
     this.#ways = policies.map(() => []);
-    this.setups = setupsOf(space.scope, space.profile);
-    this.#arbitrary = new ProgramArbitrary(new Generator(this.setups));
+    this.setups = setupsOf(space.scope, space.profile, space.change);
+    this.#arbitrary = new ProgramArbitrary(new Generator(this.setups, space.change));
     this.#worlds = policies.map((policy) => this.setups.map((setup) => new World(setup, policy)));
   }
 

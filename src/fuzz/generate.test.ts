@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SCOPES, setupOf } from '../check/scope.ts';
+import { PLAIN_GUPS, pagesOf, SCOPES, setupOf } from '../check/scope.ts';
 import { Columns } from '../domain/columns.ts';
 import { Rng } from '../domain/rng.ts';
 import { shapeOf } from '../domain/setup.ts';
@@ -54,6 +54,43 @@ describe('setupsOf', () => {
     expect(() => setupsOf('huge', 'all')).toThrow(
       `scope "huge" is not one of: ${Object.keys(SCOPES).join(', ')}`,
     );
+  });
+});
+
+describe('a change of the scope', () => {
+  const change = {
+    pages: ['anon', 'shared-file'],
+    mms: 2,
+    pinBias: 2,
+    filesystem: 'ext4-v5.17',
+    ops: ['write', 'gup', 'dma_write', 'fsync'],
+    gups: PLAIN_GUPS,
+    flags: '',
+  } as const;
+
+  it('makes one setup of its pages, within its bounds', () => {
+    const setups = setupsOf('default', 'all', change);
+    expect(setups).toEqual([
+      { ...pagesOf(change.pages, 'ext4-v5.17'), mms: 2, refs: SCOPES.default!.refs, pinBias: 2 },
+    ]);
+  });
+
+  it('draws its operations and gups alone, the sweep included', () => {
+    const drawn = draw(new Generator(setupsOf('default', 'all', change), change), 400);
+    const steps = drawn.flatMap((program) => program.steps);
+    expect([...new Set(steps.map(kindOf))].sort()).toEqual([...change.ops].sort());
+    const gups = steps.filter((step) => kindOf(step) === 'gup').map(cOf);
+    expect([...new Set(gups)].sort()).toEqual([...PLAIN_GUPS].sort());
+  });
+
+  it('of one operation still draws programs', () => {
+    const one = { ops: ['read'], flags: '' } as const;
+    const drawn = draw(new Generator(setupsOf('default', 'all', one), one), 50);
+    for (const { steps } of drawn) expect(steps.length).toBeGreaterThanOrEqual(STEPS_MIN);
+  });
+
+  it('that no setup can have is refused', () => {
+    expect(() => setupsOf('default', 'all', { mms: 5, flags: '' })).toThrow('setup.mms: 5');
   });
 });
 

@@ -10,9 +10,8 @@ import { CALLERS, type PageKind } from '../domain/kinds.ts';
 import type { Rng } from '../domain/rng.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
 import { FILESYSTEMS } from '../machine/filesystems.ts';
-import { GUP_VARIANTS } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
-import { OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
+import { type Alphabet, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { HANDLE_LIVE, Reference } from '../reference/reference.ts';
 
@@ -71,18 +70,55 @@ function kindsOf(scope: string, profile: Profile): (readonly PageKind[])[] {
   return [...anon, ...file, ['anon', 'shared-file'], SCOPES.default!.kinds];
 }
 
-/** All setups that the runs of a campaign are drawn from, in a fixed order. */
-export function setupsOf(scope: string, profile: Profile): Setup[] {
+/** What a campaign changes in its named scope. Plain data; what is not there stays as the scope and profile say. */
+export interface ScopeChange {
+  /** These pages together, and no smaller setups. */
+  readonly pages?: readonly PageKind[];
+  readonly mms?: number;
+  readonly refs?: number;
+  readonly pinBias?: number;
+  /** This one alone. */
+  readonly filesystem?: string;
+  /** These operations alone, the sweep of observations at the end included. */
+  readonly ops?: readonly OpKind[];
+  /** Gup variants (ops/gup.ts) to draw from. */
+  readonly gups?: readonly number[];
+  /** Flags that give the same change again. */
+  readonly flags: string;
+}
+
+/**
+ * All setups that the runs of a campaign are drawn from, in a fixed order. Throws RangeError for a scope that does not
+ * exist, or a change that no setup can have.
+ */
+export function setupsOf(scope: string, profile: Profile, change?: ScopeChange): Setup[] {
   const found = SCOPES[scope];
   if (found === undefined)
     throw new RangeError(`scope ${JSON.stringify(scope)} is not one of: ${Object.keys(SCOPES).join(', ')}`);
-  const tracked = FILESYSTEMS.filter((f) => f.dirtyTracked);
-  return kindsOf(scope, profile).flatMap((kinds) => {
-    const bounds = { mms: found.mms, refs: found.refs, pinBias: found.pinBias };
-    const onFile = kinds.some((k) => k === 'private-file' || k === 'shared-file');
-    if (!onFile) return [{ ...pagesOf(kinds, ''), ...bounds }];
-    return tracked.map((f) => ({ ...pagesOf(kinds, f.id), ...bounds }));
+  const mms = change?.mms ?? found.mms;
+  const refs = change?.refs ?? found.refs;
+  const pinBias = change?.pinBias ?? found.pinBias;
+  const filesystems =
+    change?.filesystem === undefined
+      ? FILESYSTEMS.filter((f) => f.dirtyTracked).map((f) => f.id)
+      : [change.filesystem];
+  const kinds = change?.pages === undefined ? kindsOf(scope, profile) : [change.pages];
+  return kinds.flatMap((pages) => {
+    const onFile = pages.some((k) => k === 'private-file' || k === 'shared-file');
+    const setups = (onFile ? filesystems : ['']).map((f) => ({ ...pagesOf(pages, f), mms, refs, pinBias }));
+    if (change !== undefined) for (const setup of setups) shapeOf(setup);
+    return setups;
   });
+}
+
+/** Which operations mean something in a setup, and are wanted. */
+export function alphabetOf(setup: Setup, change?: ScopeChange): Alphabet {
+  const { ops, gups } = alphabetFor(setup, change?.gups);
+  const wanted = change?.ops;
+  return {
+    ops: wanted === undefined ? ops : ops.map((on, at) => on && wanted.includes(OP_KINDS[at]!)),
+    gups: setup.refs === 0 ? [] : gups,
+  };
 }
 
 /** A program as drawn: packed steps, and how many of them are not the sweep. */
@@ -98,12 +134,12 @@ export class Generator {
   readonly setups: readonly Setup[];
   readonly #references: readonly { readonly columns: Columns; readonly reference: Reference }[];
   readonly #steps = new Int32Array(PROGRAM_MAX);
-  readonly #possible: readonly (readonly boolean[])[];
+  readonly #alphabets: readonly Alphabet[];
   readonly #cumulative = new Int32Array(OP_KINDS.length);
 
-  constructor(setups: readonly Setup[]) {
+  constructor(setups: readonly Setup[], change?: ScopeChange) {
     this.setups = setups;
-    this.#possible = setups.map((setup) => alphabetFor(setup).ops);
+    this.#alphabets = setups.map((setup) => alphabetOf(setup, change));
     this.#references = setups.map((setup) => {
       const columns = new Columns();
       return { columns, reference: new Reference(shapeOf(setup), columns) };
@@ -117,7 +153,7 @@ export class Generator {
     reference.reset();
 
     // Swarm: each operation is on or off for the whole program, with a weight of its own.
-    const possible = this.#possible[at]!;
+    const { ops: possible, gups: variants } = this.#alphabets[at]!;
     let total = 0;
     for (let i = 0; i < OP_KINDS.length; i++) {
       const kind = OP_KINDS[i]!;
@@ -126,10 +162,16 @@ export class Generator {
       if (possible[i] === true && on) total += WEIGHTS[kind] * times;
       this.#cumulative[i] = total;
     }
+    // Of few operations, all may be off.
+    if (total === 0)
+      for (let i = 0; i < OP_KINDS.length; i++) {
+        if (possible[i] === true) total += WEIGHTS[OP_KINDS[i]!];
+        this.#cumulative[i] = total;
+      }
     // And a handful of the ways to take a reference.
     const gups: number[] = [];
     const count = 1 + rng.below(4);
-    for (let i = 0; i < count; i++) gups.push(GUP_VARIANTS[rng.below(GUP_VARIANTS.length)]!);
+    for (let i = 0; i < count && variants.length > 0; i++) gups.push(variants[rng.below(variants.length)]!);
     const alphabet = { ops: possible, gups };
 
     const want = STEPS_MIN + rng.below(STEPS_MAX - STEPS_MIN + 1);
@@ -149,7 +191,7 @@ export class Generator {
       advance(reference, step);
     }
     const drawn = n;
-    n = sweep(reference, this.#steps, n);
+    n = sweep(reference, possible, this.#steps, n);
     return { setup: at, steps: this.#steps, length: n, drawn };
   }
 }
@@ -177,24 +219,26 @@ const BUFFERED_READ = OP_KINDS.indexOf('buffered_read');
 const FSYNC = OP_KINDS.indexOf('fsync');
 
 /** Everybody looks once more: devices, processes, readers of the file, and the disk. */
-function sweep(reference: Reference, steps: Int32Array, from: number): number {
+function sweep(reference: Reference, possible: readonly boolean[], steps: Int32Array, from: number): number {
   const { shape } = reference;
   let n = from;
   for (let h = 0; h < shape.refs; h++) {
     if (reference.handleState[h] !== HANDLE_LIVE) continue;
     const { load, release } = CALLER_CONTRACTS[CALLERS[reference.handleCaller[h]!]!];
-    if (load) steps[n++] = pack(DMA_READ, h);
-    else if (release === 'dio_end') {
+    if (load) {
+      if (possible[DMA_READ] === true) steps[n++] = pack(DMA_READ, h);
+    } else if (release === 'dio_end' && possible[DIO_END] === true) {
       steps[n++] = pack(DIO_END, h);
       advance(reference, steps[n - 1]!);
     }
   }
-  for (let mm = 0; mm < shape.mms; mm++)
-    for (let page = 0; page < shape.pages; page++)
-      if (reference.isMapped(mm, page)) steps[n++] = pack(READ, mm, page);
+  if (possible[READ] === true)
+    for (let mm = 0; mm < shape.mms; mm++)
+      for (let page = 0; page < shape.pages; page++)
+        if (reference.isMapped(mm, page)) steps[n++] = pack(READ, mm, page);
   for (let f = 0; f < shape.files; f++) {
-    steps[n++] = pack(BUFFERED_READ, f);
-    if (shape.filesystem[f] !== 'shmem') steps[n++] = pack(FSYNC, f);
+    if (possible[BUFFERED_READ] === true) steps[n++] = pack(BUFFERED_READ, f);
+    if (possible[FSYNC] === true && shape.filesystem[f] !== 'shmem') steps[n++] = pack(FSYNC, f);
   }
   return n;
 }

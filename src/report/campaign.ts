@@ -140,7 +140,7 @@ export function coverageText(result: CampaignResult): string {
 /** One line about how much was tried, for the head of a report. */
 export function budgetText(result: CampaignResult): string {
   const steps = result.counts.reduce((sum, c) => sum + c.steps, 0);
-  const { seed, scope, profile } = result.space;
+  const { seed, scope, profile, change } = result.space;
   const how =
     result.ended === 'interrupted'
       ? 'interrupted after'
@@ -151,7 +151,8 @@ export function budgetText(result: CampaignResult): string {
           : 'finished';
   return (
     `${how} ${result.runs.toLocaleString('en')} runs on ${result.policies.length} policies, ` +
-    `${steps.toLocaleString('en')} steps, seed ${seed}, scope ${scope}, profile ${profile}`
+    `${steps.toLocaleString('en')} steps, seed ${seed}, scope ${scope}, profile ${profile}` +
+    (change === undefined ? '' : `, with ${change.flags}`)
   );
 }
 
@@ -161,6 +162,7 @@ export function campaignData(result: CampaignResult, dir?: string): object {
     seed: result.space.seed,
     scope: result.space.scope,
     profile: result.space.profile,
+    ...(result.space.change === undefined ? {} : { flags: result.space.change.flags }),
     runs: result.runs,
     endRun: result.endRun,
     ended: result.ended,
