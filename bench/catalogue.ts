@@ -149,7 +149,7 @@ const ENTRIES: readonly Entry[] = [
     program: `
       P: write A
       C = P: fork
-      h1 = P: gup A process_vm_readv R
+      h1 = P: gup A pin R
       P: write A
       device: dma_read h1`,
     find: { policy: 'v5.11-page-count', class: 'pin-coherence/stale/anon/PIN-R/cpu->device' },
