@@ -26,6 +26,11 @@ import { type Translated, tokenOf, tokenText } from './translate.ts';
 /** Something that a kernel may or may not do, whatever its policy. */
 export interface Freedom {
   readonly id: 'writeback-ends' | 'nothing-reclaimed' | 'advice-writes' | 'slow-path';
+  /**
+   * `chance`: it happens now and then, so that a scenario which needs it in every run disagrees (freedom.ts). `timing`:
+   * a fast device takes it every time, and no rule of a policy can be told from it.
+   */
+  readonly kind: 'chance' | 'timing';
   readonly reason: string;
   readonly source: string;
 }
@@ -33,29 +38,33 @@ export interface Freedom {
 export const FREEDOMS: readonly Freedom[] = [
   {
     id: 'writeback-ends',
+    kind: 'timing',
     reason: 'writeback that was started ends at any time, not only where the scenario says so',
     source: 'mm/filemap.c: folio_end_writeback(), called by the completion of the I/O',
   },
   {
     id: 'nothing-reclaimed',
+    kind: 'chance',
     reason: 'reclaim and drop_caches are requests: a page that was just used, or sits in an LRU batch, stays',
     source:
       'mm/vmscan.c: folio_check_references(); mm/truncate.c: mapping_evict_folio(); mm/swap.c: folio_batch',
   },
   {
     id: 'advice-writes',
+    kind: 'timing',
     reason:
       'fadvise(DONTNEED), which stands for drop_caches, first starts writeback of a dirty page, which may end in time',
     source: 'mm/fadvise.c: generic_fadvise(), __filemap_fdatawrite_range() before invalidate_mapping_pages()',
   },
   {
     id: 'slow-path',
+    kind: 'chance',
     reason: 'which callers try GUP-fast first differs between releases, and GUP-fast may always give up',
     source: 'mm/gup.c: gup_fast_fallback()',
   },
 ];
 export type FreedomId = Freedom['id'];
-const ALL_FREEDOMS: readonly FreedomId[] = FREEDOMS.map((f) => f.id);
+export const ALL_FREEDOMS: readonly FreedomId[] = FREEDOMS.map((f) => f.id);
 
 /** Who observed; `outcome`: the step was refused or not; `log`: a warning of the kernel; `end`: it killed or hung. */
 export type LiveObserver =

@@ -20,6 +20,7 @@ import type { Scenario } from '../scenario/scenario.ts';
 import { compareSimplicity, type Pass, type StillFails } from '../shrink/order.ts';
 import { PASSES } from '../shrink/passes/index.ts';
 import { type Comparison, compare, type Disagreement, type FreedomId, type LiveObserver } from './compare.ts';
+import { compareAll, isByChance, RUNS_FOR_CHANCE } from './freedom.ts';
 import type { Capabilities, Kernel, LiveProgram, LiveResult } from './protocol.ts';
 import {
   isUnsupported,
@@ -291,7 +292,7 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
     for (const [i, result] of results.entries()) {
       const { run, translated } = programs[i]!;
       for (const step of result.steps) for (const line of step.log) log.add(line);
-      const comparison = compare(result, translated, policy);
+      const comparison = await lookAgain(subject, translated, result, compare(result, translated, policy));
       observed += comparison.observed;
       const worst = first(comparison);
       if (worst !== undefined && (await isNoAccident(subject, translated, result, worst))) {
@@ -324,6 +325,15 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
     if (options.signal?.aborted === true) break;
     options.onProgress?.(`shrinking on the kernel: ${id}`);
     const finding = await confirm(subject, seen, repeats);
+    if (finding === undefined) {
+      // More runs have told: it was chance.
+      const runs = classes.get(id) ?? 0;
+      disagreed -= runs;
+      agreed += runs;
+      classes.delete(id);
+      findings.delete(id);
+      continue;
+    }
     findings.set(id, finding);
     options.onFinding?.(finding);
   }
@@ -356,6 +366,18 @@ interface Subject {
 /** Runs of a program that gave no answer, before the kernel is blamed and not the load of the machine. */
 const TIMEOUT_LOOKS = 3;
 
+/** A run that agrees by chance is run again: if all of them need the chance, it was none. */
+async function lookAgain(
+  { kernel, policy }: Subject,
+  translated: Translated,
+  result: LiveResult,
+  comparison: Comparison,
+): Promise<Comparison> {
+  if (comparison.disagreements.length > 0 || !isByChance(comparison)) return comparison;
+  const more = await kernel.run(Array.from({ length: RUNS_FOR_CHANCE - 1 }, () => translated.program));
+  return compareAll([result, ...more], translated, policy)[0]!;
+}
+
 /** A program that hangs will hang again; one of a machine that was busy for once will not. */
 async function isNoAccident(
   subject: Subject,
@@ -368,14 +390,23 @@ async function isNoAccident(
   return again.some((r) => r.end === 'timeout');
 }
 
-/** Runs it again, so often, and shrinks it on the kernel. */
-async function confirm(subject: Subject, seen: LiveFinding, repeats: number): Promise<LiveFinding> {
+/** Runs it again, so often, and shrinks it on the kernel. Undefined: what was taken for a rule is chance. */
+async function confirm(
+  subject: Subject,
+  seen: LiveFinding,
+  repeats: number,
+): Promise<LiveFinding | undefined> {
   const { class: id, scenario } = seen;
   const again = await hitsOf(subject, seen, scenario, repeats);
+  const chance = isByChance(compare(seen.result, seen.translated, subject.policy));
+  if (again.hits === 0)
+    // The run in which it was seen is one of those that are told of: no finding has none.
+    return chance ? undefined : { ...seen, hits: 1, repeats: repeats + 1, shrunkHits: 1 };
   // One that shows up every time needs one look, the others several.
-  const looks =
-    again.hits === repeats ? 1 : again.hits === 0 ? 0 : Math.min(16, Math.ceil((3 * repeats) / again.hits));
-  const shrunk = looks === 0 ? scenario : await shrinkOn(subject, scenario, id, looks);
+  const looks = again.hits === repeats ? 1 : Math.min(16, Math.ceil((3 * repeats) / again.hits));
+  // Whether something is chance takes several looks each time.
+  const enough = chance ? Math.max(looks, RUNS_FOR_CHANCE) : looks;
+  const shrunk = await shrinkOn(subject, scenario, id, enough);
   const last = shrunk === scenario ? again : await hitsOf(subject, seen, shrunk, repeats);
   // One that shows up now and then can be shrunk to what does not: then what was drawn is the better witness.
   const witness = last.hits > 0 ? { ...last, shrunk } : { ...again, shrunk: scenario };
@@ -392,8 +423,9 @@ async function hitsOf(
   const translated = toLive(scenario, kernel.capabilities);
   if (isUnsupported(translated)) throw new RangeError(`cannot be run: ${translated.unsupported}`);
   const results = await kernel.run(Array.from({ length: repeats }, () => translated.program));
+  const compared = compareAll(results, translated, policy);
   const shown = results
-    .map((result) => ({ translated, result, comparison: compare(result, translated, policy) }))
+    .map((result, i) => ({ translated, result, comparison: compared[i]! }))
     .filter(({ comparison }) => shows(translated, comparison, seen.class));
   const { comparison, result } = shown[0] ?? seen;
   return { hits: shown.length, translated: shown[0]?.translated ?? seen.translated, comparison, result };
@@ -436,7 +468,7 @@ async function shrinkOn(
       const own = results.slice(i * looks, (i + 1) * looks);
       known.set(
         key,
-        own.some((r) => shows(translated, compare(r, translated, policy), id)),
+        compareAll(own, translated, policy).some((c) => shows(translated, c, id)),
       );
     });
   };

@@ -10,13 +10,13 @@ import {
   type BrokenPromise,
   brokenPromises,
   type Comparison,
-  compare,
   type Disagreement,
   FREEDOMS,
   observes,
   predict,
   seenText,
 } from './compare.ts';
+import { compareAll } from './freedom.ts';
 import type { LiveFinding, LiveFuzzResult } from './fuzz.ts';
 import type { Capabilities, Kernel, LiveProgram, LiveResult } from './protocol.ts';
 import { isUnsupported, LIVE_CALLERS, pageKindMissing, type Translated, toLive } from './translate.ts';
@@ -145,7 +145,7 @@ function reportOf(
     }
   }
   const fits = policies.map((policy): PolicyFit => {
-    const compared = results.map((result) => compare(result, translated, policy));
+    const compared = compareAll(results, translated, policy);
     unsupported ||= compared.find((c) => c.incomplete !== '')?.incomplete ?? '';
     return {
       policy: policy.id,

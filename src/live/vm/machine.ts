@@ -71,6 +71,15 @@ function withParent(command: readonly string[]): readonly string[] {
   return setpriv ? ['setpriv', '--pdeathsig', 'KILL', ...command] : command;
 }
 
+/**
+ * What the host did, or '' if the guest ended QEMU: a panic, a reset or a triple fault ends it with 0 (-no-reboot).
+ * `said`: the last that it said, such as that the disk is full.
+ */
+export function byHost(code: number | null, signal: NodeJS.Signals | null, said: string): string {
+  if (signal !== null) return `QEMU was ended by ${signal} on the host`;
+  return code === 0 ? '' : `QEMU ended with exit code ${code}${said === '' ? '' : `: ${said}`}`;
+}
+
 export class Machine {
   readonly #child: ChildProcess;
   readonly #port: Duplex;
@@ -79,6 +88,8 @@ export class Machine {
   readonly ended: Promise<void>;
   /** Set when it has. */
   dead = false;
+  /** What the host did to it, if that ended it: no doing of the guest's. */
+  endedByHost = '';
   /** Gets every line of the port. */
   onLine: (line: string) => void = () => {};
   /** Gets every message of a kernel in trouble. */
@@ -123,9 +134,13 @@ export class Machine {
         resolve();
       };
       // 'close' comes after the last of its output, which says why it ended.
-      child.on('close', end);
+      child.on('close', (code, signal) => {
+        this.endedByHost = byHost(code, signal, this.#console.at(-1) ?? '');
+        end();
+      });
       child.on('error', (error) => {
         this.#console.push(`${QEMU}: ${error.message}`);
+        this.endedByHost = error.message;
         end();
       });
     });

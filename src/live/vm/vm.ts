@@ -264,6 +264,7 @@ class Vm implements Kernel {
       machine.ended.then(() => {
         const said = headline(messages.filter(({ at }) => at === results.length).map(({ text }) => text));
         if (this.#closed) void lose('failed', 'closed');
+        else if (machine.endedByHost !== '') void lose('failed', machine.endedByHost);
         else void lose('killed', said === '' ? 'the machine went down' : said);
       });
       refill();

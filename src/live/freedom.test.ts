@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { pagesOf } from '../check/scope.ts';
+import { Rng } from '../domain/rng.ts';
+import { before, derive, type Policy, rule } from '../machine/decisions.ts';
+import { expandPolicy } from '../machine/tables.ts';
+import { policyByName } from '../policies/index.ts';
+import { parseSteps } from '../scenario/parse.ts';
+import type { Scenario } from '../scenario/scenario.ts';
+import { RUNS_FOR_CHANCE } from './freedom.ts';
+import { modelKernel } from './model-kernel.ts';
+import { type LiveReport, runOnKernel } from './report.ts';
+import { byHost } from './vm/machine.ts';
+
+const V62 = policyByName('v6.2-anon-exclusive');
+/** As Debian's 6.1: reclaim spares pinned pages (d824ec2a1546, v6.4). */
+const SPARES: Policy = derive(
+  V62,
+  { id: 'v6.2-with-d824ec2a1546', title: 'reclaim spares pinned pages', sources: ['d824ec2a1546'] },
+  {
+    stripBuffers: [
+      before(
+        'otherwise',
+        rule('pinned', (f) => f.maybeDmaPinned, 'keep'),
+      ),
+    ],
+  },
+);
+
+const RECLAIMED: Scenario = {
+  setup: { ...pagesOf(['shared-file'], 'ext4-v5.18'), mms: 1, refs: 1, pinBias: 1024 },
+  steps: parseSteps(`
+    h1 = P: gup F process_vm_writev W
+    other: fsync f
+    kernel: reclaim f
+    device: dma_write h1
+    device: unpin h1 dirty
+    other: fsync f
+    other: buffered_read f`),
+};
+
+async function reportOf(kernelPolicy: Policy, policy: Policy, runs: number, free?: Rng): Promise<LiveReport> {
+  const kernel = modelKernel({ policy: kernelPolicy, ...(free === undefined ? {} : { free }) });
+  const [report] = await runOnKernel(
+    kernel,
+    [{ name: 'x', scenario: RECLAIMED }],
+    [expandPolicy(policy)],
+    runs,
+  );
+  return report!;
+}
+const rng = (): Rng => {
+  const made = new Rng();
+  made.seed(1, 2, 3, 4);
+  return made;
+};
+
+describe('a freedom of chance', () => {
+  it('that every run needs is a rule that the policy lacks', async () => {
+    const { fits, runs } = await reportOf(SPARES, V62, RUNS_FOR_CHANCE);
+    expect(runs).toBe(RUNS_FOR_CHANCE);
+    expect(fits[0]).toMatchObject({ agrees: 0 });
+    expect(fits[0]!.disagreements.length).toBeGreaterThan(0);
+    expect((await reportOf(SPARES, SPARES, RUNS_FOR_CHANCE)).fits[0]).toMatchObject({
+      agrees: RUNS_FOR_CHANCE,
+      disagreements: [],
+      freedoms: [],
+    });
+  });
+
+  it('that some runs need is chance', async () => {
+    const { fits } = await reportOf(V62, V62, 20, rng());
+    expect(fits[0]).toMatchObject({ agrees: 20, disagreements: [] });
+    expect(fits[0]!.freedoms).toContain('nothing-reclaimed');
+  });
+
+  it('is not judged by a few runs', async () => {
+    const { fits } = await reportOf(SPARES, V62, RUNS_FOR_CHANCE - 1);
+    expect(fits[0]).toMatchObject({ agrees: RUNS_FOR_CHANCE - 1, freedoms: ['nothing-reclaimed'] });
+  });
+});
+
+describe('a machine that ended', () => {
+  it.each([
+    [0, null, '', ''],
+    [null, 'SIGKILL', 'Out of memory', 'QEMU was ended by SIGKILL on the host'],
+    [1, null, 'No space left on device', 'QEMU ended with exit code 1: No space left on device'],
+  ] as const)('with %s %s was ended by the guest or by the host', (code, signal, said, why) => {
+    expect(byHost(code, signal, said)).toBe(why);
+  });
+});
