@@ -10,7 +10,6 @@ import { replayOn } from '../executor/replay.ts';
 import { COST_NAMES } from '../machine/machine.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { BUILT_IN } from '../policies/index.ts';
-import { isModulePath } from '../policies/load.ts';
 import { classId } from '../property/property.ts';
 import { NEWNESS } from '../regression/order.ts';
 import {
@@ -40,7 +39,7 @@ import { buildCounterexample } from '../report/counterexample.ts';
 import { type FindingOptions, renderFinding } from '../report/finding.ts';
 import { type JunitCase, type JunitSuite, renderJunit } from '../report/junit.ts';
 import { newsText } from '../report/regression.ts';
-import { replayCommand } from '../report/shell.ts';
+import { type ReplayBy, replayCommand, replayPasted } from '../report/shell.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { formatCounterexample } from '../scenario/file.ts';
 import { type CampaignFlags, campaignScopeOf } from './campaign-scope.ts';
@@ -101,6 +100,7 @@ export async function runCompare(options: CompareOptions): Promise<number> {
   const campaign = runs === 0 ? undefined : await campaignOf(options, policies);
   const findings =
     pair === undefined || campaign === undefined ? [] : newFindings(campaign, policies, options);
+  const ofFiles = pair === undefined ? [] : newsOfFiles(files, policies);
   const compared: Compared = {
     policies,
     loaded,
@@ -111,7 +111,7 @@ export async function runCompare(options: CompareOptions): Promise<number> {
       pair === undefined
         ? []
         : [
-            ...newsOfFiles(files, policies),
+            ...ofFiles,
             ...findings.map(({ counterexample: c, run, file }): News => {
               const id = idOf(c);
               const where = `run ${run} of seed ${options.seed}${file === '' ? '' : ` (${file})`}`;
@@ -121,7 +121,7 @@ export async function runCompare(options: CompareOptions): Promise<number> {
     costs: pair === undefined ? [] : [...costChanges(files), ...campaignCosts(campaign)],
     better: changesOf(campaign?.counts[0]?.regressed ?? []),
     worse: changesOf(campaign?.counts[1]?.regressed ?? []),
-    failed: failuresOf(policies, files, campaign),
+    failed: failuresOf(policies, files, campaign, ofFiles),
   };
 
   if (format === 'json') printJson(dataOf(compared, options));
@@ -210,8 +210,11 @@ function failuresOf(
   policies: readonly ExpandedPolicy[],
   files: readonly ComparedFile[],
   campaign: CampaignResult | undefined,
+  ofFiles: readonly News[],
 ): string[] {
-  return policies.flatMap(({ id }, at): string[] => {
+  // A base may fail only on the program that the candidate's refusals make of one.
+  const asBase = campaign?.counts.find((c, at) => at > 0 && c.baseErrorRun >= 0);
+  const own = policies.flatMap(({ id }, at): string[] => {
     const counts = campaign?.counts[at];
     const inFiles = files.filter((f) => (f.replays[at]?.result.policyError ?? '') !== '');
     return [
@@ -221,6 +224,11 @@ function failuresOf(
       ...inFiles.map((f) => `${id}: ${f.replays[at]!.result.policyError} (${f.file})`),
     ];
   });
+  if (own.length > 0) return own;
+  return [
+    ...(asBase === undefined ? [] : [`${asBase.baseError} (first in run ${asBase.baseErrorRun})`]),
+    ...ofFiles.filter((n) => n.class === '').map((n) => `${n.what} (${n.where})`),
+  ];
 }
 
 function save(c: Counterexample, name: string, out: string | undefined): string {
@@ -322,7 +330,11 @@ function pairText(compared: Compared, options: CompareOptions): string {
     parts.push(
       `${paint.green('nothing new')}: ${cand} breaks nothing that ${base} keeps (${tried(files)})\n`,
     );
-  for (const { where, what } of newsOfFiles(files, policies)) parts.push(`  ${where}: ${what}\n`);
+  for (const { where, what } of news.filter((n) => files.some((f) => f.file === n.where)))
+    parts.push(
+      `  ${where}: ${what}\n`,
+      where === '-' ? '' : `    ${replayCommand(where, replayBy(options.pair))}\n`,
+    );
   for (const line of changeLines(compared)) parts.push(`${wrapText(line, width(), '  ').join('\n')}\n`);
   for (const story of stories(findings))
     parts.push(
@@ -362,13 +374,12 @@ function storyOf(
   { pair }: CompareOptions,
   options: FindingOptions,
 ): string {
-  const policy = moduleOf(pair);
-  return renderFinding(counterexample, file, { ...options, ...(policy === undefined ? {} : { policy }) });
+  return renderFinding(counterexample, file, { ...options, by: replayBy(pair), paste: true });
 }
 
-/** What `--policy` must name for the candidate, where that is a module. */
-const moduleOf = (pair: CompareOptions['pair']): string | undefined =>
-  pair !== undefined && isModulePath(pair.cand) ? pair.cand : undefined;
+/** As the candidate was judged here: beside this base, whichever it derives from. */
+const replayBy = (pair: CompareOptions['pair']): ReplayBy =>
+  pair === undefined ? {} : { policy: pair.cand, base: pair.base };
 
 /** Regressions by the same way and equally new: one story. */
 interface Story {
@@ -395,10 +406,10 @@ function stories(findings: readonly NewFinding[]): Story[] {
 function othersText({ findings }: Story, options: CompareOptions): string {
   const others = findings.slice(1);
   if (others.length === 0) return '';
-  const module = moduleOf(options.pair);
-  const lines = others.map(({ counterexample, file, run }) => {
-    const where = file === '' ? `run ${run} of seed ${options.seed}` : replayCommand(file, module);
-    return `  ${idOf(counterexample)}, ${counterexample.steps.length} steps: ${where}\n`;
+  const by = replayBy(options.pair);
+  const lines = others.map(({ counterexample: c, file }) => {
+    const what = `  ${idOf(c)}, ${c.steps.length} steps:`;
+    return file === '' ? `${what}\n${replayPasted(c, by)}` : `${what} ${replayCommand(file, by)}\n`;
   });
   return `\nThe same way, ${others.length} more:\n${lines.join('')}`;
 }

@@ -1,10 +1,11 @@
 /** `gupfuzz compare` through the compiled command line. */
+import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { CATALOGUE, changed, entry, load } from '../testing/catalogue.ts';
-import { gupfuzzIn } from '../testing/cli.ts';
+import { environment, gupfuzzIn } from '../testing/cli.ts';
 import { freshFolder } from '../testing/folder.ts';
-import { writeForgetful } from '../testing/policy.ts';
+import { writeForgetful, writePolicy } from '../testing/policy.ts';
 
 const folder = freshFolder();
 const gupfuzz = gupfuzzIn(folder);
@@ -65,7 +66,9 @@ describe('compare', () => {
     expect(out.match(/^new: .*$/gm)!.length).toBeLessThan(4);
     expect(out).toMatch(/^The same way, \d+ more:$/m);
     expect(out).toMatch(/^better: nothing that was met\nworse: broken by forgetful on programs/m);
-    expect(out).toMatch(/^gupfuzz replay new\/\S+\.gup\.json --policy \.\/forgetful\.ts$/m);
+    expect(out).toMatch(
+      /^gupfuzz replay new\/\S+\.gup\.json --policy \.\/forgetful\.ts --base longterm-ban$/m,
+    );
     expect(out).toContain('Costs more (no failure):');
     // What v6.5 breaks as well is no news.
     expect(out).not.toMatch(/stable-writeback|fs-notified/);
@@ -77,6 +80,53 @@ describe('compare', () => {
     expect(replayed.out.match(/^ {2}unexpected on forgetful: regresses: /gm)!.length).toBe(written.length);
     // The same again gives the same.
     expect(gupfuzz([...pair, '--runs', '512', '--workers', '1', '--out', 'new']).out).toBe(out);
+  });
+
+  it('without --out, each regression has the command that replays it, which works as pasted', () => {
+    writeForgetful(folder);
+    // Beside v6.2, which is not what it derives from.
+    const { code, out } = gupfuzz(['compare', 'pae', './forgetful.ts', '-n', '256', '--workers', '0']);
+    expect(code).toBe(1);
+    const pasted = out.match(/^gupfuzz replay - [\s\S]*?^EOF$/gm)!;
+    const told =
+      Number(/^(\d+) new:/m.exec(out)![1]) - (out.match(/^ {2}\S*b\d\d-\S+: violates/gm) ?? []).length;
+    expect(pasted.length).toBe(told);
+    const last = spawnSync('sh', ['-c', pasted.at(-1)!], {
+      cwd: folder.path,
+      env: environment(),
+      encoding: 'utf8',
+    });
+    expect(last.status).toBe(1);
+    expect(last.stdout).toContain('regresses: violates');
+    expect(last.stdout).toContain('which v6.2-anon-exclusive does not');
+  });
+
+  it('a base that fails is no base that breaks nothing: exit 3, in words', () => {
+    const loops = writePolicy(
+      folder,
+      'loops-on-fork',
+      `gupSlow: [before('otherwise', rule('no', (f) => f.frame === 'anon' && f.pin && f.write, 'write fault'))],
+       gupFast: [before('otherwise', rule('no', (f) => f.frame === 'anon' && f.pin && f.write, 'bail'))]`,
+    );
+    folder.write('p.gup', 'page A anon rw\nP: write A\nh1 = P: gup A pin W LONGTERM\n');
+    const text = gupfuzz(['compare', '--base', loops, '--cand', 'pae', 'p.gup']);
+    expect(text.code).toBe(3);
+    expect(text.out).toContain('failed: loops-on-fork: gupSlow does not converge');
+    const drawn = gupfuzz([
+      'fuzz',
+      '-p',
+      'canary',
+      '--base',
+      loops,
+      '-n',
+      '300',
+      '-w',
+      '0',
+      '--shrink',
+      'none',
+    ]);
+    expect(drawn.out).toContain('programs on which the base is no policy were not judged');
+    expect(drawn.out).not.toMatch(/^no regression found:/m);
   });
 
   it('--base --cand: nothing new is 0', () => {

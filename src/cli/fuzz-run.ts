@@ -12,7 +12,7 @@ import { NEWNESS } from '../regression/order.ts';
 import { budgetText, campaignData, costsText, coverageText, matrixText } from '../report/campaign.ts';
 import { renderColumns, wrapText } from '../report/columns.ts';
 import { newsText } from '../report/regression.ts';
-import { replayCommand } from '../report/shell.ts';
+import { type ReplayBy, replayCommand, replayPasted } from '../report/shell.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { parseCounterexample } from '../scenario/file.ts';
 import { stepText } from '../scenario/scenario.ts';
@@ -25,6 +25,8 @@ export interface FuzzOptions {
   readonly policies: readonly ExpandedPolicy[];
   /** Per policy, in order, beside which it is judged. */
   readonly bases: readonly (BasePolicy | undefined)[];
+  /** What --base names, if it was given. */
+  readonly baseName?: string;
   /** Modules that are not policies, already reported. */
   readonly broken: readonly { readonly name: string; readonly message: string }[];
   readonly seed: number;
@@ -194,27 +196,50 @@ function verdicts(result: CampaignResult): string[] {
     }
     const news = own.filter((f) => f.regression !== undefined);
     const claims = own.filter((f) => f.parts.property.startsWith('claim: ')).length;
-    const common = own.length - news.length - claims;
+    const { common, afterStop, baseErrorRun, baseError } = result.counts[at]!;
+    // What regresses too, on other programs, is told as that.
+    const rest = new Set(
+      own
+        .filter((f) => f.regression === undefined && !f.parts.property.startsWith('claim: '))
+        .map((f) => f.code),
+    );
+    const shared = common.filter((code) => rest.has(code)).length;
+    const after = afterStop.filter((code) => rest.has(code) && !common.includes(code)).length;
     const apart = [
-      ...(common === 0
+      ...(shared === 0
         ? []
-        : [`${plural(common, 'class', 'classes')} that ${base.policy.id} breaks on the same programs`]),
+        : [`${plural(shared, 'class', 'classes')} that ${base.policy.id} breaks on the same programs`]),
+      ...(after === 0
+        ? []
+        : [
+            `${plural(after, 'class', 'classes')} met only where the kernel of ${base.policy.id} had stopped before, not compared`,
+          ]),
       ...(claims === 0 ? [] : [`${plural(claims, 'claim')} of the policy about itself`]),
     ];
-    const rest = apart.length === 0 ? '' : `; apart: ${apart.join(', ')}`;
+    const also = apart.length === 0 ? '' : `; apart: ${apart.join(', ')}`;
     const { error, errorRun } = result.counts[at]!;
-    if (errorRun >= 0)
-      return [
-        `${pc.red('failed')}: ${id} is no policy on some programs, which were judged up to there: ${error}${rest}`,
-      ];
-    if (news.length === 0)
-      return [`${pc.green('no regression found')}: ${id} beside ${base.policy.id}${rest}`];
+    const failed = [
+      ...(errorRun < 0
+        ? []
+        : [
+            `${pc.red('failed')}: ${id} is no policy on some programs, which were judged up to there: ${error}`,
+          ]),
+      ...(baseErrorRun < 0
+        ? []
+        : [`${pc.red('failed')}: programs on which the base is no policy were not judged: ${baseError}`]),
+    ];
+    if (news.length === 0) {
+      const none =
+        failed.length === 0 ? pc.green('no regression found') : 'no regression found on the others';
+      return [...failed, `${none}: ${id} beside ${base.policy.id}${also}`];
+    }
     const kinds = NEWNESS.flatMap((what, n) => {
       const count = news.filter((f) => f.regression!.newness === n).length;
       return count === 0 ? [] : [`${count} ${what}`];
     });
     return [
-      `${pc.red(`${plural(news.length, 'regression')}`)}: ${id} beside ${base.policy.id}: ${kinds.join('; ')}${rest}`,
+      ...failed,
+      `${pc.red(`${plural(news.length, 'regression')}`)}: ${id} beside ${base.policy.id}: ${kinds.join('; ')}${also}`,
     ];
   });
   const surprising = unexpected(result);
@@ -270,7 +295,12 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
     if (seen?.seen != null)
       lines.push(...wrap(`  seen: ${seen.seen.observed}; should be: ${seen.seen.expected}`, '    '));
     const { module } = result.policies.find((p) => p.id === first.policy)!;
-    if (file !== undefined) lines.push(`  ${pc.cyan(replayCommand(file, module))}`);
+    const by: ReplayBy = {
+      policy: module ?? (options.baseName === undefined ? undefined : first.policy),
+      base: options.baseName,
+    };
+    if (file !== undefined) lines.push(`  ${pc.cyan(replayCommand(file, by))}`);
+    else if (first.regression !== undefined) lines.push(replayPasted(first.scenario, by).trimEnd());
     return lines.join('\n');
   });
   if (blocks.length === 0) return '';

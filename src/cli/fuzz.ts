@@ -146,6 +146,7 @@ export const fuzz: Command = defineCommand<Options>({
     return runFuzz({
       policies,
       bases,
+      ...(options.base === undefined ? {} : { baseName: options.base }),
       broken: resolved.broken,
       seed: options.seed,
       ...(runs === undefined ? {} : { runs }),

@@ -68,6 +68,9 @@ export interface PolicyCounts {
   readonly regressed: number[];
   /** Codes of the classes that the base broke in runs in which the policy broke something, ascending. */
   readonly baseCodes: number[];
+  /** Codes of the classes that the policy and its base break in one run; and that it breaks after the base had stopped. */
+  readonly common: number[];
+  readonly afterStop: number[];
   /** First run on which the base is no policy, and what it did; else -1. */
   baseErrorRun: number;
   baseError: string;
@@ -95,6 +98,8 @@ export const noCounts = (policy: ExpandedPolicy): PolicyCounts => ({
   goals: PROPERTIES.map(() => 0),
   regressed: [],
   baseCodes: [],
+  common: [],
+  afterStop: [],
   baseErrorRun: -1,
   baseError: '',
   errorRun: -1,
@@ -122,6 +127,8 @@ export function addCounts(into: PolicyCounts, from: PolicyCounts): void {
   });
   for (const code of from.regressed) addSorted(into.regressed, code);
   for (const code of from.baseCodes) addSorted(into.baseCodes, code);
+  for (const code of from.common) addSorted(into.common, code);
+  for (const code of from.afterStop) addSorted(into.afterStop, code);
   if (from.baseErrorRun >= 0 && (into.baseErrorRun < 0 || from.baseErrorRun < into.baseErrorRun)) {
     into.baseErrorRun = from.baseErrorRun;
     into.baseError = from.baseError;
@@ -315,6 +322,7 @@ export class ChunkRunner {
       judged = this.#besides[at]![setupAt]!.judge(steps, length, this.#outcomes, this.#broken.broken);
     } catch (error) {
       if (!(error instanceof BaseError)) throw error;
+      this.#besides[at]![setupAt]!.codes.clear();
       if (counts.baseErrorRun >= 0) return;
       counts.baseErrorRun = run;
       counts.baseError = error.message;
@@ -325,6 +333,8 @@ export class ChunkRunner {
     codes.clear();
     let way = -1;
     for (const { code, verdict, follows } of judged) {
+      if (verdict === 'common') addSorted(counts.common, code);
+      if (verdict === 'after stop') addSorted(counts.afterStop, code);
       if (verdict !== 'regression') continue;
       addSorted(counts.regressed, code);
       if (!base.tells) continue;

@@ -18,6 +18,6 @@ export function saveFailure<Ts>(file: string, policy?: string): (details: fc.Run
     const broken = error instanceof Error ? (error.cause as BrokenPromise | undefined) : undefined;
     if (broken?.scenario === undefined) throw new Error(message, { cause: error });
     writeFileSync(file, formatText(broken.scenario, { title: broken.classId }));
-    throw new Error(`${message}\n\nReplay: ${replayCommand(file, policy)}`, { cause: error });
+    throw new Error(`${message}\n\nReplay: ${replayCommand(file, { policy })}`, { cause: error });
   };
 }

@@ -264,7 +264,7 @@ const stepsText = (c: { readonly scenario: FoundClass['scenario'] }, width: numb
 
 function commandText(r: CheckReport, c: FoundClass, paint: Paint): string[] {
   const file = r.counterexamples.get(c)?.file;
-  return file === undefined ? [] : [`    ${paint.cyan(replayCommand(file, r.policy.module))}`];
+  return file === undefined ? [] : [`    ${paint.cyan(replayCommand(file, { policy: r.policy.module }))}`];
 }
 
 function policyErrorText(r: CheckReport, paint: Paint, width: number): string[][] {

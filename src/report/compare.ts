@@ -4,6 +4,7 @@ import type { ScenarioVerdict } from '../executor/run.ts';
 import { decodeClass } from '../executor/simulated.ts';
 import { COST_NAMES, type Costs, noCosts } from '../machine/machine.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
+import { BaseError } from '../regression/beside.ts';
 import { judgeBeside } from '../regression/scenario.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { wrapText } from './columns.ts';
@@ -65,11 +66,16 @@ export function newsOfFiles(
   return files.flatMap(({ file, scenario, replays }): News[] => {
     const error = replays[1]?.result.policyError ?? '';
     if (error !== '') return [{ where: file, class: '', what: `${candidate!.id} fails: ${error}` }];
-    return judgeBeside(scenario, candidate!, base!).regressions.map(({ classId, at }) => ({
-      where: file,
-      class: classId,
-      what: `violates ${classId} at step ${at + 1}`,
-    }));
+    try {
+      return judgeBeside(scenario, candidate!, base!).regressions.map(({ classId, at }) => ({
+        where: file,
+        class: classId,
+        what: `violates ${classId} at step ${at + 1}`,
+      }));
+    } catch (thrown) {
+      if (!(thrown instanceof BaseError)) throw thrown;
+      return [{ where: file, class: '', what: thrown.message }];
+    }
   });
 }
 

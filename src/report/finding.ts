@@ -5,7 +5,7 @@ import { byNumbers } from '../scenario/file.ts';
 import { labelled, renderColumns, wrapText } from './columns.ts';
 import { classInWords, seenAndPromised } from './mail.ts';
 import { type Paint, PLAIN } from './paint.ts';
-import { replayCommand } from './shell.ts';
+import { type ReplayBy, replayCommand, replayPasted } from './shell.ts';
 
 export interface FindingOptions {
   readonly paint?: Paint;
@@ -13,8 +13,10 @@ export interface FindingOptions {
   readonly width?: number;
   /** By step: what to say about it, such as that it was refused. */
   readonly notes?: readonly (string | undefined)[];
-  /** What `--policy` must name on the replay command: the module of a user's policy. */
-  readonly policy?: string;
+  /** What the replay command must say of policies. */
+  readonly by?: ReplayBy;
+  /** Without a file, the replay command holds the program. */
+  readonly paste?: boolean;
   /** Also the expectations per policy, the references and how small it is known to be. */
   readonly full?: boolean;
 }
@@ -65,7 +67,8 @@ export function renderFinding(c: Counterexample, file: string, options: FindingO
       ...label('Id', c.id),
     ]);
   }
-  if (file !== '') parts.push([paint.cyan(replayCommand(file, options.policy))]);
+  if (file !== '') parts.push([paint.cyan(replayCommand(file, options.by))]);
+  else if (options.paste === true) parts.push(replayPasted(c, options.by).trimEnd().split('\n'));
   return parts.map((lines) => `${lines.map((line) => line.trimEnd()).join('\n')}\n`).join('\n');
 }
 

@@ -11,11 +11,10 @@ import { findPolicy } from '../policies/index.ts';
 import type { FindingClass } from '../property/property.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { byNumbers } from '../scenario/file.ts';
-import { stepText } from '../scenario/scenario.ts';
-import { setupLines } from '../scenario/text.ts';
 import { labelled, renderColumns, WIDTH_DEFAULT, wrapText } from './columns.ts';
 import { legendOf, propertiesOf } from './legend.ts';
 import { ruleConditions } from './rules.ts';
+import { pastedLines } from './shell.ts';
 
 export interface MailOptions {
   /** The policy that breaks the promise, if it is not built in, with conditions (withConditions): for its rules. */
@@ -81,8 +80,7 @@ function replay(c: Counterexample): string[] {
     'To replay, paste this into a shell where gupfuzz is installed:',
     '',
     `gupfuzz replay${policy} - <<'EOF'`,
-    ...setupLines(c),
-    ...c.steps.map(stepText),
+    ...pastedLines(c),
     'EOF',
   ];
 }

@@ -44,7 +44,9 @@ describe('words', () => {
   });
 
   it('a file is no flag', () => {
-    expect(replayCommand('f x', './mine.ts')).toBe(`${program()} replay 'f x' --policy ./mine.ts`);
+    expect(replayCommand('f x', { policy: './mine.ts' })).toBe(
+      `${program()} replay 'f x' --policy ./mine.ts`,
+    );
     expect(replayCommand('-x.gup')).toBe(`${program()} replay ./-x.gup`);
     expect(replayCommand('-')).toBe(`${program()} replay -`);
   });

@@ -5,6 +5,8 @@
 import { accessSync, constants, existsSync, readFileSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Scenario, stepText } from '../scenario/scenario.ts';
+import { setupLines } from '../scenario/text.ts';
 
 const NAME = 'gupfuzz';
 
@@ -72,10 +74,33 @@ export function command(...words: readonly string[]): string {
   return [program(), ...words.map(shellWord)].join(' ');
 }
 
-/** The command that shows a finding again. `policy`: what `--policy` must name, the module of a user's policy. */
-export function replayCommand(file: string, policy?: string): string {
-  return command('replay', fileWord(file), ...(policy === undefined ? [] : ['--policy', policy]));
+/** What a replay must be told to judge as the finding was judged; undefined: what it does by itself. */
+export interface ReplayBy {
+  /** For `--policy`: the module of a user's policy, or a name. */
+  readonly policy?: string | undefined;
+  /** For `--base`. */
+  readonly base?: string | undefined;
 }
+
+/** The command that shows a finding again. */
+export function replayCommand(file: string, { policy, base }: ReplayBy = {}): string {
+  return command(
+    'replay',
+    fileWord(file),
+    ...(policy === undefined ? [] : ['--policy', policy]),
+    ...(base === undefined ? [] : ['--base', base]),
+  );
+}
+
+/** The same for a program that has no file: to be pasted from the first column. Ends in a newline. */
+export const replayPasted = (scenario: Scenario, by: ReplayBy = {}): string =>
+  `${replayCommand('-', by)} <<'EOF'\n${pastedLines(scenario).join('\n')}\nEOF\n`;
+
+/** A program as text without blank lines, which no shell or mail client changes. */
+export const pastedLines = (scenario: Scenario): string[] => [
+  ...setupLines(scenario),
+  ...scenario.steps.map(stepText),
+];
 
 /** A file name that is taken for no flag. */
 const fileWord = (file: string): string => (file.startsWith('-') && file !== '-' ? `./${file}` : file);
