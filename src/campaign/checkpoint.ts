@@ -3,15 +3,18 @@
  * same program on the same kind of machine: it is to go on after an interruption, not to keep.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import type { Exploration, FoundNote, SearchState } from '../check/search.ts';
 import { modelOf, type Spec } from '../check/spec.ts';
+import { whatIs, writeWhole } from './whole.ts';
 
 /** To be raised when the key, the columns or this format change. */
-const VERSION = 3;
+const VERSION = 4;
 const MAGIC = 'gupfuzz checkpoint';
 const LINE_MAX = 1 << 20;
 const PIECE = 1 << 26;
+/** Bytes that are read at a time while only the checksum is asked for. */
+const BLOCK = 1 << 20;
 
 interface Header {
   readonly magic: typeof MAGIC;
@@ -72,44 +75,34 @@ function* pieces(list: readonly [Int32Array, number][]): Generator<Uint8Array> {
     for (let from = 0; from < count; from += PIECE) yield bytesOf(words, from, Math.min(PIECE, count - from));
 }
 
-/** Writes beside and renames, so that a full disk leaves the checkpoint before. Throws CheckpointError. */
+/** Whole or not at all, so that a full disk leaves the checkpoint before. Throws CheckpointError. */
 export function writeCheckpoint(path: string, spec: Spec, x: Exploration): void {
-  const beside = `${path}.part`;
-  let fd: number | undefined;
+  const header: Header = {
+    magic: MAGIC,
+    version: VERSION,
+    search: searchId(spec),
+    size: x.size,
+    depth: x.depth,
+    state: x.state,
+    states: x.states,
+    transitions: x.transitions,
+    complete: x.complete,
+    first: x.first,
+    at: x.at,
+    layer: x.layer.count,
+    next: x.next.count,
+    found: [...x.found.values()],
+    slots: x.table.slots.length,
+  };
+  const sum = summed(header);
+  for (const piece of pieces(sections(x))) sum.update(piece);
+  const line: Summed = { ...header, sum: sum.digest('hex') };
   try {
-    const header: Header = {
-      magic: MAGIC,
-      version: VERSION,
-      search: searchId(spec),
-      size: x.size,
-      depth: x.depth,
-      state: x.state,
-      states: x.states,
-      transitions: x.transitions,
-      complete: x.complete,
-      first: x.first,
-      at: x.at,
-      layer: x.layer.count,
-      next: x.next.count,
-      found: [...x.found.values()],
-      slots: x.table.slots.length,
-    };
-    const sum = summed(header);
-    for (const piece of pieces(sections(x))) sum.update(piece);
-    const line: Summed = { ...header, sum: sum.digest('hex') };
-    fd = openSync(beside, 'w');
-    writeAll(fd, Buffer.from(`${JSON.stringify(line)}\n`));
-    for (const piece of pieces(sections(x))) writeAll(fd, piece);
-    closeSync(fd);
-    fd = undefined;
-    renameSync(beside, path);
+    writeWhole(path, (put) => {
+      put(Buffer.from(`${JSON.stringify(line)}\n`));
+      for (const piece of pieces(sections(x))) put(piece);
+    });
   } catch (error) {
-    if (fd !== undefined) closeSync(fd);
-    try {
-      rmSync(beside, { force: true });
-    } catch {
-      // A folder of that name, say: it is why nothing can be written.
-    }
     throw new CheckpointError(
       path,
       `cannot be written (${error instanceof Error ? error.message : String(error)})`,
@@ -117,14 +110,12 @@ export function writeCheckpoint(path: string, spec: Spec, x: Exploration): void 
   }
 }
 
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at);
-}
-
 /** Fills a fresh exploration of the same search. Throws CheckpointError. */
 export function readCheckpoint(path: string, spec: Spec, x: Exploration): void {
   let fd: number;
   try {
+    const stat = statSync(path);
+    if (!stat.isFile()) throw new Error(`it is ${whatIs(stat)}, not a file`);
     fd = openSync(path, 'r');
   } catch (error) {
     throw new CheckpointError(
@@ -157,17 +148,25 @@ function fill(path: string, spec: Spec, x: Exploration, fd: number): void {
   const words = slots + 2 * states + (layer + next) * header.size;
   if (fstatSync(fd).size !== end + 1 + words * 4) throw damaged('its length is not what its first line says');
 
-  const sum = summed(header);
   let at = end + 1;
   const read = (into: Uint8Array): void => {
     for (let done = 0; done < into.length; ) {
       const n = readSync(fd, into, done, Math.min(PIECE, into.length - done), at);
       if (n <= 0) throw damaged('it ends early');
-      sum.update(into.subarray(done, done + n));
       done += n;
       at += n;
     }
   };
+  // Nothing is believed, and no room is made, before the checksum is right.
+  const sum = summed(header);
+  const block = new Uint8Array(Math.min(BLOCK, words * 4));
+  for (let left = words * 4; left > 0; left -= block.length) {
+    const part = block.subarray(0, Math.min(block.length, left));
+    read(part);
+    sum.update(part);
+  }
+  if (sum.digest('hex') !== wanted) throw damaged('its contents do not have the checksum of its first line');
+  at = end + 1;
   // The table is filled anew: it may have other partitions here.
   x.table.clear();
   x.table.reserve(states, 0);
@@ -194,7 +193,14 @@ function fill(path: string, spec: Spec, x: Exploration, fd: number): void {
   x.next.reserve(next);
   read(bytesOf(x.layer.words, 0, layer * header.size));
   read(bytesOf(x.next.words, 0, next * header.size));
-  if (sum.digest('hex') !== wanted) throw damaged('its contents do not have the checksum of its first line');
+  // Each state was first reached from one before it, or paths would have no end.
+  for (let state = 1; state < states; state++) {
+    const parent = x.table.parents[state]!;
+    if (parent < 0 || parent >= state) throw damaged(`state ${state} is reached from state ${parent}`);
+  }
+  for (const { parent } of header.found)
+    if (!Number.isInteger(parent) || parent < 0 || parent >= states)
+      throw damaged(`a finding is reached from state ${String(parent).slice(0, 20)}`);
   x.layer.count = layer;
   x.next.count = next;
   x.depth = header.depth;
@@ -227,15 +233,25 @@ function firstLine(path: string, line: string): Summed {
   return header;
 }
 
-/** The last state of the layer must be what its path leads to: a changed model would go on from nonsense. */
+/** States that are reached again by their paths: a changed model, or a forged file, would go on from nonsense. */
+const SAMPLES = 256;
+
+/** A sample of all states, the last one among them, must be what their paths lead to. */
 function check(path: string, spec: Spec, x: Exploration): void {
-  if (x.layer.count === 0) return;
-  const model = modelOf(spec);
-  const last = x.first + x.layer.count - 1;
-  for (const step of x.table.path(last)) model.step(step);
+  const start = modelOf(spec);
+  const root = new Int32Array(start.size);
+  start.save(root, 0);
   const print = new Int32Array(3);
-  model.fingerprint(print);
-  const slot = x.table.find(print[0]!, print[1]!, print[2]!);
-  if (slot < 0 || x.table.slots[slot + 3] !== last + 1)
-    throw new CheckpointError(path, 'was written by another version: its states are not those of this model');
+  const every = Math.max(1, Math.floor(x.states / SAMPLES));
+  for (let state = x.states - 1; state >= 0; state -= every) {
+    start.load(root, 0);
+    for (const step of x.table.path(state)) start.step(step);
+    start.fingerprint(print);
+    const slot = x.table.find(print[0]!, print[1]!, print[2]!);
+    if (slot < 0 || x.table.slots[slot + 3] !== state + 1)
+      throw new CheckpointError(
+        path,
+        'was written by another version: its states are not those of this model',
+      );
+  }
 }

@@ -366,7 +366,7 @@ describe('checkpoints', () => {
     });
     expect(seen).toContain(true); // before the search stopped, that is
     expect(readFileSync(kept).equals(before)).toBe(true);
-    expect(existsSync(`${path}.part`)).toBe(false);
+    expect(existsSync(`${path}.${process.pid}.partial`)).toBe(false);
   });
 
   it('leaves nothing behind where it cannot be put, and says no more of it once it can', async () => {
@@ -374,9 +374,9 @@ describe('checkpoints', () => {
     mkdirSync(folder);
     const { notWritten } = await run(WIDE, { depthMax: 2, checkpoint: { path: folder, everyMs } });
     expect(notWritten).toMatch(/folder: cannot be written/);
-    expect(existsSync(`${folder}.part`)).toBe(false);
+    expect(existsSync(`${folder}.${process.pid}.partial`)).toBe(false);
     const taken = join(temp, 'taken');
-    mkdirSync(`${taken}.part`);
+    mkdirSync(`${taken}.${process.pid}.partial`);
     const ended = await run(WIDE, { depthMax: 2, checkpoint: { path: taken, everyMs } });
     expect([ended.stopped, ended.notWritten]).toEqual(['depth', expect.stringMatching(/taken: cannot be/)]);
     const later = join(temp, 'later', 'state');

@@ -3,10 +3,11 @@
  * the folder cannot be written, a temporary one takes its place, and if that fails too the text goes to a last
  * resort of the caller's, so that nothing found is lost.
  */
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { makeFolder } from './folder.ts';
+import { writeText } from './whole.ts';
 
 export class FindingStore {
   #dir: string | undefined;
@@ -55,18 +56,7 @@ export class FindingStore {
 
   #put(path: string, text: string): string {
     makeFolder(dirname(path));
-    const partial = `${path}.partial`;
-    try {
-      writeFileSync(partial, text);
-      renameSync(partial, path);
-    } catch (error) {
-      try {
-        rmSync(partial, { force: true });
-      } catch {
-        // A folder that became read-only keeps the partial file.
-      }
-      throw error;
-    }
+    writeText(path, text);
     return path;
   }
 }

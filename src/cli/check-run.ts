@@ -7,6 +7,8 @@ import { CheckpointError } from '../campaign/checkpoint.ts';
 import { type Driven, drive, type Progress } from '../campaign/drive.ts';
 import { type Pilot, pilot } from '../campaign/pilot.ts';
 import { promisesOf, proveBeside, type RegressionProof, regressesAtLast } from '../campaign/prove.ts';
+import { whatIs } from '../campaign/whole.ts';
+import { checkFolder } from './write.ts';
 import { FindingStore, slugOf } from '../campaign/store.ts';
 import { bytesFor, deepestWithin, estimate } from '../check/estimate.ts';
 import { goalsOfWalks, lacking } from '../check/goals.ts';
@@ -136,8 +138,9 @@ export async function runCheck(options: CheckOptions): Promise<number> {
 function checkPaths({ checkpoint, resume, out }: CheckOptions): void {
   const stat = (path: string): Stats | undefined => statSync(path, { throwIfNoEntry: false });
   if (checkpoint !== undefined) {
-    if (stat(checkpoint)?.isDirectory() === true)
-      throw usageError(`--checkpoint is ${JSON.stringify(checkpoint)}, a folder; allowed: a file`);
+    const there = stat(checkpoint);
+    if (there !== undefined && !there.isFile())
+      throw inputError(`--checkpoint is ${JSON.stringify(checkpoint)}, ${whatIs(there)}; allowed: a file`);
     if (stat(dirname(checkpoint))?.isDirectory() !== true)
       throw inputError(
         `--checkpoint is ${JSON.stringify(checkpoint)}: there is no folder ${dirname(checkpoint)}`,
@@ -145,8 +148,7 @@ function checkPaths({ checkpoint, resume, out }: CheckOptions): void {
   }
   if (resume !== undefined && stat(resume)?.isFile() !== true)
     throw inputError(`--resume is ${JSON.stringify(resume)}: there is no such file`);
-  if (out !== undefined && stat(out) !== undefined && !stat(out)!.isDirectory())
-    throw usageError(`--out is ${JSON.stringify(out)}, a file; allowed: a folder`);
+  if (out !== undefined) checkFolder(out);
 }
 
 // ---- The search --------------------------------------------------------------------------------------------------

@@ -1,5 +1,4 @@
 /** `compare`: policies x counterexamples, policies x properties, and what is new in a candidate. */
-import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { runCampaign } from '../campaign/campaign.ts';
@@ -48,6 +47,7 @@ import type { COMPARE_FORMATS } from './compare.ts';
 import { EXIT, inputError, usageError, worst } from './exit.ts';
 import { catalogue, exitOf, type Loaded, loadFiles, reportProblems } from './files.ts';
 import { paint, print, printJson, talk, width } from './io.ts';
+import { checkFolder, write } from './write.ts';
 
 export interface CompareOptions {
   /** Empty: the catalogue. */
@@ -90,6 +90,7 @@ interface Compared {
 
 export async function runCompare(options: CompareOptions): Promise<number> {
   const { pair, runs, format } = options;
+  if (options.out !== undefined) checkFolder(options.out);
   const policies = pair === undefined ? await manyPolicies(options.policies) : await pairOf(pair);
   const loaded = loadFiles(options.paths.length > 0 ? options.paths : [catalogue()]);
   reportProblems(loaded);
@@ -234,14 +235,8 @@ function failuresOf(
 function save(c: Counterexample, name: string, out: string | undefined): string {
   if (out === undefined) return '';
   const file = join(out, `${name}.gup.json`);
-  try {
-    makeFolder(out);
-    writeFileSync(file, formatCounterexample(c));
-  } catch (error) {
-    throw inputError(
-      `${file}: cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
-    );
-  }
+  makeFolder(out);
+  write(file, formatCounterexample(c));
   return file;
 }
 

@@ -1,9 +1,10 @@
 /** What commands make of files and modules that are none. */
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { entry } from '../testing/catalogue.ts';
-import { gupfuzzIn, lines, oneLine } from '../testing/cli.ts';
+import { gupfuzzIn, lines, MAIN, oneLine } from '../testing/cli.ts';
 import { freshFolder } from '../testing/folder.ts';
 
 const folder = freshFolder();
@@ -70,7 +71,29 @@ describe('bad files are one line each and exit 3', () => {
   });
 
   it('endless input ends', () => {
-    expect(oneLine(gupfuzz(['replay', '/dev/zero']), 3)).toMatch(/has more than 262144 bytes/);
+    const endless = `head -c 400000 /dev/zero | "$0" "$1" replay -`;
+    const { status, stderr } = spawnSync('sh', ['-c', endless, process.execPath, MAIN], { encoding: 'utf8' });
+    expect([status, stderr]).toEqual([3, expect.stringMatching(/^gupfuzz: .*has more than 262144 bytes\n$/)]);
+  });
+
+  it.each([
+    ['a FIFO', 'fifo'],
+    ['a device', '/dev/zero'],
+  ])('%s is not waited for', (what, path) => {
+    if (path === 'fifo') execFileSync('mkfifo', [folder.at(path)]);
+    const commands = [
+      ['replay', path],
+      ['minimize', path],
+      ['live', 'run', path],
+      ['compare', path],
+      ['check', '--policy', 'pae', '--depth', '1', '--checkpoint', path],
+      ['check', '--policy', 'pae', '--depth', '1', '--out', path],
+      ['fuzz', '-n', '1', '--out', path],
+    ];
+    for (const command of commands) expect(oneLine(gupfuzz(command), 3)).toContain(what);
+    expect(oneLine(gupfuzz(['check', '--policy', 'pae', '--resume', path]), 3)).toContain('--resume');
+    expect(oneLine(gupfuzz(['policies', path === 'fifo' ? './fifo' : path]), 3)).toContain('not a file');
+    if (path === 'fifo') rmSync(folder.at(path));
   });
 
   it('policy modules too', () => {

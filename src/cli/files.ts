@@ -5,6 +5,7 @@
 import { closeSync, existsSync, openSync, readdirSync, readSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { whatIs } from '../campaign/whole.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { FILE_BYTES_MAX, FileError } from '../scenario/file.ts';
 import { parseAny, type ScenarioText } from '../scenario/text.ts';
@@ -143,6 +144,8 @@ function inCatalogue(path: string): string {
 /** At most what a counterexample may have, so that no file, however large or endless, takes long. */
 function readText(file: string): string {
   const stat = file === STDIN ? undefined : statOf(file);
+  if (stat !== undefined && !stat.isFile())
+    throw new FileError(file, 'text', '', `is ${whatIs(stat)}, not a file (give - for standard input)`);
   if (stat?.isFile() === true && stat.size > FILE_BYTES_MAX)
     throw new FileError(
       file,

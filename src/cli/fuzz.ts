@@ -3,6 +3,7 @@ import { budgetOf, statesThatFit, withBudget } from './budget.ts';
 import { type CampaignFlags, campaignFlagsOf, campaignScopeOf, withCampaignScope } from './campaign-scope.ts';
 import { type Command, defineCommand } from './command.ts';
 import { usageError } from './exit.ts';
+import { checkFolder } from './write.ts';
 
 /** Without --runs and --time. */
 const TIME_DEFAULT_MS = 8_000;
@@ -143,6 +144,7 @@ export const fuzz: Command = defineCommand<Options>({
     const { basesFor } = await import('../policies/base.ts');
     const bases = basesFor(policies, await chooseBase(options.base));
     const { runs, timeMs, shard, out, workers, states } = options;
+    if (out !== undefined) checkFolder(out);
     return runFuzz({
       policies,
       bases,

@@ -1,15 +1,30 @@
 /** Files that commands write. */
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
+import { whatIs, writeText } from '../campaign/whole.ts';
 import { inputError } from './exit.ts';
 
 /** The whole file or none of it. Throws UserError. */
 export function write(out: string, text: string): void {
-  const partial = `${out}.partial`;
   try {
-    writeFileSync(partial, text);
-    renameSync(partial, out);
+    writeText(out, text);
   } catch (error) {
-    rmSync(partial, { force: true });
-    throw inputError(`${out}: cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw inputError(`${out}: cannot be written (${code ?? message})`);
   }
+}
+
+/** Refuses what cannot be a folder for findings before anything is found. Throws UserError. */
+export function checkFolder(out: string): void {
+  let there: ReturnType<typeof statSync>;
+  try {
+    there = statSync(out, { throwIfNoEntry: false });
+  } catch (error) {
+    throw inputError(
+      `--out is ${JSON.stringify(out.slice(0, 80))}: ${(error as NodeJS.ErrnoException).code}`,
+    );
+  }
+  if (there !== undefined && !there.isDirectory())
+    throw inputError(
+      `--out is ${JSON.stringify(out)}, which is ${there.isFile() ? 'a file' : whatIs(there)}; allowed: a folder, or a name for a new one`,
+    );
 }
