@@ -309,10 +309,10 @@ describe('reports', () => {
     const policies = ['v5.7-mapcount', 'v5.11-page-count', 'v6.5-longterm-ban', 'canary'].map(policyByName);
     const { expandPolicy } = await import('../machine/tables.ts');
     const kernel = modelKernel({ policy: policyByName('v5.11-page-count') });
-    const b17 = live(
-      ['anon'],
-      'P: write A\n C = P: fork\n h1 = P: gup A pin R\n P: write A\n device: dma_read h1',
-    );
+    const b17 = {
+      setup: scenario.setup,
+      steps: parseSteps('P: write A\n C = P: fork\n h1 = P: gup A pin R\n P: write A\n device: dma_read h1'),
+    };
     const held = {
       setup: scenario.setup,
       steps: parseSteps('h1 = P: gup A get W'),
@@ -321,7 +321,7 @@ describe('reports', () => {
       kernel,
       [
         { name: 'leak', scenario },
-        { name: 'b17', scenario: b17.scenario },
+        { name: 'b17', scenario: b17 },
         { name: 'held', scenario: held },
       ],
       policies.map(expandPolicy),

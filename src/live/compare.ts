@@ -424,7 +424,7 @@ export interface BrokenPromise {
 
 /** What the kernel was seen to break, judged by the reference alone: no policy takes part. */
 export function brokenPromises(result: LiveResult, translated: Translated): BrokenPromise[] {
-  const { scenario, from } = translated;
+  const { scenario, from, promised } = translated;
   const { setup } = scenario;
   const liveAt = new Map(from.map((at, live) => [at, live]));
   const columns = new Columns();
@@ -435,7 +435,9 @@ export function brokenPromises(result: LiveResult, translated: Translated): Brok
   const names = new Map(contentsAtStart(setup).entries());
   const labels = new Map([...names].map(([token, label]) => [label, token]));
   const broken: BrokenPromise[] = [];
-  for (const [at, step] of scenario.steps.entries()) {
+  for (const [at, executed] of scenario.steps.entries()) {
+    const caller = executed.op === 'gup' ? promised.get(executed.result) : undefined;
+    const step = executed.op === 'gup' && caller !== undefined ? { ...executed, caller } : executed;
     const packed = binding.pack(step);
     if (packed < 0) break;
     const dio = step.op === 'gup' && !liveAt.has(at) && liveAt.has(at + 1);

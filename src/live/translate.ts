@@ -29,6 +29,11 @@ export interface Translated {
   readonly from: readonly number[];
   /** With the substitutions. */
   readonly scenario: Scenario;
+  /**
+   * By reference, the caller that was asked for: what stands in for it holds the same page, and shows what the one that
+   * was asked for would have seen. So it is the promise of that one that is judged.
+   */
+  readonly promised: ReadonlyMap<string, Caller>;
   /** In words, one per substitution. */
   readonly substitutions: readonly string[];
 }
@@ -91,7 +96,10 @@ function translate(original: Scenario, capabilities: Capabilities): Translated {
   const steps = endTransfers(callersFor(original.steps, capabilities, substitutions), substitutions);
   const scenario = { setup, steps };
   const { program, from } = numbered(scenario, capabilities);
-  return { program, from, scenario, substitutions: [...substitutions] };
+  const promised = new Map(
+    original.steps.flatMap((s) => (s.op === 'gup' ? [[s.result, s.caller] as const] : [])),
+  );
+  return { program, from, scenario, promised, substitutions: [...substitutions] };
 }
 
 function setupFor(setup: Setup, capabilities: Capabilities, substitutions: Set<string>): Setup {

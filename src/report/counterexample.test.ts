@@ -242,7 +242,7 @@ describe('buildCounterexample', () => {
     );
     expect([c.policy, c.class]).toEqual([null, null]);
     expect(c.expect['v5.7-mapcount']?.verdict).toBe('documented');
-    expect(c.explanation).toMatch(/; that is documented \(W GET or O_DIRECT read held over fork\(2\)/);
+    expect(c.explanation).toMatch(/; that is documented \(stored while a driver held a W GET over fork\(2\)/);
     expect(parseCounterexample(formatCounterexample(c), 'it')).toEqual(c);
   });
 

@@ -426,12 +426,6 @@ const BEYOND_SCHEMA: readonly [string, Counterexample, (v: Loose) => void, strin
     'setup.pages S: a shared-file page cannot map T (filesystem shmem)',
   ],
   [
-    'scope beyond the columns',
-    NOTIFY,
-    (v) => Object.assign(v.setup, { mms: 4, refs: 6 }),
-    'setup: mms x pages + 2 x files + 2 x refs is 32, at most 31 (make the scope smaller in one of them)',
-  ],
-  [
     'mm that nobody forked',
     LEAK,
     (v) => Object.assign(v.steps[3]!, { task: 'D' }),
