@@ -122,7 +122,7 @@ const n = (value: number): string => value.toLocaleString('en-US');
 const lines: string[] = [
   '# The model against real kernels',
   '',
-  'Written by `npm run conformance` (kernels: `npm run kernels`). Every scenario runs on the kernel and on the model; the model',
+  'Written by `npm run conformance` (kernels: `gupfuzz kernels`). Every scenario runs on the kernel and on the model; the model',
   'gives the set of what may be seen, over what a kernel is free to do ([live](live.md)). A scenario that a user program',
   'cannot run is *unsupported*, one that was not run to its end *incomplete*; neither is a pass.',
   '',

@@ -55,6 +55,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./mutate.ts')).mutate,
   },
   {
+    usage: 'kernels [what]',
+    describe: "Fetch Debian's kernels for `live vm` into a cache, or list those there are",
+    load: async () => (await import('./kernels.ts')).kernels,
+  },
+  {
     usage: 'live <what> [files..]',
     describe: 'Run scenarios on real kernels, this one or in a VM, and compare with policies',
     load: async () => (await import('./live.ts')).live,

@@ -413,7 +413,7 @@ const noVm = !compiler
   : !onPath(QEMU)
     ? `${QEMU} is missing`
     : old === undefined
-      ? 'no 5.10 in the cache: npm run kernels'
+      ? 'no 5.10 in the cache: gupfuzz kernels'
       : '';
 
 describe.skipIf(noVm !== '')(

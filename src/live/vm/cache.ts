@@ -12,7 +12,7 @@ export interface KernelFiles {
   readonly vmlinuz: string;
   /** Folder below which the modules are. */
   readonly modules: string;
-  /** `5.10`, `6.1`, ..., or `newest`: what `npm run kernels` fetched it as. */
+  /** `5.10`, `6.1`, ..., or `newest`: what `gupfuzz kernels` fetched it as. */
   readonly series: string;
   /** Package and version it is from. */
   readonly origin: string;
@@ -21,7 +21,7 @@ export interface KernelFiles {
 /** Name of the file that says what is in a kernel's folder; it is written last. */
 export const MANIFEST = 'kernel.json';
 
-/** Where `npm run kernels` puts them. */
+/** Where `gupfuzz kernels` puts them. */
 export const kernelsFolder = (): string => join(cacheFolder(), 'kernels');
 
 /** Orders releases by the numbers in them. */
@@ -57,6 +57,6 @@ export function findKernel(name: string, kernels: readonly KernelFiles[] = listK
   if (last !== undefined) return last;
   const have = kernels.map(({ release }) => release).join(', ');
   throw inputError(
-    `no kernel ${name} in ${kernelsFolder()} (${have === '' ? 'there are none' : `there are ${have}`}): npm run kernels fetches them`,
+    `no kernel ${name} in ${kernelsFolder()} (${have === '' ? 'there are none' : `there are ${have}`}): gupfuzz kernels fetches them`,
   );
 }

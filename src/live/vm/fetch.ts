@@ -17,7 +17,7 @@ import { dirname, join, relative } from 'node:path';
 import { inputError } from '../../cli/exit.ts';
 import { cacheFolder } from '../compile.ts';
 import { type AptSource, mirrorsOf, parseDeb822, parseOneLine, pickKernel } from './apt.ts';
-import { type KernelFiles, kernelsFolder, listKernels, MANIFEST } from './cache.ts';
+import { byRelease, type KernelFiles, kernelsFolder, listKernels, MANIFEST } from './cache.ts';
 
 /** A kernel worth having, and the suites that may have it. */
 export interface Wanted {
@@ -117,6 +117,76 @@ const findFile = (folder: string, fits: RegExp): string | undefined => {
   return found === undefined ? undefined : join(folder, found);
 };
 
+/** A kernel that a suite has. */
+export interface Offer {
+  readonly suite: string;
+  readonly release: string;
+  readonly packages: readonly string[];
+  readonly apt: Pick<PrivateApt, 'unpack'>;
+}
+
+/** A point release may have a newer build than the security suite, or the other way round. */
+export const newestFirst = (offers: readonly Offer[]): Offer[] =>
+  offers.toSorted((x, y) => byRelease(y.release, x.release));
+
+/** The newest of a series in one suite, if a mirror has it: a list of none or one. */
+function offerOf(series: string, suite: string, sources: readonly AptSource[]): Offer[] {
+  const archive = suite.endsWith('-security') ? 'debian-security' : 'debian';
+  for (const { uri, signedBy } of mirrorsOf(sources, archive)) {
+    // Lists of suites must not mix: which package is the newest is asked of one suite.
+    const apt = new PrivateApt(join(cacheFolder(), 'apt', suite));
+    if (!apt.use(uri, signedBy, suite)) continue;
+    const names = apt.names('^linux-(image|binary|modules)-[0-9].*-cloud-amd64$');
+    const pick = pickKernel(names, series === 'newest' ? '' : series);
+    if (pick !== undefined) return [{ suite, ...pick, apt }];
+  }
+  return [];
+}
+
+/** Downloads and unpacks it into the cache; true if it is there then. */
+function fetchOffer(
+  { suite, release, packages, apt }: Offer,
+  series: string,
+  kernels: string,
+  say: (line: string) => void,
+): boolean {
+  if (existsSync(join(kernels, release, MANIFEST))) {
+    say(`${series}: ${release} is there`);
+    return true;
+  }
+  const work = mkdtempSync(join(kernels, '.fetching-'));
+  try {
+    let version = '';
+    for (const name of packages) version = apt.unpack(name, work);
+    // /lib/modules of older packages, /usr/lib/modules of newer ones.
+    const vmlinuz = findFile(work, /(^|\/)vmlinuz(-[^/]*)?$/);
+    const kernel = findFile(work, /(^|\/)lib\/modules\/[^/]+\/kernel$/);
+    if (vmlinuz === undefined || kernel === undefined) {
+      say(`${series}: ${packages.join(' and ')} of ${suite} hold no kernel and modules`);
+      return false;
+    }
+    const files: KernelFiles = {
+      release,
+      vmlinuz: relative(work, vmlinuz),
+      modules: relative(work, dirname(kernel)),
+      series,
+      origin: `${packages[0]} ${version} (${suite})`,
+    };
+    writeFileSync(join(work, MANIFEST), `${JSON.stringify(files, null, 2)}\n`);
+    rmSync(join(kernels, release), { recursive: true, force: true });
+    renameSync(work, join(kernels, release));
+    say(`${series}: ${release} from ${suite}`);
+    return true;
+  } catch (error) {
+    const { stderr } = error as { readonly stderr?: Buffer | string };
+    const [why] = (String(stderr ?? '').trim() || String(error)).split('\n');
+    say(`${series}: ${packages.join(' and ')} of ${suite}: ${why}`);
+    return false;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
 /** Options of `fetchKernels`. */
 export interface FetchOptions {
   readonly wanted?: readonly Wanted[];
@@ -143,54 +213,10 @@ export function fetchKernels({
   const kernels = kernelsFolder();
   mkdirSync(kernels, { recursive: true });
   for (const { series, suites } of wanted) {
-    const found = suites.some((suite) => {
-      const archive = suite.endsWith('-security') ? 'debian-security' : 'debian';
-      return mirrorsOf(sources, archive).some(({ uri, signedBy }) => {
-        // Lists of suites must not mix: which package is the newest is asked of one suite.
-        const apt = new PrivateApt(join(cacheFolder(), 'apt', suite));
-        if (!apt.use(uri, signedBy, suite)) return false;
-        const names = apt.names('^linux-(image|binary|modules)-[0-9].*-cloud-amd64$');
-        const pick = pickKernel(names, series === 'newest' ? '' : series);
-        if (pick === undefined) return false;
-        const { release, packages } = pick;
-        if (existsSync(join(kernels, release, MANIFEST))) {
-          say(`${series}: ${release} is there`);
-          return true;
-        }
-        const work = mkdtempSync(join(kernels, '.fetching-'));
-        try {
-          let version = '';
-          for (const name of packages) version = apt.unpack(name, work);
-          // /lib/modules of older packages, /usr/lib/modules of newer ones.
-          const vmlinuz = findFile(work, /(^|\/)vmlinuz(-[^/]*)?$/);
-          const kernel = findFile(work, /(^|\/)lib\/modules\/[^/]+\/kernel$/);
-          if (vmlinuz === undefined || kernel === undefined) {
-            say(`${series}: ${packages.join(' and ')} of ${suite} hold no kernel and modules`);
-            return false;
-          }
-          const files: KernelFiles = {
-            release,
-            vmlinuz: relative(work, vmlinuz),
-            modules: relative(work, dirname(kernel)),
-            series,
-            origin: `${packages[0]} ${version} (${suite})`,
-          };
-          writeFileSync(join(work, MANIFEST), `${JSON.stringify(files, null, 2)}\n`);
-          rmSync(join(kernels, release), { recursive: true, force: true });
-          renameSync(work, join(kernels, release));
-          say(`${series}: ${release} from ${suite}`);
-          return true;
-        } catch (error) {
-          const { stderr } = error as { readonly stderr?: Buffer | string };
-          const [why] = (String(stderr ?? '').trim() || String(error)).split('\n');
-          say(`${series}: ${packages.join(' and ')} of ${suite}: ${why}`);
-          return false;
-        } finally {
-          rmSync(work, { recursive: true, force: true });
-        }
-      });
-    });
-    if (!found) say(`${series}: no mirror answers for ${suites.join(' or ')}`);
+    const offers = newestFirst(suites.flatMap((suite) => offerOf(series, suite, sources)));
+    if (offers.length === 0) say(`${series}: no mirror answers for ${suites.join(' or ')}`);
+    else if (!offers.some((offer) => fetchOffer(offer, series, kernels, say)))
+      say(`${series}: could not be fetched`);
   }
   return listKernels();
 }

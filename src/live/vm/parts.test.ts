@@ -337,7 +337,7 @@ describe('findKernel', () => {
     expect(findKernel('6.1.0-9-x', kernels).release).toBe('6.1.0-9-x');
     expect(findKernel('newest', kernels).release).toBe('7.2.13-x');
     expect(() => findKernel('5.10', kernels)).toThrow(
-      /no kernel 5\.10 .*there are 6\.1\.0-9-x, .*npm run kernels/,
+      /no kernel 5\.10 .*there are 6\.1\.0-9-x, .*gupfuzz kernels/,
     );
     expect(() => findKernel('6', [])).toThrow(/there are none/);
   });

@@ -19,7 +19,7 @@ const kernels = listKernels();
 const missing = !onPath(QEMU)
   ? `${QEMU} is missing`
   : kernels.length === 0
-    ? 'no kernel in the cache: npm run kernels'
+    ? 'no kernel in the cache: gupfuzz kernels'
     : '';
 const title = missing === '' ? 'a VM' : `a VM (skipped: ${missing})`;
 
