@@ -5,7 +5,8 @@ import { byNumbers } from '../scenario/file.ts';
 import { labelled, renderColumns, wrapText } from './columns.ts';
 import { classInWords, seenAndPromised } from './mail.ts';
 import { type Paint, PLAIN } from './paint.ts';
-import { type ReplayBy, replayCommand, replayPasted } from './shell.ts';
+import { replayPasted } from './pasted.ts';
+import { type ReplayBy, replayCommand } from './shell.ts';
 
 export interface FindingOptions {
   readonly paint?: Paint;

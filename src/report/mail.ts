@@ -14,7 +14,7 @@ import { byNumbers } from '../scenario/file.ts';
 import { labelled, renderColumns, WIDTH_DEFAULT, wrapText } from './columns.ts';
 import { legendOf, propertiesOf } from './legend.ts';
 import { ruleConditions } from './rules.ts';
-import { pastedLines } from './shell.ts';
+import { pastedLines } from './pasted.ts';
 
 export interface MailOptions {
   /** The policy that breaks the promise, if it is not built in, with conditions (withConditions): for its rules. */

@@ -5,8 +5,6 @@
 import { accessSync, constants, existsSync, readFileSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Scenario, stepText } from '../scenario/scenario.ts';
-import { setupLines } from '../scenario/text.ts';
 
 const NAME = 'gupfuzz';
 
@@ -91,16 +89,6 @@ export function replayCommand(file: string, { policy, base }: ReplayBy = {}): st
     ...(base === undefined ? [] : ['--base', base]),
   );
 }
-
-/** The same for a program that has no file: to be pasted from the first column. Ends in a newline. */
-export const replayPasted = (scenario: Scenario, by: ReplayBy = {}): string =>
-  `${replayCommand('-', by)} <<'EOF'\n${pastedLines(scenario).join('\n')}\nEOF\n`;
-
-/** A program as text without blank lines, which no shell or mail client changes. */
-export const pastedLines = (scenario: Scenario): string[] => [
-  ...setupLines(scenario),
-  ...scenario.steps.map(stepText),
-];
 
 /** A file name that is taken for no flag. */
 const fileWord = (file: string): string => (file.startsWith('-') && file !== '-' ? `./${file}` : file);

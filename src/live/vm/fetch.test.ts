@@ -86,7 +86,7 @@ describe('fetching', () => {
     expect(fetched({ series: '5.10', suites: ['new'] })).toEqual({
       said: [
         '5.10: linux-image-5.10.0-bare-cloud-amd64 of new hold no kernel and modules',
-        '5.10: no mirror answers for new',
+        '5.10: could not be fetched',
       ],
       kernels: [],
     });
@@ -98,7 +98,7 @@ describe('fetching', () => {
     expect(fetched({ series: '5.10', suites: ['new'] }, { series: '6.1', suites: ['new'] })).toEqual({
       said: [
         '5.10: linux-image-5.10.0-gone-cloud-amd64 of new: E: 404 Not Found',
-        '5.10: no mirror answers for new',
+        '5.10: could not be fetched',
         '6.1: 6.1.0-50-cloud-amd64 from new',
       ],
       kernels: ['6.1.0-50-cloud-amd64 as 6.1'],
