@@ -17,7 +17,8 @@ import { bestFits, harm, type LiveReport, runOnKernel } from '../src/live/report
 import { listKernels } from '../src/live/vm/cache.ts';
 import { openVm } from '../src/live/vm/vm.ts';
 import { expandPolicy } from '../src/machine/tables.ts';
-import { BUILT_IN } from '../src/policies/index.ts';
+import { derive, type Policy } from '../src/machine/decisions.ts';
+import { BUILT_IN, policyByName } from '../src/policies/index.ts';
 import { parseCounterexample } from '../src/scenario/file.ts';
 import { stepText } from '../src/scenario/scenario.ts';
 
@@ -27,7 +28,24 @@ const SEED = 1;
 const REPEATS = 10;
 /** Random scenarios by which the policy that fits best is chosen. */
 const TRIAL = 1000;
-const POLICIES = BUILT_IN.map(expandPolicy);
+const [anonExclusive, longtermBan] = [policyByName('v6.2-anon-exclusive'), policyByName('v6.5-longterm-ban')];
+/** Stable trees with backports that a program can see, as edits with their commits; mainline eras are built in. */
+const STABLE: readonly Policy[] = [
+  derive(
+    anonExclusive,
+    {
+      id: 'v6.2-as-6.1.y',
+      title:
+        'v6.2 with what 6.1.y has from later: reclaim spares pinned pages, pins of the zero page are not counted',
+      sources: ['d824ec2a1546 (v6.4)', 'c8070b787519 (v6.5)'],
+    },
+    {
+      stripBuffers: [() => longtermBan.tables.stripBuffers],
+      zeroPagePin: [() => longtermBan.tables.zeroPagePin],
+    },
+  ),
+];
+const POLICIES = [...BUILT_IN, ...STABLE].map(expandPolicy);
 const ERAS = POLICIES.filter((p) => !p.canary);
 
 /** Why a kernel and its best policy disagree, by class of disagreement and kernel; what is not here is open. */
