@@ -228,8 +228,8 @@ describe('export', () => {
   it('writes no program of steps that cannot be done', () => {
     const [, , { setup }] = BY_HAND[2]!;
     const steps: Step[] = [
-      { task: 'P', op: 'munmap', page: 'A' },
-      { task: 'P', op: 'read', page: 'A' },
+      { task: 'P', op: 'write', page: 'A' },
+      { task: 'X', op: 'read', page: 'A' },
     ];
     expect(exportC({ ...all[0]![1], setup, steps, seen: null }, 'by hand')).toEqual({
       unsupported: 'step 2 of 2 does not apply under v6.5-longterm-ban',

@@ -31,7 +31,7 @@ export function exportC(c: Counterexample, source: string): ExportedC | { readon
   // What the kernel at hand lacks, the program finds out by itself.
   const live = toLive(c, FULL);
   if (isUnsupported(live)) return live;
-  const run = observe(live.scenario, policyByName('v6.5-longterm-ban'));
+  const run = observe(live.scenario, policyByName('v6.5-longterm-ban'), live.promised);
   const unsupported = whyNot(live, run);
   return unsupported === '' ? assembled(c, live, run, source) : { unsupported };
 }
@@ -62,7 +62,7 @@ function assembled(c: Counterexample, live: Translated, run: Observed, source: s
   const names = namesIn(scenario);
   const { text: story, helpers } = storyOf(c, live, run, names);
   const checks = from.filter((at) => run.allowed.has(at)).length;
-  const predicted = predict(scenario, run);
+  const predicted = predict(scenario, run, live.promised);
   const needed = withNeeds(helpers);
   const has = (helper: string): boolean => needed.has(helper);
   const files = names.files.length > 0;

@@ -121,7 +121,7 @@ describe.skipIf(MISSING !== '')(`executors on this machine${MISSING && `: ${MISS
         child(madvise('dontfork'), madvise('dofork'), fork, read(1, 1)),
       ),
     ).toEqual([
-      ['done', 'done', 'done', 1, 'killed'],
+      ['done', 'done', 'done', 1, 'refused SIGSEGV', 'ok'],
       ['done', 'done', 'done', 1, 0, 'ok'],
       ['done', 'done', 'done', 'refused EFAULT', 'done', 'ok'],
       ['done', 'done', 'done', 'done', 1, 'refused EFAULT', 2, 'ok'],

@@ -21,13 +21,7 @@ export const COMPARER: Comparer | undefined = (policy, mutant) => (scope, depth)
   if (rank === undefined) return { differs: 'none', worse: [], what: '', depth: covered };
   const told = search.told.find(rank)!;
   const { scenario, seen, more } = show(spec, told);
-  const [ofPolicy, ofMutant] = [outcomeOf(seen.a), outcomeOf(seen.b)];
-  const refuses = ofPolicy === undefined && ofMutant !== undefined ? [ofMutant] : [];
-  const worse: Comparison['worse'] = [...more.b, ...refuses];
+  const worse: Comparison['worse'] = more.b;
   const what = `${seen.b}, by the policy ${seen.a}`;
   return { differs: told.difference.kind, worse, scenario, what, depth: covered };
 };
-
-/** Of what the caller of the last step sees (distinguish.ts); undefined if it was done. */
-const outcomeOf = (seen: string): 'refused' | 'blocked' | undefined =>
-  seen.startsWith('refused') ? 'refused' : seen === 'blocked' ? 'blocked' : undefined;

@@ -1,4 +1,5 @@
 /** What an exported program is expected to say on the kernels of each era. */
+import type { Caller } from '../../domain/kinds.ts';
 import { BUILT_IN } from '../../policies/index.ts';
 import type { Scenario } from '../../scenario/scenario.ts';
 import { type Observed, observe } from './promised.ts';
@@ -19,12 +20,16 @@ const ERAS: Readonly<Record<string, string>> = {
  * By policy id, the canary left out. `written`: the run that the program was written from; where a gup is refused
  * that is granted there, or the other way round, the program cannot be tried.
  */
-export function predict(scenario: Scenario, written: Observed): Record<string, Predicted> {
+export function predict(
+  scenario: Scenario,
+  written: Observed,
+  promised: ReadonlyMap<string, Caller>,
+): Record<string, Predicted> {
   const out: Record<string, Predicted> = {};
   const gups = scenario.steps.flatMap((s, i) => (s.op === 'gup' ? [i] : []));
   for (const policy of BUILT_IN) {
     if (ERAS[policy.id] === undefined) continue;
-    const run = observe(scenario, policy);
+    const run = observe(scenario, policy, promised);
     const same = gups.every((i) => (run.outcomes[i] === 'refused') === (written.outcomes[i] === 'refused'));
     out[policy.id] = run.broken ? 'not ok' : same ? 'ok' : 'skip';
   }

@@ -1,4 +1,5 @@
 /** What the reference promises to the observers of a scenario, as the contents that a C program checks for. */
+import { CALLERS, type Caller, DONE } from '../../domain/kinds.ts';
 import { runScenario } from '../../executor/run.ts';
 import { World } from '../../executor/simulated.ts';
 import type { Policy } from '../../machine/decisions.ts';
@@ -20,9 +21,12 @@ export interface Observed {
   readonly broken: boolean;
 }
 
-/** Runs the scenario, and asks the reference before each observing step which contents it would accept. */
-export function observe(scenario: Scenario, policy: Policy): Observed {
-  const world = new AskingWorld(scenario, policy);
+/**
+ * Runs the scenario, and asks the reference before each observing step which contents it would accept. `promised`: by
+ * reference, the caller whose promise counts where another stands in for it (translate.ts).
+ */
+export function observe(scenario: Scenario, policy: Policy, promised: ReadonlyMap<string, Caller>): Observed {
+  const world = new AskingWorld(scenario, policy, promised);
   const result = runScenario(scenario, world.machine.policy, world);
   return {
     outcomes: result.outcomes,
@@ -39,19 +43,22 @@ class AskingWorld extends World {
   readonly allowed = new Map<number, readonly number[]>();
   broken = false;
   readonly #scenario: Scenario;
+  readonly #promised: ReadonlyMap<string, Caller>;
   /** By token of the reference: content in the program. */
   readonly #contents: number[];
   #at = 0;
 
-  constructor(scenario: Scenario, policy: Policy) {
+  constructor(scenario: Scenario, policy: Policy, promised: ReadonlyMap<string, Caller>) {
     super(scenario.setup, { ...expandPolicy(policy) }, TOKENS);
     this.#scenario = scenario;
+    this.#promised = promised;
     this.#contents = contentsAtStart(scenario.setup);
   }
 
   override step(packed: number): number {
     const at = this.#at++;
-    const { op } = this.#scenario.steps[at]!;
+    const step = this.#scenario.steps[at]!;
+    const { op } = step;
     const { reference } = this;
     const a = aOf(packed);
     const b = bOf(packed);
@@ -75,6 +82,9 @@ class AskingWorld extends World {
     };
     this.#contents[before] = tokenOf(at);
     const outcome = super.step(packed);
+    const caller = step.op === 'gup' ? this.#promised.get(step.result) : undefined;
+    if (step.op === 'gup' && caller !== undefined && outcome === DONE)
+      reference.take(this.slot, a, b, CALLERS.indexOf(caller), step.write, step.longterm);
     if (accepts !== undefined && seen >= 0) {
       this.allowed.set(
         at,
