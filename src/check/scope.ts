@@ -14,7 +14,10 @@ const FILE_OPS: readonly OpKind[] = [
   'buffered_write',
 ];
 
-/** Gup variants that stand for all others in a small scope: plain GET and PIN and O_DIRECT, slow path. */
+/**
+ * Gup variants that stand for all others in a small scope: plain GET and PIN and O_DIRECT, slow path. A policy may tell
+ * callers apart (gupKind): of those that it does, only a scope with `--gups all` says something.
+ */
 export const PLAIN_GUPS: readonly number[] = [
   gupVariant('get', false, false, false),
   gupVariant('get', true, false, false),

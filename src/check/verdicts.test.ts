@@ -44,6 +44,7 @@ describe('verdicts', () => {
       'pin-coherence': 'broken',
       'cpu-view': 'holds',
       'get-lifetime': 'holds',
+      protection: 'holds',
       'no-crash': 'cannot be tested',
       'fs-state': 'cannot be tested',
       'fs-notified': 'cannot be tested',
