@@ -9,6 +9,8 @@ const config: ViteUserConfig = defineConfig({
     include: ['**/*.test.ts'],
     exclude: [...configDefaults.exclude, 'dist/**'],
     setupFiles: ['src/testing/plain.ts'],
+    // All processors: what starts the workers has nothing to do meanwhile. The default leaves it one, of two half.
+    maxWorkers: '100%',
     testTimeout: 120_000,
     hookTimeout: 120_000,
     ...(report === undefined ? {} : { reporters: ['default', 'json'], outputFile: { json: report } }),
