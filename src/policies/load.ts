@@ -7,11 +7,13 @@
  */
 import { spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pLimit from 'p-limit';
 import { type ExpandedPolicy, expandPolicy, PolicyError, withConditions } from '../machine/tables.ts';
 import { BUILT_IN, findPolicy, policyByName } from './index.ts';
+import { ANSWER_MAX, checkedAnswer } from './answer.ts';
 import type { LoadAnswer, LoadJob } from './load-watch.ts';
 import { hint } from './nearest.ts';
 import { oneLine } from './shape.ts';
@@ -94,23 +96,20 @@ function run(job: LoadJob): Promise<LoadAnswer> {
       () => end({ what: `loading it did not end within ${job.deadlineMs / 1000} s` }),
       job.deadlineMs + START_MS,
     );
-    child.stdio[3]?.on('data', (chunk: Buffer) => {
-      text += chunk.toString('utf8');
+    const channel = child.stdio[3] as Readable;
+    // Whole characters, wherever chunks end.
+    channel.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
       const line = text.indexOf('\n');
-      if (line >= 0) end(parsed(text.slice(0, line)));
+      if (line >= 0) end(checkedAnswer(text.slice(0, line)) ?? FOREIGN);
+      else if (text.length > ANSWER_MAX) end(FOREIGN);
     });
     child.once('error', (error) => end({ what: `node cannot be started to load it: ${oneLine(error)}` }));
     child.once('close', (code, signal) => end({ what: ending(code, signal) }));
   });
 }
 
-function parsed(line: string): LoadAnswer {
-  try {
-    return JSON.parse(line) as LoadAnswer;
-  } catch {
-    return { what: 'writes to file descriptor 3, which is not its own' };
-  }
-}
+const FOREIGN: LoadAnswer = { what: 'writes to file descriptor 3, which is not its own' };
 
 /** What an end without an answer means. */
 function ending(code: number | null, signal: NodeJS.Signals | null): string {

@@ -1,0 +1,85 @@
+/**
+ * What the process that loads a module says, checked. The module runs in that process and can write to its channel, so
+ * nothing of it is believed: an answer is a policy of the right shape, whose tables fit the decision points, or it is no
+ * answer, and the module is refused as any other that is none.
+ */
+import { z } from 'zod';
+import { CLAIMS, DECISION_NAMES, DECISIONS } from '../machine/decisions.ts';
+import { combinationCount, type ExpandedPolicy, type ExpandedTable } from '../machine/tables.ts';
+import type { LoadAnswer } from './load-watch.ts';
+
+/** Characters of an answer; the largest expanded policies have a few million. */
+export const ANSWER_MAX: number = 64 * 2 ** 20;
+
+const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const text = z.string().max(10_000);
+const index = z.number().int().nonnegative();
+
+const TABLE = z.strictObject({
+  decision: z.enum(DECISION_NAMES as [string, ...string[]]),
+  rules: z.array(text),
+  reads: z.array(index),
+  strides: z.array(index),
+  answer: z.array(index),
+  ruleOf: z.array(index),
+  dead: z.array(index),
+  conditions: z.array(z.strictObject({ answer: index, holds: z.string() })).optional(),
+});
+
+const POLICY = z.strictObject({
+  id: z.string().regex(ID),
+  alias: z.string().regex(ID).optional(),
+  title: text,
+  sources: z.array(text),
+  keeps: z.strictObject({ anonExclusive: z.boolean(), hasPinned: z.boolean() }),
+  claims: z.array(index.max(CLAIMS.length - 1)),
+  canary: z.boolean(),
+  derivedFrom: z.array(z.string().regex(ID)),
+  module: text.optional(),
+  tables: z.array(TABLE).length(DECISION_NAMES.length),
+});
+
+const ANSWER = z.union([
+  z.strictObject({ policy: POLICY, warnings: z.array(text) }),
+  z.strictObject({ table: text.optional(), rule: text.optional(), what: text }),
+]);
+
+/** Undefined if it is no answer. */
+export function checkedAnswer(line: string): LoadAnswer | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  const { success, data } = ANSWER.safeParse(value);
+  if (!success) return undefined;
+  const answer = data as LoadAnswer;
+  return 'policy' in answer && !fits(answer.policy) ? undefined : answer;
+}
+
+const fits = ({ tables }: ExpandedPolicy): boolean => tables.every((table, at) => isTable(table, at));
+
+/** A total table over facts of its decision point, with answers and rules that exist. */
+function isTable(
+  { decision, rules, reads, strides, answer, ruleOf, dead, conditions }: ExpandedTable,
+  at: number,
+): boolean {
+  if (decision !== DECISION_NAMES[at] || rules.length === 0 || strides.length !== reads.length) return false;
+  const { facts, answers } = DECISIONS[decision];
+  let entries = 1;
+  for (const [i, fact] of reads.entries()) {
+    if (fact >= facts.length || (i > 0 && fact <= reads[i - 1]!) || strides[i] !== entries) return false;
+    entries *= facts[fact]![1].length;
+  }
+  return (
+    answer.length === entries &&
+    ruleOf.length === entries &&
+    answer.every((a) => a < answers.length) &&
+    ruleOf.every((rule) => rule < rules.length) &&
+    dead.every((rule) => rule < rules.length) &&
+    (conditions === undefined ||
+      (conditions.length === rules.length &&
+        conditions.every((c) => c.answer < answers.length && c.holds.length === combinationCount(decision))))
+  );
+}
