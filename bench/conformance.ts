@@ -137,6 +137,9 @@ for (const vm of inVms) {
 if (inVms.some((vm) => vm.status === 'rejected')) process.exitCode = 1;
 
 const n = (value: number): string => value.toLocaleString('en-US');
+/** `v6.2`; of a stable tree, that: `6.1.y`. */
+const short = (id: string): string => id.split('-as-')[1] ?? id.split('-')[0]!;
+
 const lines: string[] = [
   '# The model against real kernels',
   '',
@@ -144,11 +147,13 @@ const lines: string[] = [
   'gives the set of what may be seen, over what a kernel is free to do ([live](live.md)). A scenario that a user program',
   'cannot run is *unsupported*, one that was not run to its end *incomplete*; neither is a pass.',
   '',
+  `${STABLE.map((p) => `*${short(p.id)}* is ${p.title} (${p.sources.join(', ')})`).join('; ')}.`,
+  '',
   '## Random scenarios',
   '',
   `The first ${n(TRIAL)} (seed ${SEED}) against every era, disagreements in each; then against the era with the fewest (seed ${SEED + 1}):`,
   '',
-  `| kernel | ${ERAS.map((p) => p.id.split('-')[0]).join(' | ')} | best | scenarios | agree | disagree | incomplete | nothing to see | observations | programs/s |`,
+  `| kernel | ${ERAS.map((p) => short(p.id)).join(' | ')} | best | scenarios | agree | disagree | incomplete | nothing to see | observations | programs/s |`,
   `|---|${ERAS.map(() => '---|').join('')}---|---|---|---|---|---|---|---|`,
   ...rows.map((r) => {
     const l = r.large;
@@ -171,7 +176,7 @@ const lines: string[] = [
       if (f.unsupported !== '') return 'unsupported';
       const eras = f.fits
         .filter((p) => p.agrees === f.runs && p.policy !== 'canary')
-        .map((p) => p.policy.split('-')[0]!);
+        .map((p) => short(p.policy));
       const broken = f.broken.some((b) => b.excuse === '')
         ? ', broken'
         : f.broken.length > 0
