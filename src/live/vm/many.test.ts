@@ -25,6 +25,7 @@ const fake = vi.hoisted(() => {
     readonly vmlinuz: string;
     readonly #probe: boolean;
     dead = false;
+    endedByHost = '';
     onLine: (line: string) => void = () => {};
     onTrouble: (text: string) => void = () => {};
     readonly ended: Promise<void>;
@@ -224,6 +225,19 @@ describe('a program', () => {
       [[2], 'ok', ''],
     ]);
     expect(state.all[0]!.dead).toBe(true);
+  });
+
+  it('whose machine the host ended has failed: no verdict on the kernel', async () => {
+    const vm = await open();
+    state.deed = (machine, id, pages) => {
+      if (pages !== 2) return answer(machine, id, pages);
+      machine.endedByHost = 'QEMU was ended by SIGKILL on the host';
+      machine.die();
+    };
+    expect(await run(vm, 1, 2)).toEqual([
+      [[1], 'ok', ''],
+      [[], 'failed', 'QEMU was ended by SIGKILL on the host'],
+    ]);
   });
 
   it('that is closed upon has failed: its kernel did not die of it', async () => {
