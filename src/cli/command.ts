@@ -42,8 +42,23 @@ export function defineCommand<Options>(definition: Definition<Options>): Command
 
 /** yargs loses an argument that is a lone `-`: stdin goes through it under this name, which no file has. */
 const STDIN_WORD = '\u0000stdin';
-export const hideStdin = (argv: readonly string[]): string[] => argv.map((a) => (a === '-' ? STDIN_WORD : a));
-const shownStdin = (value: unknown): string => (value === STDIN_WORD ? '-' : String(value));
+export const hideStdin = (argv: readonly string[]): string[] => {
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
+  const hidden = argv.map((a, i) => {
+    if (a === '-') return STDIN_WORD;
+    return i > end && a.startsWith('-') ? `${FILE_WORD}${a}` : a;
+  });
+  // yargs keeps what follows `--` from a command's arguments.
+  return hidden.filter((_, i) => i !== end);
+};
+/** Put before what follows `--` and begins with a dash: yargs reads positionals once more, and would take it for flags. */
+const FILE_WORD = '\u0000file';
+/** As it was typed. */
+export const shownWord = (value: unknown): string => {
+  if (value === STDIN_WORD) return '-';
+  const text = String(value);
+  return text.startsWith(FILE_WORD) ? text.slice(FILE_WORD.length) : text;
+};
 
 /** Arguments as yargs leaves them, read by type. Declare number flags as strings, so that messages can quote them. */
 export class Args {
@@ -61,7 +76,7 @@ export class Args {
   text(name: string): string | undefined {
     const value = this.#once(name);
     if (value === undefined) return undefined;
-    const text = shownStdin(value);
+    const text = shownWord(value);
     if (text === '') throw usageError(`${shown(name)} needs a value that is not empty`);
     return text;
   }
@@ -69,8 +84,7 @@ export class Args {
   /** A repeatable flag or the files of a command, in order. */
   texts(name: string): string[] {
     const value = this.#values[name];
-    const list =
-      value === undefined ? [] : Array.isArray(value) ? value.map(shownStdin) : [shownStdin(value)];
+    const list = value === undefined ? [] : Array.isArray(value) ? value.map(shownWord) : [shownWord(value)];
     if (list.includes('')) throw usageError(`${shown(name)} needs a value that is not empty`);
     return list;
   }

@@ -1,6 +1,6 @@
 /** What commands make of files and modules that are none. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { entry } from '../testing/catalogue.ts';
@@ -94,6 +94,16 @@ describe('bad files are one line each and exit 3', () => {
     expect(oneLine(gupfuzz(['check', '--policy', 'pae', '--resume', path]), 3)).toContain('--resume');
     expect(oneLine(gupfuzz(['policies', path === 'fifo' ? './fifo' : path]), 3)).toContain('not a file');
     if (path === 'fifo') rmSync(folder.at(path));
+  });
+
+  it('names that begin with a dash are files after --, and flags before', () => {
+    cpSync(B01, folder.at('-b01.gup.json'));
+    for (const command of [['replay'], ['show'], ['validate'], ['export', '--to', 'c'], ['compare']])
+      expect(gupfuzz([...command, '--', '-b01.gup.json']).code, command.join(' ')).toBe(0);
+    expect(oneLine(gupfuzz(['replay', '-b01.gup.json']), 2)).toMatch(/unknown flag -b01/);
+    expect(oneLine(gupfuzz(['fuzz', '--', '-x']), 2)).toMatch(/argument "-x"/);
+    expect(oneLine(gupfuzz(['replay', '--', '--no.gup']), 3)).toMatch(/--no\.gup: there is no such file/);
+    rmSync(folder.at('-b01.gup.json'));
   });
 
   it('policy modules too', () => {

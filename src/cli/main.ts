@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import yargs, { type Argv } from 'yargs';
 import { hint, nearest } from '../policies/nearest.ts';
 import { program } from '../report/shell.ts';
-import { Args, type Command, hideStdin } from './command.ts';
+import { Args, type Command, hideStdin, shownWord } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT, EXIT_HELP, UserError, usageError } from './exit.ts';
 
@@ -80,9 +80,7 @@ async function parse(argv: readonly string[]): Promise<Selected | undefined> {
       async (args) => {
         const { _: words, $0: _script, ...values } = args;
         if (words.length > 1)
-          throw usageError(
-            `${String(words[0])} takes no argument ${JSON.stringify(words[1]).replace('\\u0000stdin', '-')}`,
-          );
+          throw usageError(`${String(words[0])} takes no argument ${JSON.stringify(shownWord(words[1]))}`);
         selected = { command: await load(), args: new Args(values) };
       },
     );
@@ -90,11 +88,15 @@ async function parse(argv: readonly string[]): Promise<Selected | undefined> {
     await parser.completion('completion', 'Print a completion script for bash or zsh').parseAsync();
   } catch (error) {
     if (error instanceof Error && error.name === 'YError')
-      throw usageError(explain(error.message, argv, flags));
+      throw usageError(explain(error.message, beforeDashes(argv), flags));
     throw error;
   }
   return selected;
 }
+
+/** The words that may be flags. */
+const beforeDashes = (argv: readonly string[]): readonly string[] =>
+  argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
 
 /** Undefined: the command is typed. */
 async function valuesFor(words: readonly string[]): Promise<readonly string[] | undefined> {
@@ -123,7 +125,7 @@ function explain(message: string, argv: readonly string[], flags: readonly strin
   if (unknown !== undefined) {
     const typed = argv.find((a) => a.startsWith('-') && flagName(a) === unknown);
     return typed === undefined
-      ? `unknown argument ${JSON.stringify(unknown)}; ${help}`
+      ? `unknown argument ${JSON.stringify(shownWord(unknown))}; ${help}`
       : unknownFlag(typed, flags, help);
   }
   // yargs takes the word after an unknown flag for its value and then misses an argument.
