@@ -11,6 +11,7 @@ import { pinCoherence } from './pin-coherence.ts';
 import { protection } from './protection.ts';
 import { stableWriteback } from './stable-writeback.ts';
 
+/** What must not break, in the order of tables. */
 export const PROPERTIES: readonly Property[] = [
   isolation,
   pinCoherence,

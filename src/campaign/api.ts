@@ -5,6 +5,7 @@ import { basesFor } from '../policies/base.ts';
 import { runCampaign as run } from './campaign.ts';
 import type { CampaignOptions, CampaignResult } from './types.ts';
 
+/** What runCampaign takes. Workers, files and how to shrink: as CampaignOptions says. */
 export type ApiOptions = {
   readonly policies: readonly AnyPolicy[];
   /** Beside which they are judged; by default each beside the built-in policy that it derives from. */

@@ -9,6 +9,7 @@ import { modelOf, type Spec } from '../check/spec.ts';
 import { CheckpointError, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { Threads } from './parallel.ts';
 
+/** Limits of a search, and whom it tells. */
 export interface DriveOptions {
   /** Steps; Infinity: until every state was visited. */
   readonly depthMax: number;
@@ -30,6 +31,7 @@ export interface DriveOptions {
   readonly resume?: string;
 }
 
+/** How far a search has got. */
 export interface Progress {
   /** Complete to this depth; `layerDone` of `layerStates` states of the next one are expanded. */
   readonly depth: number;
@@ -40,6 +42,7 @@ export interface Progress {
   readonly bytes: number;
 }
 
+/** A search that ended, and why. */
 export interface Driven {
   readonly exploration: Exploration;
   readonly stopped: Stopped;

@@ -77,6 +77,7 @@ export interface Finding {
   readonly file?: string;
 }
 
+/** What a campaign found, and how much it tried. */
 export interface CampaignResult {
   readonly space: CampaignSpace;
   /** Runs executed, each on every policy: all of the (shard's) chunks below `endRun`, and some above if interrupted. */

@@ -117,6 +117,7 @@ export const CHECK_SCOPES: {
 
 export const DEFAULT_FILESYSTEM = 'ext4-v5.18';
 
+/** The setup of a named scope (SCOPES), its files on this filesystem. Throws RangeError for a name that nothing has. */
 export function setupOf(scope: string, filesystem: string = DEFAULT_FILESYSTEM): Setup {
   const found = SCOPES[scope];
   if (found === undefined)

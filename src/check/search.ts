@@ -18,6 +18,7 @@ import type { Grain, Symmetry } from './key.ts';
 import { codeOf, findingOf, isDocumented, type Model, PolicyModel } from './model.ts';
 import { StateTable } from './table.ts';
 
+/** What a search explores, and when it gives up. */
 export interface SearchOptions {
   readonly setup: Setup;
   readonly policy: ExpandedPolicy;
@@ -30,6 +31,7 @@ export interface SearchOptions {
   readonly grain?: Grain;
 }
 
+/** A shortest program of one class. `code`: the class as a number; `steps`: packed (Search.scenarioOf names them). */
 export interface Found {
   readonly code: number;
   readonly documented: boolean;

@@ -8,8 +8,10 @@ import { Binding, type Scenario } from '../scenario/scenario.ts';
 import { decodeClass, INVALID, type Violation, World } from './simulated.ts';
 import { whyNot } from './why-not.ts';
 
+/** What became of a step. */
 export type StepOutcome = (typeof OUTCOMES)[number] | 'policy error' | 'not applicable';
 
+/** A broken promise, or what is documented as none, where a run first met its class. */
 export interface FoundInRun {
   /** Index of the step at which it was seen. */
   readonly at: number;
@@ -21,8 +23,10 @@ export interface FoundInRun {
   readonly seen: Violation;
 }
 
+/** The worst of what a run met; `unsupported`: a step does not apply. */
 export type ScenarioVerdict = 'violated' | 'documented' | 'not violated' | 'unsupported';
 
+/** One scenario under one policy. */
 export interface RunResult {
   readonly policy: string;
   /** `unsupported`: a step does not apply (it names nothing, or the program cannot do it). */

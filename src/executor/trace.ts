@@ -29,7 +29,7 @@ import {
   V_WRITE,
   ZERO_PFN,
 } from '../machine/machine.ts';
-import { type ExpandedPolicy, tablesOf } from '../machine/tables.ts';
+import { type AnyPolicy, type ExpandedPolicy, expanded, tablesOf } from '../machine/tables.ts';
 import type { ObservationKind, ObservedBy, Provenance } from '../property/property.ts';
 import { HANDLE_LIVE, REF_DETACHED, REF_EXACT } from '../reference/reference.ts';
 import { FIRST_MM, type Scenario, stepText } from '../scenario/scenario.ts';
@@ -44,6 +44,7 @@ export interface TraceDecision {
   readonly facts: Readonly<Record<string, boolean | number | string>>;
 }
 
+/** What one observer saw, judged: content, what was promised, who stored it. */
 export interface TraceObservation {
   readonly kind: ObservationKind | 'claim';
   readonly observedBy: ObservedBy;
@@ -111,6 +112,7 @@ export interface TraceRef {
   /** What a load through it must show; '' where the promise leaves it open. */
   readonly current: string;
 }
+/** All there is, the contents by name (`P@3`: what P stored in step 3). */
 export interface TraceState {
   readonly mms: readonly TraceMm[];
   readonly folios: readonly TraceFolio[];
@@ -118,6 +120,7 @@ export interface TraceState {
   readonly refs: readonly TraceRef[];
 }
 
+/** One step: its outcome, the rules that answered, what was seen and promised, the state after it. */
 export interface TraceStep {
   readonly step: number;
   readonly text: string;
@@ -130,6 +133,7 @@ export interface TraceStep {
   readonly state: TraceState;
 }
 
+/** A run, told step by step. */
 export interface Trace {
   readonly start: TraceState;
   /** One per step executed. */
@@ -140,9 +144,9 @@ export interface Trace {
 }
 
 /** Runs the scenario as runScenario does and notes everything. Throws InvariantError (our bug). */
-export function traceScenario(scenario: Scenario, policy: ExpandedPolicy): Trace {
+export function traceScenario(scenario: Scenario, policy: AnyPolicy): Trace {
   // A policy object of its own: counting rules here must not count as coverage elsewhere.
-  const world = new TracingWorld(scenario, { ...policy });
+  const world = new TracingWorld(scenario, { ...expanded(policy) });
   const start = world.state();
   const result = runScenario(scenario, world.machine.policy, world);
   return { start, steps: world.steps, origins: world.origins, result };

@@ -36,6 +36,7 @@ export interface Real {
   readonly taken: { readonly step: number; readonly slot: number }[];
 }
 
+/** What gupCommands draws, and what counts as broken. */
 export interface GupCommandsOptions {
   /** Most commands per program; those that do not apply when their turn comes count as well. Default 60. */
   readonly maxCommands?: number;

@@ -10,6 +10,7 @@ import { PolicyError } from './policy-error.ts';
 
 /** What a PTE maps, as vm_normal_page() and the folio's flags tell it. */
 export const FRAMES = ['none', 'zero', 'anon', 'file'] as const;
+/** One of FRAMES. */
 export type Frame = (typeof FRAMES)[number];
 export const FRAME_NONE = 0;
 export const FRAME_ZERO = 1;
@@ -119,6 +120,7 @@ export interface UnpinDirtyFacts {
   readonly buffers: boolean;
 }
 
+/** By decision point: the facts that a rule sees. */
 export interface FactsOf {
   readonly wpFault: WpFaultFacts;
   readonly unshareFault: UnshareFaultFacts;
@@ -133,6 +135,7 @@ export interface FactsOf {
   readonly unpinDirty: UnpinDirtyFacts;
 }
 
+/** By decision point: what a rule may answer. */
 export interface AnswerOf {
   readonly wpFault: 'reuse' | 'copy';
   readonly unshareFault: 'reuse' | 'copy' | 'none';
@@ -150,8 +153,11 @@ export interface AnswerOf {
   readonly unpinDirty: 'dirty' | 'mkwrite then dirty' | 'ignore';
 }
 
+/** `wpFault`, `forkPte`, ... */
 export type DecisionName = keyof FactsOf;
+/** The facts of one decision point. */
 export type Facts<D extends DecisionName> = FactsOf[D];
+/** The answers of one decision point. */
 export type Answer<D extends DecisionName> = AnswerOf[D];
 
 const BOOLEAN = [false, true] as const;
@@ -164,6 +170,7 @@ export type FactDomains = readonly (readonly [
   domain: readonly (boolean | number | string)[],
 ])[];
 
+/** Where the machine asks: who decides in the kernel, by what facts, with which answers. */
 export interface DecisionPoint<D extends DecisionName> {
   readonly name: D;
   /** The kernel function that decides, and when it is asked. */
@@ -178,6 +185,7 @@ const WP: FactDomains = [
   ['anonExclusive', BOOLEAN],
 ];
 
+/** All decision points, in the order in which a policy is shown. */
 export const DECISIONS: { readonly [D in DecisionName]: DecisionPoint<D> } = {
   wpFault: {
     name: 'wpFault',
@@ -305,7 +313,9 @@ export interface Rule<D extends DecisionName> {
   readonly when?: (facts: Facts<D>) => boolean;
   readonly answer: Answer<D>;
 }
+/** Rules in order: the first that matches answers. */
 export type Table<D extends DecisionName> = readonly Rule<D>[];
+/** One table per decision point. */
 export type Tables = { readonly [D in DecisionName]: Table<D> };
 
 /** State that an era keeps beside the tables; the machine maintains it, and leaves it zero for those that do not. */
@@ -318,8 +328,10 @@ export interface Keeps {
 
 /** Statements that a policy makes about its own state; a breach is a finding about the policy itself. */
 export const CLAIMS = ['writable anon pte => exclusive', 'pinned anon folio => exclusive'] as const;
+/** One of CLAIMS. */
 export type Claim = (typeof CLAIMS)[number];
 
+/** One era, or yours: a table per decision point, and what it keeps and claims. */
 export interface Policy {
   /** `v6.5-longterm-ban`: release and idea. */
   readonly id: string;
@@ -390,6 +402,7 @@ function indexOfRule<D extends DecisionName>(rules: Table<D>, name: string): num
   return at;
 }
 
+/** What derive() changes: per decision point, the edits in order. */
 export type Changes = { readonly [D in DecisionName]?: readonly Edit<D>[] };
 
 /** What derive() takes beside the edits: the rest of a policy, which the base fills in where it may. */

@@ -3,6 +3,7 @@
  * pages are stable under writeback (docs/model.md). Independent of the mm policy: part of a scenario's setup.
  */
 
+/** What a filesystem does, of which the mm knows nothing. */
 export interface Filesystem {
   readonly id: string;
   readonly title: string;
@@ -32,6 +33,7 @@ const ext4 = (
   withoutBuffers,
 });
 
+/** The profiles that a setup may name. */
 export const FILESYSTEMS: readonly Filesystem[] = [
   ext4('ext4-v5.18', 'ext4 from v5.18', false, 'WARN and drop'),
   ext4('ext4-v5.18-stable', 'ext4 from v5.18 on a device that needs stable pages', true, 'WARN and drop'),

@@ -50,6 +50,7 @@ export interface RuleCondition {
   readonly holds: string;
 }
 
+/** A policy as plain data: each table with an answer for every combination of the facts that its rules read. */
 export interface ExpandedPolicy {
   readonly id: string;
   readonly alias?: string;

@@ -9,6 +9,7 @@ import { pageCount } from './v5.11-page-count.ts';
 import { anonExclusive } from './v6.2-anon-exclusive.ts';
 import { longtermBan } from './v6.5-longterm-ban.ts';
 
+/** Oldest first, the canary last. */
 export const BUILT_IN: readonly Policy[] = [
   mapcount,
   cowBreak,

@@ -88,6 +88,7 @@ export const DAMAGES = [
 ] as const;
 export type Damage = (typeof DAMAGES)[number];
 
+/** One thing that must not break: what counts as a breach, and what a campaign must have tried. */
 export interface Property {
   readonly id: string;
   /** The claim in a maintainer's words. */

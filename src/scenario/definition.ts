@@ -61,6 +61,7 @@ export interface ProvenanceOfFile {
   readonly found: 'campaign' | 'check' | 'minimize' | 'by hand';
 }
 
+/** A file of format gupfuzz-counterexample (counterexamples/schema.json): a scenario, and what is claimed of it. */
 export interface Counterexample {
   readonly format: typeof FILE_FORMAT;
   readonly version: typeof FILE_VERSION;

@@ -13,6 +13,7 @@ import { WB_MODES } from '../ops/writeback.ts';
 /** Name of the one mm that exists at the start. */
 export const FIRST_MM = 'P';
 
+/** One step: who, what, on what. Its text form is that of stepText and parseSteps. */
 export type Step =
   | { readonly task: string; readonly op: 'fork'; readonly result: string }
   | { readonly task: string; readonly op: 'exit' }
@@ -50,6 +51,7 @@ export type Step =
       readonly file: string;
     };
 
+/** What there is at the start, and the program. */
 export interface Scenario {
   readonly setup: Setup;
   readonly steps: readonly Step[];

@@ -36,6 +36,7 @@ export interface Keeping {
   readonly why: (scenario: Scenario) => string;
 }
 
+/** How short a scenario is known to be. */
 export interface Minimality {
   /** `shortest`: no shorter scenario of the class exists in the scope; `1-minimal`: no single step can be dropped. */
   readonly kind: 'shortest' | '1-minimal';
@@ -47,6 +48,7 @@ export interface Minimality {
   readonly reason?: string;
 }
 
+/** The simplest scenario of a class that was found. */
 export interface Shrunk {
   readonly scenario: Scenario;
   readonly minimality: Minimality;
