@@ -1,14 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { COMMANDS } from './cli/commands.ts';
@@ -19,70 +10,13 @@ import { ADVICE } from './ops/madvise.ts';
 import { OP_KINDS } from './ops/op.ts';
 import { policyByName } from './policies/index.ts';
 import { parseText } from './scenario/text.ts';
+import { example, README } from './testing/readme.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const readme = readFileSync(`${root}/README.md`, 'utf8');
-
-/** The fenced block after `<!-- example: NAME -->`. */
-function example(name: string): string {
-  const match = new RegExp(`<!-- example: ${name} -->\n\`\`\`\\w+\n([^]*?)\n\`\`\``).exec(readme);
-  if (match === null) throw new Error(`README.md has no example ${name}`);
-  return match[1]!;
-}
 const run = (...args: string[]): string =>
   execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
 describe('the examples of README.md', () => {
-  it('library: runs as printed, and finds what the text says', () => {
-    // In dist/, so that `gupfuzz` resolves to this package by its own name.
-    const file = `${root}/dist/readme-example.mjs`;
-    writeFileSync(file, example('library'));
-    try {
-      expect(run(file)).toContain('pin-coherence/stale/anon/PIN-R-LT/cpu->device 3\n');
-    } finally {
-      rmSync(file);
-    }
-  });
-
-  it('vitest: fails on the policy above, keeps the program and says how to replay it; passes on what is right', () => {
-    // A project that has gupfuzz, as npm install would leave it.
-    const at = realpathSync(mkdtempSync(`${tmpdir()}/readme-`));
-    try {
-      mkdirSync(`${at}/node_modules/.bin`, { recursive: true });
-      writeFileSync(`${at}/package.json`, '{"type": "module"}');
-      for (const name of ['vitest', 'fast-check'])
-        symlinkSync(`${root}/node_modules/${name}`, `${at}/node_modules/${name}`);
-      symlinkSync(root, `${at}/node_modules/gupfuzz`);
-      symlinkSync(`${root}/dist/src/cli/main.js`, `${at}/node_modules/.bin/gupfuzz`);
-      writeFileSync(`${at}/mine.ts`, example('policy'));
-      writeFileSync(`${at}/mine.test.ts`, example('vitest'));
-      expect(example('vitest').split('\n')).toHaveLength(8);
-      const vitest = () =>
-        spawnSync(process.execPath, [`${root}/node_modules/vitest/vitest.mjs`, 'run', '--root', at], {
-          cwd: at,
-          encoding: 'utf8',
-          env: { ...process.env, NO_COLOR: '1', VITEST_REPORT: undefined },
-        });
-      const failed = vitest();
-      expect(failed.status, failed.stderr).toBe(1);
-      expect(failed.stderr).toMatch(/^Replay: npx gupfuzz replay broken\.gup --policy \.\/mine\.ts$/m);
-      const replayed = spawnSync('npx', ['gupfuzz', 'replay', 'broken.gup', '--policy', './mine.ts'], {
-        cwd: at,
-        encoding: 'utf8',
-      });
-      expect(replayed.stdout + replayed.stderr).toContain('pin-coherence/stale/anon/');
-      expect(replayed.status).toBe(1);
-      writeFileSync(
-        `${at}/mine.ts`,
-        example('policy').replace("{ wpFault: [table(otherwise('copy'))] }", '{}'),
-      );
-      const passed = vitest();
-      expect(passed.status, passed.stderr).toBe(0);
-    } finally {
-      rmSync(at, { recursive: true });
-    }
-  });
-
   it('show: is what the tool prints', () => {
     const shown = run(
       'dist/src/cli/main.js',
@@ -119,7 +53,7 @@ describe('the examples of README.md', () => {
 });
 
 describe('the limits of README.md', () => {
-  const limits = /\n## Limits, frankly\n([\s\S]*?)\n## /.exec(readme)![1]!.replace(/\s+/g, ' ');
+  const limits = /\n## Limits, frankly\n([\s\S]*?)\n## /.exec(README)![1]!.replace(/\s+/g, ' ');
 
   it('what it says is absent is absent', () => {
     const [, mm, file] = / No (.*?) yet; no (.*?)\. - /.exec(limits)!;

@@ -46,7 +46,7 @@ import { type CampaignFlags, campaignScopeOf } from './campaign-scope.ts';
 import { choosePolicies } from './choose.ts';
 import type { COMPARE_FORMATS } from './compare.ts';
 import { EXIT, inputError, usageError, worst } from './exit.ts';
-import { catalogue, exitOf, type Loaded, loadFiles, reportProblems } from './files.ts';
+import { CATALOGUE, exitOf, type Loaded, loadFiles, reportProblems } from './files.ts';
 import { paint, print, printJson, talk, width } from './io.ts';
 import { checkFolder, write } from './write.ts';
 
@@ -93,7 +93,7 @@ export async function runCompare(options: CompareOptions): Promise<number> {
   const { pair, runs, format } = options;
   if (options.out !== undefined) checkFolder(options.out);
   const policies = pair === undefined ? await manyPolicies(options.policies) : await pairOf(pair);
-  const loaded = loadFiles(options.paths.length > 0 ? options.paths : [catalogue()]);
+  const loaded = loadFiles(options.paths.length > 0 ? options.paths : [CATALOGUE]);
   reportProblems(loaded);
   const files = loaded.files.map(({ file, counterexample: c }): ComparedFile => {
     const replays = policies.map((policy) => replayOn(c, policy));

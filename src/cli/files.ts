@@ -65,17 +65,16 @@ export function loadFiles(paths: readonly string[]): Loaded {
       load(given);
       continue;
     }
-    const path = inCatalogue(given);
     try {
-      if (!statOf(path).isDirectory()) {
-        load(path);
+      if (!statOf(given).isDirectory()) {
+        load(given);
         continue;
       }
-      const found = filesBelow(path);
-      if (found.length === 0) empty.push(path);
+      const found = filesBelow(given);
+      if (found.length === 0) empty.push(given);
       found.forEach(load);
     } catch (error) {
-      problems.push(problemOf(path, error));
+      problems.push(problemOf(given, error));
     }
   }
   return { files, problems, empty, notes };
@@ -88,7 +87,7 @@ export function loadOne(path: string): Counterexample {
 
 /** As loadOne, with the text form where it is one. */
 export function readOne(path: string): ReadFile {
-  if (path !== STDIN && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
+  if (path !== STDIN && statSync(inCatalogue(path), { throwIfNoEntry: false })?.isDirectory() === true)
     throw inputError(`${path}: is a folder; give one file`);
   const { files, problems, notes } = loadFiles([path]);
   if (problems.length > 0) throw inputError(problems[0]!.message);
@@ -114,7 +113,7 @@ export function reportProblems(loaded: Loaded): void {
 function filesBelow(folder: string): string[] {
   const found: string[] = [];
   const visit = (at: string): void => {
-    for (const entry of readdirSync(at, { withFileTypes: true })) {
+    for (const entry of readdirSync(inCatalogue(at), { withFileTypes: true })) {
       const path = join(at, entry.name);
       if (entry.isDirectory()) visit(path);
       else if (EXTENSIONS.some((e) => entry.name.endsWith(e))) found.push(path);
@@ -127,12 +126,13 @@ function filesBelow(folder: string): string[] {
 /** For messages. */
 export const shownName = (file: string): string => (file === STDIN ? 'stdin' : file);
 
-const CATALOGUE = 'counterexamples';
-
 /** The folder of the catalogue: the one here, or else that of the package. */
-export const catalogue = (): string => inCatalogue(CATALOGUE);
+export const CATALOGUE = 'counterexamples';
 
-/** `counterexamples/...` is the catalogue of the package where there is no such folder here. */
+/**
+ * Where to open `counterexamples/...`: in the package where there is no such folder here. Files are shown by the name
+ * without it, which every command takes.
+ */
 function inCatalogue(path: string): string {
   if (path.split('/')[0] !== CATALOGUE || existsSync(CATALOGUE)) return path;
   const own = ['../../', '../../../']
@@ -154,7 +154,7 @@ function readText(file: string): string {
       `the file has ${stat.size} bytes; allowed: at most ${FILE_BYTES_MAX}`,
     );
   const buffer = Buffer.alloc(FILE_BYTES_MAX + 1);
-  const fd = file === STDIN ? 0 : openSync(file, 'r');
+  const fd = file === STDIN ? 0 : openSync(inCatalogue(file), 'r');
   let length = 0;
   try {
     for (;;) {
@@ -187,7 +187,7 @@ function readSome(fd: number, buffer: Buffer, offset: number): number {
     }
 }
 
-const statOf = (path: string): Stats => statSync(path);
+const statOf = (path: string): Stats => statSync(inCatalogue(path));
 
 function problemOf(file: string, error: unknown): Problem {
   if (error instanceof FileError) return { file, message: error.message };
