@@ -48,7 +48,11 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const notice = options.onNotice ?? (() => {});
   const bases = policies.map((_, i) => options.bases?.[i]);
   const pool = openPool(space, policies, bases, workers, notice);
-  const store = new FindingStore(options.out, notice, (text) => process.stdout.write(text));
+  const store = new FindingStore(
+    options.out,
+    notice,
+    options.onLost ?? ((text) => process.stderr.write(text)),
+  );
   const counts = policies.map(noCounts);
   const at = new Map(policies.map((p, i) => [p.id, i]));
   const merged = policies.map(() => new Map<number, Merged>());
@@ -174,6 +178,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     const chunks = runs === undefined ? Number.POSITIVE_INFINITY : Math.ceil(runs / CHUNK_RUNS);
     const timeIsUp = (): boolean => timeMs !== undefined && elapsed() >= timeMs;
     const stopped = (): boolean => signal?.aborted === true || failure !== undefined;
+    // At once: the first chunk may take seconds.
+    progress('fuzz', true);
     // Chunks below `end` are done, and those in `finished`.
     const finished = new Set<number>();
     let end = shard.index;

@@ -34,6 +34,8 @@ export interface CampaignOptions extends CampaignSpace {
   readonly onProgress?: (progress: Progress) => void;
   /** Something a person should know: a worker died, a folder is full. One line. */
   readonly onNotice?: (line: string) => void;
+  /** The text of a finding that can be written nowhere; by default stderr gets it. */
+  readonly onLost?: (text: string) => void;
 }
 
 export interface Progress {

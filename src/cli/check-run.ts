@@ -36,7 +36,7 @@ import { checkScreen } from './check-screen.ts';
 import { chooseBase, choosePolicies } from './choose.ts';
 import { EXIT, inputError, usageError, worst } from './exit.ts';
 import { EXTENSION } from './files.ts';
-import { paint, print, printJson, talk, width } from './io.ts';
+import { paint, print, printJson, talk, talkText, width } from './io.ts';
 import { memoryForStates } from './memory.ts';
 import { type Scope, scopeOf } from './scope-options.ts';
 import { onStop } from './stop.ts';
@@ -322,7 +322,7 @@ function counterexamplesOf(
 ): CheckReport['counterexamples'] {
   const policies = BUILT_IN.map(expandPolicy);
   if (proof !== undefined && policies.every((p) => p.id !== proof.base.id)) policies.push(proof.base);
-  const store = new FindingStore(options.out, talk, (text) => process.stderr.write(text));
+  const store = new FindingStore(options.out, talk, talkText);
   const regressions = new Set(proof?.regressions);
   const classes = properties.flatMap((p) => [...p.classes, ...(options.documented ? p.documented : [])]);
   return new Map(

@@ -1,6 +1,7 @@
 /** How far `check` has got, on stderr: one line drawn anew on a terminal, elsewhere a line per layer. */
 import type { Progress } from '../campaign/drive.ts';
 import { bytesText } from '../report/check.ts';
+import { type Screen, screenLine } from './screen-line.ts';
 
 /** Elsewhere: not more often than this, but within a long layer at least this often. */
 const LAYER_INTERVAL_MS = 300;
@@ -15,14 +16,14 @@ export interface CheckScreen {
 /** `stream` and `now` (ms) as a test wants them. */
 export function checkScreen(
   quiet: boolean,
-  stream: Pick<NodeJS.WriteStream, 'write' | 'isTTY' | 'columns'> = process.stderr,
+  stream: Screen = process.stderr,
   now: () => number = () => performance.now(),
 ): CheckScreen {
   let started = 0;
   let from: number | undefined;
   let last = 0;
   let depth = 0;
-  let live = false;
+  const live = screenLine(stream);
   return {
     update: (p) => {
       if (quiet) return;
@@ -36,8 +37,7 @@ export function checkScreen(
       }
       const line = progressText(p, (p.states - from) / Math.max(0.001, (at - started) / 1000));
       if (stream.isTTY) {
-        live = true;
-        stream.write(`\r\u001b[K${line.slice(0, Math.max(20, (stream.columns ?? 100) - 1))}`);
+        live.show(line);
         return;
       }
       const due = p.depth > depth ? last + LAYER_INTERVAL_MS : last + PLAIN_INTERVAL_MS;
@@ -46,10 +46,7 @@ export function checkScreen(
       depth = p.depth;
       stream.write(`gupfuzz: ${line}\n`);
     },
-    clear: () => {
-      if (live) stream.write('\r\u001b[K');
-      live = false;
-    },
+    clear: live.clear,
   };
 }
 

@@ -42,12 +42,16 @@ import { replayPasted } from '../report/pasted.ts';
 import { type ReplayBy, replayCommand } from '../report/shell.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { formatCounterexample } from '../scenario/file.ts';
+import { plain } from '../scenario/file-error.ts';
+import { reportFailure } from './campaign-failure.ts';
 import { type CampaignFlags, campaignScopeOf } from './campaign-scope.ts';
+import { campaignScreen } from './campaign-screen.ts';
 import { choosePolicies } from './choose.ts';
 import type { COMPARE_FORMATS } from './compare.ts';
-import { EXIT, inputError, usageError, worst } from './exit.ts';
+import { EXIT, type ExitCode, inputError, usageError, worst } from './exit.ts';
 import { CATALOGUE, exitOf, type Loaded, loadFiles, reportProblems } from './files.ts';
-import { paint, print, printJson, talk, width } from './io.ts';
+import { paint, print, printJson, talk, talkText, width } from './io.ts';
+import { onStop } from './stop.ts';
 import { checkFolder, write } from './write.ts';
 
 export interface CompareOptions {
@@ -99,7 +103,8 @@ export async function runCompare(options: CompareOptions): Promise<number> {
     const replays = policies.map((policy) => replayOn(c, policy));
     return { file, scenario: c, title: c.title, replays, unexpected: replays.map((r) => r.contradictions) };
   });
-  const campaign = runs === 0 ? undefined : await campaignOf(options, policies);
+  const { campaign, stopped } =
+    runs === 0 ? { campaign: undefined, stopped: undefined } : await campaignOf(options, policies);
   const findings =
     pair === undefined || campaign === undefined ? [] : newFindings(campaign, policies, options);
   const ofFiles = pair === undefined ? [] : newsOfFiles(files, policies);
@@ -130,7 +135,8 @@ export async function runCompare(options: CompareOptions): Promise<number> {
   else if (format === 'junit') print(renderJunit('gupfuzz compare', suitesOf(compared, options)));
   else if (format === 'markdown') print(markdownOf(compared, options));
   else print(textOf(compared, options));
-  return exitCode(compared, options);
+  if (campaign?.failure !== undefined) return reportFailure(campaign.failure);
+  return stopped ?? exitCode(compared, options);
 }
 
 async function manyPolicies(names: readonly string[]): Promise<readonly ExpandedPolicy[]> {
@@ -153,10 +159,17 @@ async function pairOf({ base, cand }: { base: string; cand: string }): Promise<r
 async function campaignOf(
   options: CompareOptions,
   policies: readonly ExpandedPolicy[],
-): Promise<CampaignResult> {
+): Promise<{ readonly campaign: CampaignResult; readonly stopped: ExitCode | undefined }> {
   const { runs, seed, workers, pair } = options;
-  let last = 0;
-  const result = await runCampaign({
+  const screen = campaignScreen(
+    policies.map((p) => p.alias ?? p.id),
+    undefined,
+  );
+  const stop = onStop(() => {
+    screen.clear();
+    talk('stopping; what was found so far is told (again to stop at once)');
+  });
+  const campaign = await runCampaign({
     policies,
     runs,
     seed,
@@ -173,14 +186,18 @@ async function campaignOf(
     regressionsOnly: pair !== undefined,
     shrink: pair === undefined ? 'passes' : 'shortest',
     documented: false,
-    onNotice: talk,
-    onProgress: (p) => {
-      if (p.elapsedMs - last < 5000) return;
-      last = p.elapsedMs;
-      talk(`${p.phase}: ${p.runs} of ${runs} runs`);
+    signal: stop.signal,
+    onProgress: screen.update,
+    onNotice: (line) => {
+      screen.clear();
+      talk(line);
     },
+    onLost: talkText,
+  }).finally(() => {
+    screen.clear();
+    stop.off();
   });
-  return result;
+  return { campaign, stopped: stop.code };
 }
 
 /** The regressions of the candidate, as files. */
@@ -223,13 +240,13 @@ function failuresOf(
       ...(counts !== undefined && counts.errorRun >= 0
         ? [`${id}: ${counts.error} (first in run ${counts.errorRun})`]
         : []),
-      ...inFiles.map((f) => `${id}: ${f.replays[at]!.result.policyError} (${f.file})`),
+      ...inFiles.map((f) => `${id}: ${f.replays[at]!.result.policyError} (${plain(f.file)})`),
     ];
   });
   if (own.length > 0) return own;
   return [
     ...(asBase === undefined ? [] : [`${asBase.baseError} (first in run ${asBase.baseErrorRun})`]),
-    ...ofFiles.filter((n) => n.class === '').map((n) => `${n.what} (${n.where})`),
+    ...ofFiles.filter((n) => n.class === '').map((n) => `${n.what} (${plain(n.where)})`),
   ];
 }
 
@@ -302,7 +319,7 @@ function textOf(compared: Compared, options: CompareOptions): string {
   if (campaign !== undefined)
     parts.push(
       `${files.length > 0 ? '\n' : ''}${budgetText(campaign)}\n\n`,
-      matrixText(campaign),
+      matrixText(campaign, paint),
       '(classes/fewest steps; - not found in so many runs; ? goal not reached)\n\n',
       costsText(campaign),
     );
@@ -328,7 +345,7 @@ function pairText(compared: Compared, options: CompareOptions): string {
     );
   for (const { where, what } of news.filter((n) => files.some((f) => f.file === n.where)))
     parts.push(
-      `  ${where}: ${what}\n`,
+      `  ${plain(where)}: ${what}\n`,
       where === '-' ? '' : `    ${replayCommand(where, replayBy(options.pair))}\n`,
     );
   for (const line of changeLines(compared)) parts.push(`${wrapText(line, width(), '  ').join('\n')}\n`);
@@ -427,7 +444,7 @@ function markdownOf(compared: Compared, options: CompareOptions): string {
       parts.push(
         markdownTable(
           ['where', 'new'],
-          news.map((n) => [n.where, n.what]),
+          news.map((n) => [plain(n.where), n.what]),
         ),
       );
     parts.push(...changeLines(compared).map((line) => `\n${line}\n`));

@@ -10,6 +10,7 @@ import type { Counterexample } from '../scenario/definition.ts';
 import { FILE_BYTES_MAX, FileError } from '../scenario/file.ts';
 import { parseAny, type ScenarioText } from '../scenario/text.ts';
 import { EXIT, type ExitCode, inputError } from './exit.ts';
+import { talk } from './io.ts';
 
 /** Of the files that are looked for in folders: those that tools write, those that people do. */
 export const EXTENSION = '.gup.json';
@@ -91,7 +92,7 @@ export function readOne(path: string): ReadFile {
     throw inputError(`${path}: is a folder; give one file`);
   const { files, problems, notes } = loadFiles([path]);
   if (problems.length > 0) throw inputError(problems[0]!.message);
-  for (const note of notes) process.stderr.write(`gupfuzz: ${note}\n`);
+  for (const note of notes) talk(note);
   return files[0]!;
 }
 
@@ -103,10 +104,10 @@ export function exitOf(loaded: Loaded): ExitCode {
 
 /** Tells about problems and empty folders on stderr. */
 export function reportProblems(loaded: Loaded): void {
-  for (const note of loaded.notes) process.stderr.write(`gupfuzz: ${note}\n`);
-  for (const { message } of loaded.problems) process.stderr.write(`gupfuzz: ${message}\n`);
+  for (const note of loaded.notes) talk(note);
+  for (const { message } of loaded.problems) talk(message);
   for (const folder of loaded.empty)
-    process.stderr.write(`gupfuzz: ${folder}: there is no ${EXTENSIONS.join(' or ')} file in this folder\n`);
+    talk(`${folder}: there is no ${EXTENSIONS.join(' or ')} file in this folder`);
 }
 
 /** Counterexamples below a folder, sorted by code units. Links to folders are not followed. */
@@ -123,7 +124,7 @@ function filesBelow(folder: string): string[] {
   return found.sort((a, b) => (a < b ? -1 : 1));
 }
 
-/** For messages. */
+/** For messages and data. */
 export const shownName = (file: string): string => (file === STDIN ? 'stdin' : file);
 
 /** The folder of the catalogue: the one here, or else that of the package. */

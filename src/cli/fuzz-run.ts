@@ -1,10 +1,8 @@
 /** The main job: a campaign with its progress, summary and exit code. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import cliProgress from 'cli-progress';
-import pc from 'picocolors';
 import { runCampaign } from '../campaign/campaign.ts';
-import type { CampaignResult, Finding, Progress } from '../campaign/types.ts';
+import type { CampaignResult, Finding } from '../campaign/types.ts';
 import type { BasePolicy } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { isKnown } from '../policies/known.ts';
@@ -16,10 +14,13 @@ import { replayPasted } from '../report/pasted.ts';
 import { type ReplayBy, replayCommand } from '../report/shell.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { parseCounterexample } from '../scenario/file.ts';
+import { plain } from '../scenario/file-error.ts';
 import { stepText } from '../scenario/scenario.ts';
+import { campaignScreen } from './campaign-screen.ts';
+import { reportFailure } from './campaign-failure.ts';
 import type { CampaignScope } from './campaign-scope.ts';
 import { EXIT } from './exit.ts';
-import { searchText } from './progress-line.ts';
+import { paint, print, printJson, talk, talkText } from './io.ts';
 import { onStop } from './stop.ts';
 
 export interface FuzzOptions {
@@ -46,19 +47,13 @@ export interface FuzzOptions {
   readonly show: 'shortest' | 'all' | 'none';
 }
 
-/** Plain progress lines come this often where there is no terminal. */
-const PLAIN_INTERVAL_MS = 5000;
-
 export async function runFuzz(options: FuzzOptions): Promise<number> {
-  const notice = (line: string): void => {
-    process.stderr.write(`gupfuzz: ${line}\n`);
-  };
   const workers = options.workers ?? Math.max(1, availableParallelism());
   const names = options.policies.map((p) => p.alias ?? p.id);
-  const screen = progressScreen(names, options);
+  const screen = campaignScreen(names, options.timeMs);
   const stop = onStop(() => {
-    screen.stop();
-    notice('stopping; what was found so far is kept (again to stop at once)');
+    screen.clear();
+    talk('stopping; what was found so far is kept (again to stop at once)');
   });
   let result: CampaignResult;
   try {
@@ -78,25 +73,21 @@ export async function runFuzz(options: FuzzOptions): Promise<number> {
       documented: options.documented,
       signal: stop.signal,
       onProgress: screen.update,
+      onLost: talkText,
       onNotice: (line) => {
-        screen.stop();
-        notice(line);
+        screen.clear();
+        talk(line);
       },
     });
   } finally {
-    screen.stop();
+    screen.clear();
     stop.off();
   }
 
-  if (options.format === 'json')
-    process.stdout.write(`${JSON.stringify(campaignData(result, result.out), null, 2)}\n`);
-  else process.stdout.write(summary(result, options));
-  for (const line of problems(result)) notice(line);
-  if (result.failure !== undefined) {
-    const { kind, message } = result.failure;
-    notice(kind === 'bug' ? `${message}; this is a bug of gupfuzz, please report it` : message);
-    return kind === 'bug' ? EXIT.bug : EXIT.system;
-  }
+  if (options.format === 'json') printJson(campaignData(result, result.out));
+  else print(summary(result, options));
+  for (const line of problems(result)) talk(line);
+  if (result.failure !== undefined) return reportFailure(result.failure);
   if (stop.code !== undefined) return stop.code;
   return exitCode(result, options);
 }
@@ -163,11 +154,11 @@ function summary(result: CampaignResult, options: FuzzOptions): string {
   const parts: string[] = [];
   parts.push(`${budgetText(result)}\n`);
   parts.push(
-    `\n${pc.bold('Policies x properties')} (classes/fewest steps; - not found within this budget; ? goal not reached; ! not a policy)\n`,
+    `\n${paint.bold('Policies x properties')} (classes/fewest steps; - not found within this budget; ? goal not reached; ! not a policy)\n`,
   );
-  parts.push(matrixText(result));
-  parts.push(`\n${pc.bold('Cost')}\n${costsText(result)}`);
-  parts.push(`\n${pc.bold('Coverage')}\n${coverageText(result)}`);
+  parts.push(matrixText(result, paint));
+  parts.push(`\n${paint.bold('Cost')}\n${costsText(result)}`);
+  parts.push(`\n${paint.bold('Coverage')}\n${coverageText(result)}`);
   parts.push(findingsText(result, options));
   const broken = result.findings.filter((f) => !f.documented).length;
   parts.push(
@@ -178,7 +169,7 @@ function summary(result: CampaignResult, options: FuzzOptions): string {
   if (options.shrinkStates !== undefined) parts.push(proofsText(result));
   if (result.out !== undefined)
     parts.push(
-      `findings: ${result.out}/, one file per policy and class${result.listFile === undefined ? '' : `; list: ${result.listFile}`}\n`,
+      `findings: ${plain(result.out)}/, one file per policy and class${result.listFile === undefined ? '' : `; list: ${plain(result.listFile)}`}\n`,
     );
   return parts.join('');
 }
@@ -223,15 +214,15 @@ function verdicts(result: CampaignResult): string[] {
       ...(errorRun < 0
         ? []
         : [
-            `${pc.red('failed')}: ${id} is no policy on some programs, which were judged up to there: ${error}`,
+            `${paint.red('failed')}: ${id} is no policy on some programs, which were judged up to there: ${error}`,
           ]),
       ...(baseErrorRun < 0
         ? []
-        : [`${pc.red('failed')}: programs on which the base is no policy were not judged: ${baseError}`]),
+        : [`${paint.red('failed')}: programs on which the base is no policy were not judged: ${baseError}`]),
     ];
     if (news.length === 0) {
       const none =
-        failed.length === 0 ? pc.green('no regression found') : 'no regression found on the others';
+        failed.length === 0 ? paint.green('no regression found') : 'no regression found on the others';
       return [...failed, `${none}: ${id} beside ${base.policy.id}${also}`];
     }
     const kinds = NEWNESS.flatMap((what, n) => {
@@ -240,7 +231,7 @@ function verdicts(result: CampaignResult): string[] {
     });
     return [
       ...failed,
-      `${pc.red(`${plural(news.length, 'regression')}`)}: ${id} beside ${base.policy.id}: ${kinds.join('; ')}${also}`,
+      `${paint.red(`${plural(news.length, 'regression')}`)}: ${id} beside ${base.policy.id}: ${kinds.join('; ')}${also}`,
     ];
   });
   const surprising = unexpected(result);
@@ -287,11 +278,11 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
     const { file } = first;
     const seen = file === undefined ? undefined : readFinding(file);
     const how = minimality.kind === 'none' ? 'not shrunk' : minimality.kind;
-    const lines = [`\n${pc.bold(first.class)}`];
+    const lines = [`\n${paint.bold(first.class)}`];
     const breaks = `  breaks ${policies.join(', ')}; ${scenario.steps.length} steps (${how})`;
     lines.push(...wrap(`${breaks}${classes > 1 ? `; ${classes} classes like it` : ''}`, '    '));
     if (first.regression !== undefined)
-      lines.push(...wrap(`  ${pc.red('new')}: ${newsText(first.regression)}`, '    '));
+      lines.push(...wrap(`  ${paint.red('new')}: ${newsText(first.regression)}`, '    '));
     lines.push(renderColumns(scenario).trimEnd());
     if (seen?.seen != null)
       lines.push(...wrap(`  seen: ${seen.seen.observed}; should be: ${seen.seen.expected}`, '    '));
@@ -300,14 +291,14 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
       policy: module ?? (options.baseName === undefined ? undefined : first.policy),
       base: options.baseName,
     };
-    if (file !== undefined) lines.push(`  ${pc.cyan(replayCommand(file, by))}`);
+    if (file !== undefined) lines.push(`  ${paint.cyan(replayCommand(file, by))}`);
     else if (first.regression !== undefined) lines.push(replayPasted(first.scenario, by).trimEnd());
     return lines.join('\n');
   });
   if (blocks.length === 0) return '';
   const what =
     options.show === 'all' ? '' : ' (the shortest per property and page kind; --show all for the rest)';
-  return `\n${pc.bold('Findings')}${what}\n${blocks.join('\n')}\n`;
+  return `\n${paint.bold('Findings')}${what}\n${blocks.join('\n')}\n`;
 }
 
 function readFinding(file: string): Counterexample | undefined {
@@ -321,73 +312,3 @@ function readFinding(file: string): Counterexample | undefined {
 /** To the width of the terminal, at most 100 columns. */
 const wrap = (text: string, indent: string): string[] =>
   wrapText(text, Math.min(100, process.stdout.columns ?? 100), indent);
-
-interface Screen {
-  update(progress: Progress): void;
-  stop(): void;
-}
-
-/** One live line on a terminal; a plain line now and then elsewhere. */
-function progressScreen(names: readonly string[], options: FuzzOptions): Screen {
-  let bar: cliProgress.SingleBar | undefined;
-  let phase = '';
-  let lastPlain = 0;
-  const text = (p: Progress): string => {
-    const seconds = Math.max(p.elapsedMs, 1) / 1000;
-    if (p.phase === 'shrink') {
-      const search = p.search === undefined ? '' : `; ${searchText(p.search)}`;
-      return `${p.shrunk} of ${p.toShrink} findings shrunk${search}`;
-    }
-    const found = names.map((name, i) => `${name} ${p.classes[i]!}`).join(', ');
-    return (
-      `${compact(p.runs)} runs, ${compact(p.runs / seconds)} runs/s, ${compact(p.steps / seconds)} steps/s, ` +
-      `goals ${p.goalsReached}/${p.goals}, classes: ${found}`
-    );
-  };
-  const total = (p: Progress): number =>
-    p.phase === 'shrink' ? p.toShrink : (p.runsWanted ?? options.timeMs ?? 1);
-  const value = (p: Progress): number =>
-    p.phase === 'shrink'
-      ? p.shrunk
-      : p.runsWanted === undefined
-        ? Math.min(p.elapsedMs, options.timeMs ?? 1)
-        : p.runs;
-  const stop = (): void => {
-    bar?.stop();
-    bar = undefined;
-  };
-  return {
-    update: (p) => {
-      if (p.phase === 'done') return stop();
-      if (process.stderr.isTTY !== true) {
-        if (p.elapsedMs - lastPlain < PLAIN_INTERVAL_MS && p.phase === phase) return;
-        lastPlain = p.elapsedMs;
-        phase = p.phase;
-        process.stderr.write(`${p.phase}: ${text(p)}\n`);
-        return;
-      }
-      if (p.phase !== phase) stop();
-      phase = p.phase;
-      if (bar === undefined) {
-        bar = new cliProgress.SingleBar({
-          format: '{phase} [{bar}] {percentage}% {text}',
-          barsize: 12,
-          stream: process.stderr,
-          hideCursor: false,
-          clearOnComplete: true,
-          linewrap: false,
-        });
-        bar.start(total(p), value(p), { phase: p.phase, text: text(p) });
-      }
-      bar.update(value(p), { phase: p.phase, text: text(p) });
-    },
-    stop,
-  };
-}
-
-function compact(n: number): string {
-  if (n >= 1e6) return `${(n / 1e6).toFixed(1)} M`;
-  if (n >= 1e4) return `${(n / 1e3).toFixed(0)} k`;
-  if (n >= 1e3) return `${(n / 1e3).toFixed(1)} k`;
-  return n.toFixed(0);
-}

@@ -129,15 +129,16 @@ export const fuzz: Command = defineCommand<Options>({
     const { chooseBase, choosePolicies } = await import('./choose.ts');
     const { runFuzz } = await import('./fuzz-run.ts');
     const { EXIT } = await import('./exit.ts');
+    const { talk } = await import('./io.ts');
     const space = await campaignScopeOf(options.scope);
     const names = options.canary ? [...options.policies, 'canary'] : options.policies;
     const resolved = await choosePolicies(names);
-    for (const { message } of resolved.broken) process.stderr.write(`gupfuzz: ${message}\n`);
+    for (const { message } of resolved.broken) talk(message);
     const policies = options.canary ? resolved.policies : resolved.policies.filter((p) => !p.canary);
     if (policies.every((p) => p.canary)) {
       if (resolved.broken.length > 0) return EXIT.badInput;
       if (policies.length === 0) {
-        process.stderr.write('gupfuzz: no policy is left to test\n');
+        talk('no policy is left to test');
         return EXIT.nothingTested;
       }
     }

@@ -7,7 +7,7 @@ import { makeFolder } from '../campaign/folder.ts';
 import { policyTemplate, policyTestTemplate } from '../policies/scaffold.ts';
 import { command, shellWord } from '../report/shell.ts';
 import { EXIT, inputError, usageError } from './exit.ts';
-import { print } from './io.ts';
+import { printLine, talkText } from './io.ts';
 
 export interface InitOptions {
   readonly name: string;
@@ -35,7 +35,7 @@ export async function runInit({ name, dir, force }: InitOptions): Promise<number
         `${path}: cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
       );
     }
-  for (const { path } of files) print(path);
+  for (const { path } of files) printLine(path);
   // A path, so that it is not taken for the name of a built-in policy.
   const module = /[/\\]/.test(files[0]!.path) ? files[0]!.path : `./${files[0]!.path}`;
   const need = [
@@ -55,7 +55,7 @@ export async function runInit({ name, dir, force }: InitOptions): Promise<number
           `  npm install ${need.join(' ')} && ${test}`,
         ]),
   ];
-  process.stderr.write(`${lines.join('\n')}\n`);
+  talkText(lines.join('\n'));
   return EXIT.ok;
 }
 

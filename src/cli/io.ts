@@ -1,10 +1,21 @@
-/** Where commands print. Data to stdout, talk to stderr; colours only on a terminal (main.ts sees to that). */
-import pc from 'picocolors';
-import type { Paint } from '../report/paint.ts';
+/**
+ * Where commands print: data to stdout, talk to stderr; colours only on a terminal (main.ts sees to that). Nothing
+ * else writes there, and nothing gets there that a terminal obeys (clean.ts).
+ */
+import { cleanLine, cleanText, paint } from './clean.ts';
+
+export { paint };
+
+const ended = (text: string): string => (text.endsWith('\n') || text === '' ? text : `${text}\n`);
 
 /** Data. */
 export function print(text: string): void {
-  process.stdout.write(text.endsWith('\n') || text === '' ? text : `${text}\n`);
+  process.stdout.write(cleanText(ended(text)));
+}
+
+/** Data of one line, such as what is said of a file. */
+export function printLine(line: string): void {
+  process.stdout.write(`${cleanLine(line)}\n`);
 }
 
 export function printJson(value: unknown): void {
@@ -13,10 +24,13 @@ export function printJson(value: unknown): void {
 
 /** One line to the person at the terminal. */
 export function talk(line: string): void {
-  process.stderr.write(`gupfuzz: ${line}\n`);
+  process.stderr.write(`gupfuzz: ${cleanLine(line)}\n`);
 }
 
-export const paint: Paint = pc;
+/** Text of several lines to the person at the terminal. */
+export function talkText(text: string): void {
+  process.stderr.write(cleanText(ended(text)));
+}
 
 /** Columns of the terminal; 100 elsewhere. */
 export const width = (): number => Math.max(60, Math.min(process.stdout.columns ?? 100, 140));

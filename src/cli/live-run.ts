@@ -22,7 +22,7 @@ import { program, shellWord } from '../report/shell.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT, inputError, UserError, worst } from './exit.ts';
 import { exitOf, loadFiles, reportProblems } from './files.ts';
-import { print, talk } from './io.ts';
+import { print, talk, talkText } from './io.ts';
 import { LIVE_POLICY, LIVE_RUNS, type LiveOptions } from './live.ts';
 import { progressLine } from './progress-line.ts';
 import { onStop } from './stop.ts';
@@ -177,7 +177,7 @@ async function fuzzOne(
 ): Promise<{ readonly text: string; readonly code: number }[]> {
   const said: { text: string; code: number }[] = [];
   const { seed } = options;
-  const store = new FindingStore(options.out, say, print);
+  const store = new FindingStore(options.out, say, talkText);
   const paths = new Map<string, string | undefined>();
   for (const policy of policies) {
     if (signal.aborted) break;

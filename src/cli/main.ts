@@ -10,6 +10,7 @@ import { program } from '../report/shell.ts';
 import { Args, type Command, hideStdin, shownWord } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT, EXIT_HELP, UserError, usageError } from './exit.ts';
+import { print, talk, talkText } from './io.ts';
 
 const EPILOGUE = (): string => `${EXIT_HELP}
 
@@ -32,7 +33,7 @@ async function parse(argv: readonly string[]): Promise<Selected | undefined> {
     // The words so far, the program's name first; the last is what is typed.
     const values = await valuesFor(argv.slice(2));
     if (values !== undefined) {
-      process.stdout.write(values.map((value) => `${value}\n`).join(''));
+      print(values.join('\n'));
       return undefined;
     }
   }
@@ -186,20 +187,20 @@ async function main(argv: readonly string[]): Promise<number> {
 /** One line on stderr; a stack only for whoever debugs us. */
 function report(error: unknown): number {
   if (error instanceof UserError) {
-    process.stderr.write(`gupfuzz: ${error.message}\n`);
+    talk(error.message);
     return error.exitCode;
   }
   const what = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`gupfuzz: ${what.split('\n')[0]}; this is a bug of gupfuzz, please report it\n`);
-  if (process.env.GUPFUZZ_DEBUG === '1' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  else process.stderr.write('gupfuzz: GUPFUZZ_DEBUG=1 shows where\n');
+  talk(`${what.split('\n')[0]}; this is a bug of gupfuzz, please report it`);
+  if (process.env.GUPFUZZ_DEBUG === '1' && error instanceof Error) talkText(String(error.stack));
+  else talk('GUPFUZZ_DEBUG=1 shows where');
   return EXIT.bug;
 }
 
 /** A reader that went away (`| head`) is no error: the command goes on unheard, for its exit code. */
 function onWriteError(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') return;
-  process.stderr.write(`gupfuzz: the output cannot be written: ${error.code ?? error.message}\n`);
+  talk(`the output cannot be written: ${error.code ?? error.message}`);
   process.exit(ended(EXIT.badInput));
 }
 process.stdout.on('error', onWriteError);

@@ -23,12 +23,35 @@ function written(isTTY: boolean, columns: number, updates: readonly (readonly [n
 }
 
 describe('progressLine', () => {
-  it('says nothing of what takes less than a second', () => {
+  it('begins at once on a terminal; elsewhere says nothing of what takes less than a second', () => {
     const updates = [
       [10, 1],
-      [900, 2],
+      [100, 2],
+      [900, 3],
     ] as const;
-    expect([...written(true, 100, updates), ...written(false, 100, updates)]).toEqual([]);
+    expect(written(true, 100, updates).map((text) => /[123] of/.exec(text)?.[0])).toEqual([
+      '1 of',
+      '3 of',
+      undefined,
+    ]);
+    expect(written(false, 100, updates)).toEqual([]);
+  });
+
+  it('fits a terminal that changes its size, and obeys nothing in a name', () => {
+    const out: string[] = [];
+    const terminal = { isTTY: true, columns: 30, write: (text: string) => out.push(text) > 0 };
+    let now = 0;
+    const { update } = progressLine(terminal, () => now);
+    for (const columns of [30, 8, 12]) {
+      terminal.columns = columns;
+      now += 1000;
+      update(() => 'a\u001b[2J\nb: 17 of 100');
+    }
+    expect(out).toEqual([
+      '\r\u001b[Ka\\u001b[2J\\u000ab: 17 of 100,',
+      '\r\u001b[Ka\\u001b',
+      '\r\u001b[Ka\\u001b[2J\\',
+    ]);
   });
 
   it('writes plain lines now and then without a terminal', () => {

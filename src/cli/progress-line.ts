@@ -1,7 +1,9 @@
 /** Shows how far long work has got, on stderr: one live line on a terminal, a plain line now and then elsewhere. */
 import type { SearchProgress } from '../shrink/shrink.ts';
+import { cleanLine } from './clean.ts';
+import { type Screen, screenLine } from './screen-line.ts';
 
-/** What takes less long is not worth a word. */
+/** Elsewhere, what takes less long is not worth a word. */
 const QUIET_MS = 1000;
 const LIVE_INTERVAL_MS = 200;
 const PLAIN_INTERVAL_MS = 5000;
@@ -15,32 +17,22 @@ export interface ProgressLine {
 
 /** `stream` and `now` (ms) as a test wants them. */
 export function progressLine(
-  stream: NodeJS.WriteStream = process.stderr,
+  stream: Screen = process.stderr,
   now: () => number = () => performance.now(),
 ): ProgressLine {
   const started = now();
-  let last = started - PLAIN_INTERVAL_MS + QUIET_MS;
-  let live = false;
+  let last = stream.isTTY ? Number.NEGATIVE_INFINITY : started - PLAIN_INTERVAL_MS + QUIET_MS;
+  const live = screenLine(stream);
   return {
     update: (text) => {
       const at = now();
-      const due = stream.isTTY
-        ? Math.max(started + QUIET_MS, last + LIVE_INTERVAL_MS)
-        : last + PLAIN_INTERVAL_MS;
-      if (at < due) return;
+      if (at < last + (stream.isTTY ? LIVE_INTERVAL_MS : PLAIN_INTERVAL_MS)) return;
       last = at;
       const line = `${text()}, ${((at - started) / 1000).toFixed(0)} s`;
-      if (!stream.isTTY) {
-        stream.write(`gupfuzz: ${line}\n`);
-        return;
-      }
-      live = true;
-      stream.write(`\r\u001b[K${line.slice(0, Math.max(20, (stream.columns ?? 100) - 1))}`);
+      if (stream.isTTY) live.show(line);
+      else stream.write(`gupfuzz: ${cleanLine(line)}\n`);
     },
-    clear: () => {
-      if (live) stream.write('\r\u001b[K');
-      live = false;
-    },
+    clear: live.clear,
   };
 }
 

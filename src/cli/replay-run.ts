@@ -11,6 +11,7 @@ import { type BesideResult, judgeBeside } from '../regression/scenario.ts';
 import { renderColumns } from '../report/columns.ts';
 import { renderTrace } from '../report/trace.ts';
 import { type Counterexample, saysNothing } from '../scenario/definition.ts';
+import { plain } from '../scenario/file-error.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT, inputError, usageError, worst } from './exit.ts';
 import { exitOf, loadFiles, reportProblems, shownName } from './files.ts';
@@ -217,7 +218,8 @@ const stopped = ({ result }: Replay): string =>
 
 /** One line if a file was run on its own policies or on one; else a row per policy below its name. */
 function textOf(r: FileReplay): string {
-  const { file, counterexample: c, replays } = r;
+  const { counterexample: c, replays } = r;
+  const file = plain(r.file);
   if (replays.length === 0) {
     const why =
       r.missing === undefined

@@ -6,7 +6,7 @@ import { classId } from '../property/property.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { choosePolicies } from './choose.ts';
 import { exitOf, loadFiles, shownName } from './files.ts';
-import { paint, print, printJson, talk } from './io.ts';
+import { paint, printJson, printLine, talk } from './io.ts';
 import type { VALIDATE_FORMATS } from './validate.ts';
 
 export interface ValidateOptions {
@@ -32,12 +32,12 @@ export async function runValidate(options: ValidateOptions): Promise<number> {
     });
   else {
     for (const { file, counterexample: c } of files)
-      print(
+      printLine(
         `${shownName(file)}: ${paint.green('ok')}: ${c.steps.length} ${c.steps.length === 1 ? 'step' : 'steps'}, ${saysText(c, policies)}`,
       );
-    for (const note of notes) print(note);
+    for (const note of notes) printLine(note);
     for (const { file, message } of problems)
-      print(
+      printLine(
         message.startsWith(`${file}: `)
           ? `${file}: ${paint.red('bad')}: ${message.slice(file.length + 2)}`
           : message,

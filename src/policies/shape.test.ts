@@ -24,7 +24,10 @@ describe('checkedPolicy', () => {
     ],
     [{ ...good, id: 'all' }, 'id "all" means all built-in policies; choose another'],
     [{ ...good, title: 'two\nlines' }, 'title must be one line of text'],
-    [{ ...good, sources: 'none' }, 'sources must be a list of strings: commits, releases or list posts'],
+    [
+      { ...good, sources: 'none' },
+      'sources must be a list of lines of text: commits, releases or list posts',
+    ],
     [{ ...good, keeps: { hasPinned: true } }, 'keeps must be { anonExclusive: boolean, hasPinned: boolean }'],
     [
       { ...good, keeps: { ...good.keeps, pinned: true } },

@@ -14,6 +14,7 @@ import {
   expandPolicy,
   PolicyError,
 } from '../machine/tables.ts';
+import { plain } from '../scenario/file-error.ts';
 import { BUILT_IN } from './index.ts';
 
 /** Ids become file names and table columns. */
@@ -43,10 +44,9 @@ export function checkedPolicy(module: string, value: unknown): Policy {
   const { id, alias, title, sources, keeps, claims, tables, canary, derivedFrom } = value;
   const problem = nameProblem(id) ?? (alias === undefined ? undefined : nameProblem(alias, 'alias'));
   if (problem !== undefined) throw wrong(problem);
-  if (typeof title !== 'string' || title === '' || /[\r\n]/.test(title))
-    throw wrong('title must be one line of text');
-  if (!Array.isArray(sources) || sources.some((s) => typeof s !== 'string'))
-    throw wrong('sources must be a list of strings: commits, releases or list posts');
+  if (!isLine(title)) throw wrong('title must be one line of text without control characters');
+  if (!Array.isArray(sources) || !sources.every(isLine))
+    throw wrong('sources must be a list of lines of text: commits, releases or list posts');
   if (!isRecord(keeps) || typeof keeps.anonExclusive !== 'boolean' || typeof keeps.hasPinned !== 'boolean')
     throw wrong('keeps must be { anonExclusive: boolean, hasPinned: boolean }');
   for (const field of Object.keys(keeps))
@@ -73,9 +73,17 @@ export function checkedPolicy(module: string, value: unknown): Policy {
       throw new PolicyError(module, name, undefined, `is ${kindOf(table)}, not a list of rules`);
     if (table.length > RULES_MAX)
       throw new PolicyError(module, name, undefined, `has ${table.length} rules; at most ${RULES_MAX}`);
+    for (const rule of table)
+      if (isRecord(rule) && typeof rule.name === 'string' && !isLine(rule.name))
+        throw new PolicyError(module, name, rule.name, NO_LINE);
   }
   return value as unknown as Policy;
 }
+
+/** It is printed, and goes into files. */
+const isLine = (value: unknown): value is string =>
+  typeof value === 'string' && value !== '' && plain(value) === value;
+const NO_LINE = 'the name of a rule must be one line of text without control characters';
 
 /** Why this cannot be the id of a user's policy, in one line; undefined if it can. */
 export function nameProblem(name: unknown, field = 'id'): string | undefined {

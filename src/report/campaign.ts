@@ -1,7 +1,6 @@
 /** A campaign's result as text for people, markdown for a summary page, and plain data. Decides nothing. */
 import { relative } from 'node:path';
 import Table from 'cli-table3';
-import pc from 'picocolors';
 import { PROPERTIES } from '../../properties/index.ts';
 import { ruleCoverage, unreachable } from '../campaign/coverage.ts';
 import type { CampaignResult, Finding } from '../campaign/types.ts';
@@ -10,6 +9,7 @@ import { COST_NAMES } from '../machine/machine.ts';
 import { OP_KINDS } from '../ops/op.ts';
 import { NEWNESS } from '../regression/order.ts';
 import { BORDERLESS } from './borderless.ts';
+import { type Paint, PLAIN } from './paint.ts';
 
 /** Verdict of a random search about one property of one policy. Never `holds`. */
 export type Cell =
@@ -66,7 +66,7 @@ const HEADS: { readonly [property: string]: string } = {
 const SIGNS = { 'not found': '-', 'not tested': '?', 'policy error': '!' } as const;
 
 /** The policy x property table. Cell: number of classes and the fewest steps, `-` not found, `?` not tested. */
-export function matrixText(result: CampaignResult): string {
+export function matrixText(result: CampaignResult, paint: Paint = PLAIN): string {
   const table = new Table({
     ...BORDERLESS,
     head: ['policy', ...matrixColumns(result).map((id) => HEADS[id] ?? id)],
@@ -76,7 +76,7 @@ export function matrixText(result: CampaignResult): string {
     table.push([
       row.policy,
       ...row.cells.map((cell) =>
-        cell.verdict === 'violated' ? pc.red(`${cell.classes}/${cell.shortest}`) : SIGNS[cell.verdict],
+        cell.verdict === 'violated' ? paint.red(`${cell.classes}/${cell.shortest}`) : SIGNS[cell.verdict],
       ),
     ]);
   return `${table.toString()}\n`;

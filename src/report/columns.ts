@@ -158,29 +158,41 @@ function choicesOf(task: string, texts: readonly string[]): Choice[] {
 /**
  * Lines of at most `width` characters, broken at spaces; a word longer than a line is cut. Text that fits stays as it
  * is; else spaces at its start stay and other runs of space become one. `indent` goes before all lines but the first.
+ * Colours take no room.
  */
 export function wrapText(text: string, width: number, indent = ''): string[] {
-  if (text.length <= width && !/[\r\n\t]/.test(text)) return [text];
+  if (widthOf(text) <= width && !/[\r\n\t]/.test(text)) return [text];
   const lines: string[] = [];
   let line = /^ */.exec(text)![0];
   let words = 0;
   for (let word of text.trim().split(/\s+/)) {
-    if (words > 0 && line.length + 1 + word.length > width) {
+    if (words > 0 && widthOf(line) + 1 + widthOf(word) > width) {
       lines.push(line);
       line = indent;
       words = 0;
     }
     if (words++ > 0) line += ' ';
-    while (line.length + word.length > width) {
-      const room = width - line.length;
-      lines.push(line + word.slice(0, room));
-      word = word.slice(room);
+    while (widthOf(line) + widthOf(word) > width) {
+      const part = start(word, Math.max(1, width - widthOf(line)));
+      lines.push(line + part);
+      word = word.slice(part.length);
       line = indent;
     }
     line += word;
   }
   return [...lines, line];
 }
+
+const COLOUR = '(?:\\u001b\\[[\\d;]*m)';
+const COLOURS = new RegExp(COLOUR, 'g');
+
+/** Characters that are seen: all but colours. */
+const widthOf = (text: string): number =>
+  text.includes('\u001b') ? text.replace(COLOURS, '').length : text.length;
+
+/** Up to the `n`th character that is seen. */
+const start = (word: string, n: number): string =>
+  word.includes('\u001b') ? (new RegExp(`^(?:${COLOUR}*.){${n}}`).exec(word)?.[0] ?? word) : word.slice(0, n);
 
 const LABEL_WIDTH = 10;
 

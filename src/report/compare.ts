@@ -6,6 +6,7 @@ import { COST_NAMES, type Costs, noCosts } from '../machine/machine.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { BaseError } from '../regression/beside.ts';
 import { judgeBeside } from '../regression/scenario.ts';
+import { plain } from '../scenario/file-error.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { wrapText } from './columns.ts';
 import { type Paint, PLAIN } from './paint.ts';
@@ -111,9 +112,9 @@ function cellText(file: ComparedFile, at: number): string {
   return mark + (status === 'policy error' ? 'error' : CELLS[result.verdict]);
 }
 
-/** Name of the entry: its file without folder and ending. */
+/** Name of the entry, on one line: its file without folder and ending. */
 export function entryName(file: string): string {
-  return file.replace(/.*[/\\]/, '').replace(/\.gup(?:\.json)?$/, '');
+  return plain(file.replace(/.*[/\\]/s, '').replace(/\.gup(?:\.json)?$/, ''));
 }
 
 /** Policies x files for a terminal; `width` shortens names. Ends in a newline. */

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -41,6 +42,12 @@ describe('words', () => {
     expect(shellWord('a/b-1.gup.json')).toBe('a/b-1.gup.json');
     expect(shellWord("it's $HOME")).toBe("'it'\\''s $HOME'");
     expect(command('policies', './my mine.ts')).toBe(`${program()} policies './my mine.ts'`);
+  });
+
+  it('with what cannot be shown are still one line, and the same word to a shell', () => {
+    const name = "it's\u001b[2J\n\u202e\\n";
+    expect(shellWord(name)).toBe("$'it\\'s\\x1b[2J\\x0a\\xe2\\x80\\xae\\\\n'");
+    expect(execFileSync('bash', ['-c', `printf %s ${shellWord(name)}`], { encoding: 'utf8' })).toBe(name);
   });
 
   it('a file is no flag', () => {

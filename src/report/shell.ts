@@ -6,6 +6,8 @@ import { accessSync, constants, existsSync, readFileSync, realpathSync } from 'n
 import { delimiter, dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { plain } from '../scenario/file-error.ts';
+
 const NAME = 'gupfuzz';
 
 const found = new Map<string, string>();
@@ -93,7 +95,15 @@ export function replayCommand(file: string, { policy, base }: ReplayBy = {}): st
 /** A file name that is taken for no flag. */
 const fileWord = (file: string): string => (file.startsWith('-') && file !== '-' ? `./${file}` : file);
 
-/** A file name as one word of a shell command. */
+/** A file name as one word of a shell command, on one line: what cannot be shown is written as bytes. */
 export function shellWord(text: string): string {
+  if (plain(text) !== text) return `$'${[...text].map(byteWord).join('')}'`;
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** In `$'...'` of bash, zsh and ksh. */
+function byteWord(c: string): string {
+  if (c === "'" || c === '\\') return `\\${c}`;
+  if (plain(c) === c) return c;
+  return [...Buffer.from(c)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
 }

@@ -1,8 +1,8 @@
 /** What is wrong with a file, in one line that is safe to print whatever the file holds. */
 
-/** Controls, line separators, bidirectional overrides, lone surrogates, U+FFFD: nothing of that belongs in a file. */
+/** Controls, line separators, marks and overrides of direction, lone surrogates, U+FFFD: nothing of that belongs in a file. */
 export const UNPRINTABLE: string =
-  '\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069\\ufeff\\ufffd\\ufffe\\uffff\\ud800-\\udfff';
+  '\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff\\ufffd\\ufffe\\uffff\\ud800-\\udfff';
 
 export type FileCheck = 'text' | 'schema' | 'meaning' | 'id';
 

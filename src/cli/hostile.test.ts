@@ -1,0 +1,118 @@
+/** Text that a terminal obeys, in every field and name that gets to one. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { entry } from '../testing/catalogue.ts';
+import { gupfuzzIn, type Result } from '../testing/cli.ts';
+import { freshFolder } from '../testing/folder.ts';
+
+const folder = freshFolder();
+const gupfuzz = gupfuzzIn(folder);
+const B06 = readFileSync(entry('b06'), 'utf8');
+
+/** Sets a title, clears, turns text around, hides it, and begins a line that says something else. */
+const EVIL = 'x\u001b]0;t\u0007\u001b[2J\u009b31m\u007f\u061c\u200e\u200f\u2028\u202e\u2066\ufeff\r\nFORGED';
+const OBEYED =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|^FORGED/m;
+
+/** Fails where a terminal would obey; returns all of it. Colours are ours where they are forced. */
+function harmless({ code, out, err }: Result): string {
+  for (const text of [out, err]) {
+    expect(text.replace(/\u001b\[(?:[12]|22|3[1-6]|39)m/g, '')).not.toMatch(OBEYED);
+    expect(text).not.toContain('\ufffd');
+  }
+  expect(code).not.toBe(70);
+  return out + err;
+}
+
+const evilly = (args: readonly string[]): string =>
+  harmless(gupfuzz(args, { env: { FORCE_COLOR: '1', TERM: 'xterm' } }));
+
+/** The JSON with another text in place of each of its strings and keys, one at a time. */
+function variants(value: unknown): unknown[] {
+  if (typeof value === 'string') return [EVIL];
+  if (typeof value !== 'object' || value === null) return [];
+  if (Array.isArray(value))
+    return value.slice(0, 2).flatMap((v, i) => variants(v).map((w) => value.with(i, w)));
+  return Object.entries(value).flatMap(([key, v]) => [
+    ...variants(v).map((w) => ({ ...value, [key]: w })),
+    Object.fromEntries(Object.entries(value).map(([k, w]) => [k === key ? EVIL : k, w])),
+  ]);
+}
+
+describe('nothing that a terminal obeys gets there', () => {
+  it.each(['replay', 'validate', 'compare'])('from any field of a file, by %s', (command) => {
+    const files = variants(JSON.parse(B06));
+    expect(files.length).toBeGreaterThan(60);
+    files.forEach((value, i) => {
+      folder.write(`d/${i}.gup.json`, JSON.stringify(value));
+    });
+    B06.split('\n').forEach((_, i, lines) => {
+      folder.write(`d/l${i}.gup.json`, lines.with(i, `${lines[i]}${EVIL}`).join('\n'));
+    });
+    folder.write('d/t.gup', `page A anon rw\nP: write A # ${EVIL}\nP: ${EVIL} A\n`);
+    expect(evilly([command, 'd'])).toContain('\\u001b');
+    harmless(gupfuzz([command, 'd', '--format', 'json']));
+  });
+
+  const SMALL = ['--pages', 'anon', '--mms', '1', '--refs', '1', '--depth', '2'];
+  const NAME = `${EVIL}.gup.json`;
+  it.each([
+    ['replay', NAME, '--trace', '--policy', 'all'],
+    ['replay', NAME, '--policy', NAME],
+    ['validate', NAME],
+    ['show', NAME, '--format', 'mail'],
+    ['show', NAME, '--format', 'steps'],
+    ['compare', NAME, '--format', 'markdown'],
+    ['compare', NAME, '--format', 'junit'],
+    ['minimize', NAME],
+    ['save', NAME, '--out', `${EVIL}2.gup.json`],
+    ['export', 'c', NAME],
+    ['replay', `${EVIL}none`],
+    ['check', '--policy', `./${EVIL}.ts`],
+    ['check', '--resume', NAME, '--policy', 'cow-break', ...SMALL],
+    ['policies', EVIL],
+    ['fuzz', '--out', NAME],
+    [EVIL],
+    ['replay', `--${EVIL}`],
+    ['fuzz', '--seed', EVIL],
+  ])('from a name: %j', (...args) => {
+    folder.write(NAME, B06);
+    evilly(args);
+  });
+
+  it('from a file name, in JSON, which has it as it is', () => {
+    folder.write(NAME, B06);
+    const result = gupfuzz(['replay', NAME, '--format', 'json']);
+    harmless(result);
+    expect(JSON.parse(result.out)).toMatchObject({ files: [{ file: NAME }] });
+  });
+
+  it('from the version of a checkpoint', () => {
+    folder.write('c.bin', `${JSON.stringify({ magic: 'gupfuzz checkpoint', version: EVIL })}\n`);
+    expect(evilly(['check', '--policy', 'cow-break', ...SMALL, '--resume', 'c.bin'])).toMatch(
+      /version \(x\\u001b/,
+    );
+  });
+
+  const module = (fields: string, rule = '"plain"'): string =>
+    `import { derive, otherwise, policyByName, table } from 'gupfuzz';
+     const E = ${JSON.stringify(EVIL)};
+     export default derive(policyByName('v6.5-longterm-ban'), { id: 'mine', title: 'mine', sources: [], ${fields} },
+       { wpFault: [table({ ...otherwise('copy'), name: ${rule} })] });`;
+  it('from modules', () => {
+    const modules = {
+      title: module('title: E'),
+      sources: module('sources: [E]'),
+      id: module('id: E'),
+      alias: module('alias: E'),
+      field: module('[E]: 1'),
+      rule: module('', 'E'),
+      thrown: `throw new Error(${JSON.stringify(EVIL)})`,
+    };
+    const names = Object.entries(modules).map(([name, text]) => folder.write(`${name}.ts`, text));
+    const said = evilly(['fuzz', ...names.flatMap((name) => ['--policy', `./${name}`])]);
+    expect(said.trimEnd().split('\n')).toEqual(
+      names.map((name) => expect.stringMatching(`^gupfuzz: policy ./${name}`)),
+    );
+  });
+});
