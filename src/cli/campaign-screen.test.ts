@@ -39,9 +39,9 @@ describe('campaignScreen', () => {
     );
   });
 
-  it('elsewhere: a line when a phase begins, and now and then', () => {
-    expect(written(false, 0, [at(0, 0), at(100, 1000), at(200, 6000)])).toEqual([
-      'fuzz: 0 runs, 0 runs/s, 0 steps/s, goals 2/10, classes: pae 3\n',
+  it('elsewhere: a line when the first runs of a phase are done, and now and then', () => {
+    expect(written(false, 0, [at(0, 0), at(100, 1000), at(150, 5900), at(200, 6000)])).toEqual([
+      'fuzz: 100 runs, 100 runs/s, 1.0 k steps/s, goals 2/10, classes: pae 3\n',
       'fuzz: 200 runs, 33 runs/s, 333 steps/s, goals 2/10, classes: pae 3\n',
     ]);
   });

@@ -1,4 +1,4 @@
-/** How far a campaign has got, on stderr: one live line on a terminal, a plain line now and then elsewhere. */
+/** How far a campaign has got, on stderr: one live line on a terminal, elsewhere a plain line once there is something to tell, and now and then. */
 import type { Progress } from '../campaign/types.ts';
 import { searchText } from './progress-line.ts';
 import { type Screen, screenLine } from './screen-line.ts';
@@ -34,7 +34,7 @@ export function campaignScreen(
         line.show(`${p.phase}${bar} ${Math.floor(part * 100)}% ${progressText(p, names)}`);
         return;
       }
-      if (p.elapsedMs - last < PLAIN_INTERVAL_MS && p.phase === phase) return;
+      if (p.runs === 0 || (p.elapsedMs - last < PLAIN_INTERVAL_MS && p.phase === phase)) return;
       last = p.elapsedMs;
       phase = p.phase;
       stream.write(`${p.phase}: ${progressText(p, names)}\n`);
