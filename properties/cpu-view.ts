@@ -16,7 +16,7 @@ export const cpuView: Property = {
   },
   sometimes: {
     goal: 'a process loaded what a CPU had stored',
-    takes: [],
+    takes: ['a load', 'a store'],
     reached: (o) => o.kind === 'load' && o.storedBy === 'cpu',
   },
 };

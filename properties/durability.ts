@@ -13,7 +13,7 @@ export const durability: Property = {
   violated: (o) => (o.provenance === 'match' ? '' : o.provenance),
   sometimes: {
     goal: 'fsync returned after a store to the file',
-    takes: [],
+    takes: ['a store to a file'],
     reached: (o) => o.storedBy !== 'initial',
   },
 };

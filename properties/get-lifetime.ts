@@ -18,7 +18,7 @@ export const getLifetime: Property = {
   },
   sometimes: {
     goal: 'a device read through a reference whose mapping was gone',
-    takes: ['a reference to a private page'],
+    takes: ['a reference to a private page', 'a load by a device'],
     reached: (o) => o.kind === 'device-load' && o.detached,
   },
 };

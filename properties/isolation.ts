@@ -13,7 +13,7 @@ export const isolation: Property = {
   violated: (o) => (o.privatePage && o.provenance === 'leak' && !o.fromFile ? 'leak' : ''),
   sometimes: {
     goal: 'a page was looked at after fork when the copies had parted',
-    takes: ['copies of a private page'],
+    takes: ['copies of a private page', 'a load'],
     reached: (o) => o.kind === 'load' && o.privatePage && o.reference.diverged(o.a, o.b),
   },
 };

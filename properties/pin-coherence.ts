@@ -23,7 +23,7 @@ export const pinCoherence: Property = {
   },
   sometimes: {
     goal: 'a device read through a PIN what was stored after it was taken',
-    takes: ['a reference'],
+    takes: ['a load through a pin'],
     reached: (o) => o.kind === 'device-load' && o.ref === 'PIN' && o.exact && o.storedSinceTake,
   },
 };

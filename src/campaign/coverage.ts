@@ -19,22 +19,25 @@ const tracked = (kinds: ReadonlySet<string>): boolean =>
   kinds.has('private-file') || kinds.has('shared-file');
 
 /**
- * Why the property's goal cannot be reached: by the pages and filesystems of the scope, or by the tables of any of the
- * policies. Undefined if it may be.
+ * Why the property's goal cannot be reached: by the pages, filesystems and operations of the scope, or by the tables of
+ * any of the policies. Undefined if it may be.
  */
 export function unreachable(
   property: Property,
   space: CampaignSpace,
   policies: readonly ExpandedPolicy[],
 ): string | undefined {
-  const lacks = (setup: Setup): boolean => {
-    const alphabet = alphabetOf(setup, space.change);
-    return (lacking(property, setup, alphabet) ?? outOfScope(property, setup, alphabet)) !== undefined;
-  };
-  if (setupsIn(space).every(lacks)) return 'not reachable in this scope';
-  const reasons = policies.map((policy) => outOfReach(property, policy));
+  const scopes = setupsIn(space).map((setup) => [setup, alphabetOf(setup, space.change)] as const);
+  const lacks = scopes.map(
+    ([s, alphabet]) => lacking(property, s, alphabet) ?? outOfScope(property, s, alphabet),
+  );
+  if (!lacks.includes(undefined)) return 'not reachable in this scope';
+  const reasons = policies.map((policy) => {
+    const why = scopes.map(([s, alphabet], i) => lacks[i] ?? outOfReach(property, policy, s, alphabet));
+    return why.includes(undefined) ? undefined : why.filter((_, i) => lacks[i] === undefined);
+  });
   if (reasons.includes(undefined)) return undefined;
-  return `out of reach: ${[...new Set(reasons)].join('; ')}`;
+  return `out of reach: ${[...new Set(reasons.flat())].join('; ')}`;
 }
 
 /** Can the fact have this value with these page kinds? Only what follows from the kinds is ruled out. */

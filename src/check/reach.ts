@@ -8,14 +8,19 @@
  *   of, or, of a clean one, `dirty` (ops/unpin.ts). A store shows it to the filesystem only through a PTE that is writable
  *   while nobody was notified: a fault gives write with a notification, and cleaning takes both away at once, so that a
  *   dirty PTE is of a folio notified of; hence protectUpgrade must have given it to a clean PTE (ops/write.ts).
+ *   Such a reference is to a folio that a shared page maps, or, of a private page, where GUP returns a folio of the file
+ *   for writing: a write fault copies it (do_cow_fault(), wp_page_copy()), and only protectUpgrade can make its PTE
+ *   writable (machine/faults.ts).
  * - A reference is taken where gupKind grants it, and gupSlow or gupFast says `return` (ops/gup.ts).
  */
-import { PAGE_KINDS } from '../domain/kinds.ts';
+import { CALLERS, PAGE_KINDS, SHARED_FILE } from '../domain/kinds.ts';
 import { isPrivate, type Setup } from '../domain/setup.ts';
 import { DECISIONS, type DecisionName } from '../machine/decisions.ts';
 import type { ExpandedPolicy, ExpandedTable } from '../machine/tables.ts';
+import { callerOf, writeOf } from '../ops/gup.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 import type { Happening, Property } from '../property/property.ts';
+import { CALLER_CONTRACTS, type CallerContract } from '../reference/promises.ts';
 
 /** The facts of one entry of an expanded table; facts that its rules do not read are absent. */
 export function factsOfEntry(table: ExpandedTable, entry: number): { readonly [fact: string]: unknown } {
@@ -48,59 +53,147 @@ const takesReferences = (policy: ExpandedPolicy): boolean =>
   may(policy, 'gupKind', ['GET', 'PIN']) &&
   (may(policy, 'gupSlow', ['return']) || may(policy, 'gupFast', ['return']));
 
-const upgradesClean = (policy: ExpandedPolicy): boolean =>
+/** May a reference for writing be to the folio of a file that a private page maps? A write fault would copy it. */
+function writesThroughPrivate(policy: ExpandedPolicy): boolean {
+  const upgrades = may(policy, 'protectUpgrade', ['upgrade'], { vmaShared: false, frame: 'file' });
+  return [false, ...(upgrades ? [true] : [])].some((pteWrite) => {
+    const facts = { write: true, frame: 'file', pteWrite };
+    return (
+      may(policy, 'gupFast', ['return'], { ...facts, shmem: false }) ||
+      may(policy, 'gupSlow', ['return'], { ...facts, vmaShared: false, follCow: false })
+    );
+  });
+}
+
+/** What programs are made of: the pages, and the operations and kinds of gup that a search or campaign may use. */
+class Scope {
+  readonly #setup: Setup;
+  readonly #alphabet: Alphabet;
+  constructor(setup: Setup, alphabet: Alphabet) {
+    this.#setup = setup;
+    this.#alphabet = alphabet;
+  }
+  has(...kinds: readonly OpKind[]): boolean {
+    return kinds.every((kind) => this.#alphabet.ops[OP_KINDS.indexOf(kind)] === true);
+  }
+  get forks(): boolean {
+    return this.#setup.mms > 1 && this.has('fork');
+  }
+  page(test: (kind: number) => boolean): boolean {
+    return this.#setup.pages.some((p) => test(PAGE_KINDS.indexOf(p.kind)));
+  }
+  /** A kind of reference: its caller's contract, and whether it is for writing. */
+  reference(test: (contract: CallerContract, write: boolean) => boolean): boolean {
+    return (
+      this.has('gup') &&
+      this.#alphabet.gups.some((v) => test(CALLER_CONTRACTS[CALLERS[callerOf(v)]!], writeOf(v)))
+    );
+  }
+  /** References whose holder may say at the end that it wrote. */
+  get dirtyingReferences(): boolean {
+    return this.reference(
+      ({ release }, write) =>
+        write &&
+        (release === 'dio_end' ? this.has('dio_end') : release !== 'unpin clean' && this.has('unpin')),
+    );
+  }
+  /** Stores through a PTE of a file that mprotect may have made writable. */
+  get upgradedStores(): boolean {
+    return this.page(isSharedFile) && this.has('mprotect', 'write');
+  }
+}
+
+const isSharedFile = (kind: number): boolean => kind === SHARED_FILE;
+
+const upgradesClean = (policy: ExpandedPolicy, scope: Scope): boolean =>
+  scope.upgradedStores &&
   may(policy, 'protectUpgrade', ['upgrade'], { vmaShared: true, dirtyTracked: true, pteDirty: false });
 
-const dirtiesClean = (policy: ExpandedPolicy): boolean =>
-  takesReferences(policy) && may(policy, 'unpinDirty', ['dirty'], { frame: 'file', folioDirty: false });
+/** May a reference of the scope be to the folio of a file, and dirty it by one of these answers? */
+const dirties = (
+  policy: ExpandedPolicy,
+  scope: Scope,
+  answers: readonly string[],
+  facts: { readonly [fact: string]: unknown },
+): boolean =>
+  scope.dirtyingReferences &&
+  takesReferences(policy) &&
+  (scope.page(isSharedFile) || writesThroughPrivate(policy)) &&
+  may(policy, 'unpinDirty', answers, { ...facts, frame: 'file' });
 
-/** Why it cannot happen under the policy, as its tables are; or undefined. */
-const NEVER: { readonly [H in Happening]: (policy: ExpandedPolicy) => string | undefined } = {
+const dirtiesClean = (policy: ExpandedPolicy, scope: Scope): boolean =>
+  dirties(policy, scope, ['dirty'], { folioDirty: false });
+
+const granted = (policy: ExpandedPolicy): string | undefined =>
+  takesReferences(policy) ? undefined : 'no reference is ever granted';
+
+/** Why it cannot happen in the scope under the policy, as its tables are; or undefined. */
+const NEVER: { readonly [H in Happening]: (policy: ExpandedPolicy, scope: Scope) => string | undefined } = {
   'copies of a private page': () => undefined,
-  'a reference to a private page': (p) => (takesReferences(p) ? undefined : 'no reference is ever granted'),
-  'a reference': (p) => (takesReferences(p) ? undefined : 'no reference is ever granted'),
+  'a load': () => undefined,
+  'a store': () => undefined,
+  'a store to a file': () => undefined,
+  'a reference to a private page': granted,
+  'a load by a device': granted,
+  'a load through a pin': granted,
   writeback: (p) => (may(p, 'wbBegin', ['write', 'bounce']) ? undefined : 'wbBegin never starts a writeback'),
-  'dirtying at unpin': (p) =>
-    dirtiesClean(p) ||
-    upgradesClean(p) ||
-    (takesReferences(p) && may(p, 'unpinDirty', ['mkwrite then dirty'], { frame: 'file' }))
+  'dirtying at unpin': (p, s) =>
+    dirtiesClean(p, s) || upgradesClean(p, s) || dirties(p, s, ['mkwrite then dirty'], {})
       ? undefined
       : 'unpinDirty never dirties a folio of a file',
-  'dirtying at unpin behind its back': (p) =>
-    dirtiesClean(p) || upgradesClean(p)
+  'dirtying at unpin behind its back': (p, s) =>
+    dirtiesClean(p, s) || upgradesClean(p, s)
       ? undefined
       : 'unpinDirty never dirties a clean folio of a file without a notification',
 };
 
-/** Why the goal cannot be reached under the policy, whatever the program; or undefined if it may be. */
-export function outOfReach({ sometimes }: Property, policy: ExpandedPolicy): string | undefined {
-  for (const happening of sometimes.takes) {
-    const why = NEVER[happening](policy);
-    if (why !== undefined) return why;
-  }
-  return undefined;
+const dirtyingNeeds = (scope: Scope): string | undefined =>
+  scope.dirtyingReferences || scope.upgradedStores
+    ? undefined
+    : 'references for writing, and their end (unpin or dio_end)';
+
+/** What the scope lacks for it, whatever the policy; or undefined. */
+const NEEDS: { readonly [H in Happening]: (scope: Scope) => string | undefined } = {
+  'copies of a private page': (s) =>
+    s.page(isPrivate) && s.forks ? undefined : 'a private page, two mms and fork',
+  'a load': (s) => (s.has('read') ? undefined : 'read'),
+  'a store': (s) => (s.has('write') ? undefined : 'write'),
+  'a store to a file': (s) =>
+    s.has('buffered_write') ||
+    (s.page(isSharedFile) && s.has('write')) ||
+    s.reference(({ release }, write) => write || release === 'dio_end')
+      ? undefined
+      : 'buffered_write, or stores to a shared-file page',
+  'a reference to a private page': (s) =>
+    s.page(isPrivate) && s.has('gup') ? undefined : 'a private page and references',
+  'a load by a device': (s) =>
+    s.has('dma_read') && s.reference(({ load }) => load) ? undefined : 'references, and dma_read',
+  'a load through a pin': (s) =>
+    s.has('dma_read') && s.reference(({ load, ref }) => load && ref === 'PIN')
+      ? undefined
+      : 'pins, and dma_read',
+  writeback: (s) =>
+    s.has('fsync') || s.has('wb_start', 'wb_end') ? undefined : 'fsync, or wb_start and wb_end',
+  'dirtying at unpin': dirtyingNeeds,
+  'dirtying at unpin behind its back': dirtyingNeeds,
+};
+
+/** Why the goal cannot be reached under the policy, by a program of the scope; or undefined if it may be. */
+export function outOfReach(
+  { sometimes }: Property,
+  policy: ExpandedPolicy,
+  setup: Setup,
+  alphabet: Alphabet,
+): string | undefined {
+  const scope = new Scope(setup, alphabet);
+  return sometimes.takes.map((happening) => NEVER[happening](policy, scope)).find((why) => why !== undefined);
 }
 
 /** Why no program of the scope reaches the goal, whatever the policy; or undefined if one may. */
 export function outOfScope({ sometimes }: Property, setup: Setup, alphabet: Alphabet): string | undefined {
-  const has = (kind: OpKind): boolean => alphabet.ops[OP_KINDS.indexOf(kind)] === true;
-  const privatePage = setup.pages.some((p) => isPrivate(PAGE_KINDS.indexOf(p.kind)));
-  for (const happening of sometimes.takes) {
-    const needs =
-      happening === 'copies of a private page'
-        ? privatePage && setup.mms > 1 && has('fork')
-          ? undefined
-          : 'a private page, two mms and fork'
-        : happening === 'a reference to a private page'
-          ? privatePage && has('gup')
-            ? undefined
-            : 'a private page and references'
-          : happening === 'a reference'
-            ? has('gup')
-              ? undefined
-              : 'references'
-            : undefined;
-    if (needs !== undefined) return `needs ${needs}`;
-  }
-  return undefined;
+  const scope = new Scope(setup, alphabet);
+  const needs = sometimes.takes
+    .map((happening) => NEEDS[happening](scope))
+    .find((what) => what !== undefined);
+  return needs === undefined ? undefined : `needs ${needs}`;
 }

@@ -112,7 +112,7 @@ export function judge(
 /** Why nothing in the scope, or nothing under the policy, meets the property's goal; undefined if something may. */
 export function goalOutOfReach(id: string, { setup, alphabet, policy }: PolicySpec): string | undefined {
   const property = PROPERTIES.find((p) => p.id === id)!;
-  return outOfScope(property, setup, alphabet) ?? outOfReach(property, policy);
+  return outOfScope(property, setup, alphabet) ?? outOfReach(property, policy, setup, alphabet);
 }
 
 /** Claims are about anonymous folios: those that a PTE lets be written, and those that are pinned. */

@@ -5,11 +5,11 @@ import { makeFolder } from '../campaign/folder.ts';
 import { replayOn } from '../executor/replay.ts';
 import { runScenario } from '../executor/run.ts';
 import type { Costs } from '../machine/machine.ts';
-import type { ExpandedPolicy } from '../machine/tables.ts';
+import { type ExpandedPolicy, expanded } from '../machine/tables.ts';
 import { baseOf, ERAS } from '../policies/base.ts';
 import { findPolicy } from '../policies/index.ts';
 import { classId } from '../property/property.ts';
-import { judgeBeside } from '../regression/scenario.ts';
+import { regressesBy } from '../regression/scenario.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
 import {
   type Counterexample,
@@ -23,7 +23,7 @@ import { type Scenario, stepText } from '../scenario/scenario.ts';
 import { formatText, rewriteText, setupLines } from '../scenario/text.ts';
 import { shrinkingForAll } from '../shrink/several.ts';
 import { type Keeping, SEARCH_STATES_MAX, Shrinker, type Shrunk, type Target } from '../shrink/shrink.ts';
-import { choosePolicies } from './choose.ts';
+import { chooseBase, choosePolicies } from './choose.ts';
 import { EXIT, inputError, UserError, usageError, worst } from './exit.ts';
 import {
   exitOf,
@@ -47,6 +47,8 @@ export interface MinimizeOptions {
   readonly out: string | undefined;
   readonly inPlace: boolean;
   readonly policy: string | undefined;
+  /** Beside which it is, and stays, a regression. */
+  readonly base: string | undefined;
   /** What must stay besides the class. */
   readonly keep: (typeof KEEP)[number];
   /** States per search if a proof is asked for. */
@@ -110,11 +112,12 @@ interface Wanted {
 
 /**
  * As the file has it; of a file without a class, what is violated first on the first policy that violates anything in
- * it. Undefined if there is nothing of that kind. Throws UserError.
+ * it, beside the base if there is one. Undefined if there is nothing of that kind. Throws UserError.
  */
 async function targetsOf(
   c: Counterexample,
   name: string | undefined,
+  base: ExpandedPolicy | undefined,
   file: string,
 ): Promise<Wanted | undefined> {
   const claimed = c.class === null ? documentedIn(c) : classId(c.class);
@@ -123,7 +126,10 @@ async function targetsOf(
     name !== undefined ? [name] : (c.minimality.policies ?? (c.policy === null ? undefined : [c.policy]));
   if (claimed === undefined || names === undefined) {
     for (const policy of name === undefined ? await candidatesOf(c) : await policiesFor([name], file, name)) {
-      const [found] = replayOn(c, policy).result.violations;
+      const { violations } = replayOn(c, policy).result;
+      const found = violations.find(
+        (f) => base === undefined || regressesBy(c, policy, base, f.code, undefined),
+      );
       if (found === undefined) continue;
       talk(`${file}: has no class; taken for it: ${found.classId}, which ${policy.id} violates`);
       return { classId: found.classId, code: found.code, documented: false, policies: [policy] };
@@ -138,6 +144,11 @@ async function targetsOf(
     if (found === undefined)
       throw new UserError(
         `${file}: ${claimed} is not ${documented ? 'met' : 'violated'} on ${policy.id}, so there is nothing to minimize`,
+        EXIT.finding,
+      );
+    if (base !== undefined && !regressesBy(c, policy, base, found.code, undefined))
+      throw new UserError(
+        `${file}: ${claimed} is no regression of ${policy.id} beside ${base.id}, so there is nothing to minimize`,
         EXIT.finding,
       );
     code = found.code;
@@ -160,7 +171,7 @@ async function candidatesOf(c: Counterexample): Promise<readonly ExpandedPolicy[
 
 /** Minimizes one file and writes it to `to`, or to stdout. Throws UserError. */
 async function minimizeOne(
-  { policy: name, keep, states }: MinimizeOptions,
+  { policy: name, base: baseName, keep, states }: MinimizeOptions,
   read: ReadFile,
   to: string | undefined,
   shrinkers: Shrinkers,
@@ -168,16 +179,26 @@ async function minimizeOne(
 ): Promise<number> {
   const { counterexample: c, text } = read;
   const file = shownName(read.file);
-  const wanted = await targetsOf(c, name, file);
+  const base = await chooseBase(baseName);
+  const wanted = await targetsOf(c, name, base, file);
   if (wanted === undefined) {
     const on = name ?? (await candidatesOf(c)).map((p) => p.id).join(', ');
-    const message = `${file}: nothing is violated in it on ${on}, so there is nothing to minimize`;
+    const beside = base === undefined ? '' : ` that ${base.id} keeps`;
+    const message = `${file}: nothing${beside} is violated in it on ${on}, so there is nothing to minimize`;
     if (!oneOfMany) throw inputError(message);
     talk(message);
     return EXIT.ok;
   }
   const [policy] = wanted.policies;
-  const kept = keep === 'class' ? undefined : keeping(c, wanted, await keptFor(c));
+  // Of a base that is given stays that it keeps the promise, not what else it makes of the program.
+  const verdictsOf =
+    keep === 'class'
+      ? []
+      : [
+          ...wanted.policies.filter((p) => findPolicy(p.id) === undefined),
+          ...(await keptFor(c)).filter((p) => p.id !== base?.id),
+        ];
+  const kept = keep === 'class' && base === undefined ? undefined : keeping(c, wanted, verdictsOf, base);
   const { scenario, minimality } = search(file, shrinkers.of(wanted.policies), c, wanted, kept);
   const others = Object.keys(c.expect).filter((id) => id !== policy!.id);
   const known = others.filter((id) => findPolicy(id) !== undefined);
@@ -251,9 +272,16 @@ async function keptFor(c: Counterexample): Promise<readonly ExpandedPolicy[]> {
   return policies.filter(({ id }) => ERAS.some((p) => p.id === id) || Object.hasOwn(c.expect, id));
 }
 
-/** What these policies make of the file stays, and that a user's policy regresses in it. */
-function keeping(c: Counterexample, wanted: Wanted, others: readonly ExpandedPolicy[]): Keeping {
-  const policies = [...wanted.policies.filter((p) => findPolicy(p.id) === undefined), ...others];
+/**
+ * What these policies make of the file stays, and that it is a regression, beside the base given or, of a user's policy,
+ * beside its own.
+ */
+function keeping(
+  c: Counterexample,
+  wanted: Wanted,
+  policies: readonly ExpandedPolicy[],
+  given: ExpandedPolicy | undefined,
+): Keeping {
   const verdict = (scenario: Scenario, policy: ExpandedPolicy): string => {
     const result = runScenario(scenario, { ...policy });
     const shows = (wanted.documented ? result.documented : result.violations).some(
@@ -262,9 +290,10 @@ function keeping(c: Counterexample, wanted: Wanted, others: readonly ExpandedPol
     return `${result.verdict}${shows ? `, with ${wanted.classId}` : ''}`;
   };
   const [first] = wanted.policies;
-  const base = findPolicy(first!.id) === undefined ? baseOf(first!) : undefined;
+  const own = findPolicy(first!.id) === undefined ? baseOf(first!) : undefined;
+  const base = given ?? (own && expanded(own));
   const regresses = (scenario: Scenario): boolean =>
-    base !== undefined && judgeBeside(scenario, first!, base).regressions.some((r) => r.code === wanted.code);
+    base !== undefined && regressesBy(scenario, first!, base, wanted.code, undefined);
   const before = new Map(policies.map((p) => [p.id, verdict(c, p)]));
   const regressed = regresses(c);
   const why = (scenario: Scenario): string => {

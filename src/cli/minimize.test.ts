@@ -202,6 +202,43 @@ device: unpin h1 dirty
     );
   });
 
+  it('--base: it stays a regression beside it, by the class that the base keeps', () => {
+    folder.write(
+      'two.gup',
+      `page A anon rw
+page B anon rw
+P: write B
+h1 = P: gup A pin W LONGTERM
+C = P: fork
+P: write A
+device: dma_write h1
+P: read A
+h2 = C: gup B get R
+C: exit
+P: write B
+device: dma_read h2
+`,
+    );
+    const beside = (base: string, ...args: string[]) =>
+      gupfuzz(['minimize', 'two.gup', '-p', 'mapcount', '--base', base, ...args]);
+    // Both eras lose what the device writes: left is what v5.8 mended.
+    for (const more of [[], ['--keep', 'class']]) {
+      const { code, out, err } = beside('cow-break', ...more);
+      expect([code, err]).toEqual([
+        0,
+        expect.stringContaining('taken for it: isolation/leak/anon/GET-R/cpu->device'),
+      ]);
+      expect(out.trim().split('\n')).toHaveLength(7);
+      expect(out).not.toContain('dma_write');
+    }
+    expect(beside('pae').out).toContain('device: dma_write h1\n');
+    expect(oneLine(beside('mapcount'), 3)).toMatch(/nothing that v5\.7-mapcount keeps is violated in it/);
+    expect(oneLine(gupfuzz(['minimize', B06, '--base', 'cow-break']), 1)).toMatch(
+      /is no regression of v5\.7-mapcount beside v5\.8-cow-break, so there is nothing to minimize$/,
+    );
+    expect(oneLine(beside('all'), 2)).toMatch(/allowed: one policy/);
+  });
+
   it('says when there is nothing to minimize', () => {
     expect(oneLine(gupfuzz(['minimize', B12]), 3)).toMatch(
       /nothing is violated in it on .*v6\.5-longterm-ban.*, so there is nothing to minimize/,

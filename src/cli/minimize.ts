@@ -27,6 +27,12 @@ export const minimize: Command = defineCommand<MinimizeOptions>({
         describe: 'verdicts: what each policy makes of it stays as it was; class: the class alone',
         defaultDescription: 'verdicts',
       })
+      .option('base', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'what the policy breaks, this one keeps: the program stays a regression beside it',
+        defaultDescription: 'of a policy of yours the built-in one it derives from',
+      })
       .option('in-place', { type: 'boolean', describe: 'write each file over itself' })
       .option('policy', {
         alias: 'p',
@@ -48,6 +54,7 @@ export const minimize: Command = defineCommand<MinimizeOptions>({
       out,
       inPlace,
       policy: args.text('policy'),
+      base: args.text('base'),
       keep: args.oneOf('keep', KEEP) ?? 'verdicts',
       states: budgetOf(args),
     };

@@ -118,14 +118,19 @@ export interface Property {
 }
 
 /**
- * What a goal takes: a private page that fork(2) copies; a private page under a reference; a reference; a writeback; a
- * folio of a file that becomes dirty with the filesystem looking on (at unpin, or by a store through a PTE that was made
- * writable), and one that does so though nobody was notified since it was cleaned.
+ * What a goal takes: a private page that fork(2) copies; a load, or a store, by a process; a store that a file gets; a
+ * private page under a reference; a load by a device, and one through a PIN; a writeback; a folio of a file that becomes
+ * dirty with the filesystem looking on (at unpin, or by a store through a PTE that was made writable), and one that does
+ * so though nobody was notified since it was cleaned.
  */
 export const HAPPENINGS = [
   'copies of a private page',
+  'a load',
+  'a store',
+  'a store to a file',
   'a reference to a private page',
-  'a reference',
+  'a load by a device',
+  'a load through a pin',
   'writeback',
   'dirtying at unpin',
   'dirtying at unpin behind its back',
