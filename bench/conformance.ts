@@ -13,7 +13,8 @@ import pLimit from 'p-limit';
 import { fuzzLive, type LiveFuzzResult } from '../src/live/fuzz.ts';
 import { openHost } from '../src/live/host.ts';
 import type { Kernel } from '../src/live/protocol.ts';
-import { bestFits, harm, type LiveReport, runOnKernel } from '../src/live/report.ts';
+import { harm, type LiveReport, runOnKernel } from '../src/live/report.ts';
+import { bestFits, isTested } from '../src/live/verdict.ts';
 import { listKernels } from '../src/live/vm/cache.ts';
 import { openVm } from '../src/live/vm/vm.ts';
 import { expandPolicy } from '../src/machine/tables.ts';
@@ -173,7 +174,7 @@ const lines: string[] = [
   ...scenarios.map(({ name }, i) => {
     const cells = rows.map((r) => {
       const f = r.files[i]!;
-      if (f.unsupported !== '') return 'unsupported';
+      if (!isTested(f.verdict)) return f.verdict.kind;
       const eras = f.fits
         .filter((p) => p.agrees === f.runs && p.policy !== 'canary')
         .map((p) => short(p.policy));
@@ -190,7 +191,7 @@ const lines: string[] = [
   'Unsupported, and why:',
   '',
   ...scenarios.flatMap(({ name }, i) => {
-    const why = rows[0]?.files[i]?.unsupported ?? '';
+    const why = rows[0]?.files[i]?.verdict.why ?? '';
     return why === '' ? [] : [`- ${name}: ${why}`];
   }),
   '',

@@ -6,6 +6,7 @@ import { makeFolder } from '../campaign/folder.ts';
 import { slugOf } from '../campaign/store.ts';
 import type { CampaignResult, Finding } from '../campaign/types.ts';
 import { replayOn } from '../executor/replay.ts';
+import { doesNotApply } from '../executor/why-not.ts';
 import { COST_NAMES } from '../machine/machine.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { BUILT_IN } from '../policies/index.ts';
@@ -36,7 +37,7 @@ import {
 } from '../report/compare.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
 import { type FindingOptions, renderFinding } from '../report/finding.ts';
-import { type JunitCase, type JunitSuite, renderJunit } from '../report/junit.ts';
+import { type JunitCase, type JunitSuite, problemSuites, renderJunit } from '../report/junit.ts';
 import { newsText } from '../report/regression.ts';
 import { replayPasted } from '../report/pasted.ts';
 import { type ReplayBy, replayCommand } from '../report/shell.ts';
@@ -487,11 +488,8 @@ function markdownOf(compared: Compared, options: CompareOptions): string {
 function suitesOf(compared: Compared, options: CompareOptions): JunitSuite[] {
   const { policies, files, loaded, news, findings, failed } = compared;
   const { pair } = options;
-  const bad = loaded.problems.map(
-    ({ file, message }): JunitCase => ({ name: entryName(file), classname: 'files', error: message }),
-  );
   const badSuite = [
-    ...(bad.length === 0 ? [] : [{ name: 'files', cases: bad }]),
+    ...problemSuites(loaded.problems.map(({ file, message }) => ({ file: entryName(file), message }))),
     ...(failed.length === 0
       ? []
       : [
@@ -518,7 +516,7 @@ function suitesOf(compared: Compared, options: CompareOptions): JunitSuite[] {
               ...(lines.length > 0
                 ? { failure: { message: lines[0]!, text: lines.join('\n') } }
                 : result.verdict === 'unsupported'
-                  ? { skipped: `step ${result.notApplicable + 1} does not apply` }
+                  ? { skipped: doesNotApply(result.notApplicable, result.whyNot) }
                   : {}),
             };
           }),

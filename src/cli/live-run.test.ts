@@ -11,10 +11,16 @@ import { type Result, run } from '../testing/cli.ts';
 import { freshFolder } from '../testing/folder.ts';
 import { Args } from './command.ts';
 import { live } from './live.ts';
+import { replay } from './replay.ts';
 
-const state = vi.hoisted(() => ({ kernels: [] as Kernel[] }));
+const state = vi.hoisted(() => ({ kernels: [] as Kernel[], trouble: '' }));
 vi.mock('../live/host.ts', () => ({ openHost: async () => state.kernels[0] }));
-vi.mock('../live/vm/index.ts', () => ({ openVms: async () => state.kernels }));
+vi.mock('../live/vm/index.ts', () => ({
+  openVms: async () => {
+    if (state.trouble !== '') throw new Error(state.trouble);
+    return state.kernels;
+  },
+}));
 
 const folder = freshFolder();
 const here = process.cwd();
@@ -23,6 +29,8 @@ afterEach(() => process.chdir(here));
 
 const V65 = 'v6.5-longterm-ban';
 const PAGE_COUNT = 'v5.11-page-count';
+/** A child stores, and its parent looks. */
+const LEAK = 'page A anon rw\nP: write A\nC = P: fork\nC: write A\nP: read A\n';
 const closed: string[] = [];
 
 /** A kernel that is this policy, of this name. `before` is called with every batch. */
@@ -84,6 +92,72 @@ describe('live run exits with', () => {
     const poor = { ...kernel(V65, 'vm poor'), capabilities };
     const args = { what: 'vm', files: [b17], kernel: ['a', 'b'] };
     expect((await liveOn([kernel(V65, 'vm rich'), poor], args)).code).toBe(4);
+  });
+
+  it('4 where nothing is to be seen, alone', async () => {
+    folder.write('idle.gup', 'page A anon rw\nP: write A\nP: mprotect A rw\n');
+    const { code, out } = await liveOn([kernel(V65, 'host 1')], { what: 'run', files: ['idle.gup'] });
+    expect([code, out]).toEqual([4, expect.stringContaining('idle.gup on host 1: nothing observed: ')]);
+    expect(await on(V65, 'idle.gup', b17)).toBe(0);
+  });
+
+  it('4 where a step does not apply, as replay does and in its words', async () => {
+    folder.write('last.gup', 'page A anon rw\nP: write A\nP: read A\nP: exit\n');
+    const replayed = await run(replay, { files: ['last.gup'] });
+    const words = /step 3 does not apply: .*/.exec(replayed.out)![0];
+    expect(replayed.code).toBe(4);
+    const { code, out } = await liveOn([kernel(V65, 'host 1')], { what: 'run', files: ['last.gup', b17] });
+    expect([code, out]).toEqual([4, expect.stringContaining(`last.gup on host 1: ${words}\n`)]);
+    // What a kernel breaks before that step is broken.
+    const lost = `${LEAK}P: exit\n`;
+    folder.write('lost.gup', lost.replace('C: write', 'C: exit\nP: write'));
+    folder.write('leak.gup', lost.replace('P: exit', 'C: exit\nP: exit'));
+    expect((await liveOn([kernel('canary', 'k')], { what: 'run', files: ['lost.gup'] })).code).toBe(4);
+    const leak = await liveOn([kernel('canary', 'k')], { what: 'run', files: ['leak.gup'] });
+    expect([leak.code, leak.out]).toEqual([
+      1,
+      expect.stringContaining('leak.gup on k: broken and not predicted'),
+    ]);
+  });
+
+  it('1 where the kernel kills it, though not all of it was run', async () => {
+    const model = kernel(V65, 'vm 1');
+    const dies: Kernel = {
+      ...model,
+      run: async (programs) =>
+        (await model.run(programs)).map((r) => ({
+          ...r,
+          steps: r.steps.slice(0, -1),
+          end: 'killed',
+          why: 'BUG',
+        })),
+    };
+    const { code, out } = await liveOn([dies], { what: 'run', files: [b17] });
+    expect([code, out]).toEqual([1, expect.stringContaining(' on vm 1: not explained: ')]);
+  });
+
+  it('1 where every file is explained, and no one policy explains all', async () => {
+    const [old, young] = [
+      modelKernel({ policy: policyByName(PAGE_COUNT) }),
+      modelKernel({ policy: policyByName(V65) }),
+    ];
+    folder.write(
+      'refused.gup',
+      'page F shared-file rw f\nfile f ext4-v5.18\nh1 = P: gup F fixed_buffer W LONGTERM\n',
+    );
+    const torn: Kernel = {
+      ...kernel(V65, 'host 1'),
+      run: async (programs) =>
+        (await Promise.all(programs.map((p) => (p.files.length > 0 ? old : young).run([p])))).flat(),
+    };
+    const args = { what: 'run', files: [b17, 'refused.gup'], policy: [PAGE_COUNT, V65] };
+    const { code, out } = await liveOn([torn], args);
+    expect([code, out]).toEqual([1, expect.stringContaining('2 of 2 scenarios tested')]);
+    expect(out).not.toContain('not explained');
+    const ktap = await liveOn([torn], { ...args, format: 'ktap' });
+    expect(ktap.out).toMatch(
+      /^ {2}not ok 3 one policy explains all that was tested # best fit: .* \(1 of 2\)$/m,
+    );
   });
 
   it('3 where a file is none, though the others are as predicted', async () => {
@@ -224,4 +298,125 @@ describe('what may make ext4 warn', () => {
     vi.restoreAllMocks();
     expect(out).toContain(`vm 1 against ${V65}: 20 runs`);
   });
+});
+
+describe('formats', () => {
+  const b17 = entry('b17');
+  const files = [b17, entry('b18')];
+  const kernels = (): Kernel[] => [kernel(V65, 'vm a'), kernel(PAGE_COUNT, 'vm b')];
+  const vm = { what: 'vm', kernel: ['a', 'b'], repeat: '2' };
+
+  it('of files: JSON, JUnit and KTAP say the same', async () => {
+    const args = { ...vm, files: [...files, 'none.gup'], policy: [V65] };
+    const json = await liveOn(kernels(), { ...args, format: 'json' });
+    const data = JSON.parse(json.out) as {
+      kernels: {
+        kernel: string;
+        scenarios: { file: string; verdict: string; judged: string; replay: string }[];
+      }[];
+      problems: { file: string; message: string }[];
+    };
+    expect(data.problems).toEqual([{ file: 'none.gup', message: expect.stringContaining('no such file') }]);
+    const cells = data.kernels.flatMap((k) =>
+      k.scenarios.map((s) => [k.kernel, s.file, s.verdict, s.judged]),
+    );
+    expect(cells).toEqual([
+      ['vm a', files[0], 'agrees', 'pass'],
+      ['vm a', files[1], 'unsupported', 'skip'],
+      ['vm b', files[0], 'broken, not predicted', 'fail'],
+      ['vm b', files[1], 'unsupported', 'skip'],
+    ]);
+    expect(data.kernels[1]!.scenarios[0]!.replay).toMatch(
+      new RegExp(` live vm --kernel b --policy ${V65} .*b17.*\\.gup\\.json$`),
+    );
+    const ktap = await liveOn(kernels(), { ...args, format: 'ktap' });
+    expect(ktap.out.split('\n').filter((line) => /^ *(?:not )?ok/.test(line))).toEqual([
+      expect.stringMatching(/^ {2}not ok 1 none\.gup # ERROR /),
+      'not ok 1 files # 1 of 1 failed',
+      expect.stringMatching(/^ {2}ok 1 .*b17.* # agrees with v6\.5-longterm-ban$/),
+      expect.stringMatching(/^ {2}ok 2 .*b18.* # SKIP unsupported: .*long-term R pin$/),
+      expect.stringMatching(/^ {2}ok 3 one policy explains all that was tested # best fit: /),
+      'ok 2 vm a',
+      expect.stringMatching(/^ {2}not ok 1 .*b17.* # broken and not predicted: /),
+      expect.stringMatching(/^ {2}ok 2 .*b18.* # SKIP unsupported: /),
+      expect.stringMatching(
+        /^ {2}not ok 3 one policy explains all that was tested # best fit: .* \(0 of 1\)$/,
+      ),
+      'not ok 3 vm b # 2 of 3 failed',
+    ]);
+    expect(ktap.out).toMatch(/^ {2}# step 5 .* has P@4, seen P@1$/m);
+    const junit = await liveOn(kernels(), { ...args, format: 'junit' });
+    expect(junit.out).toContain(
+      '<testsuites name="gupfuzz live" tests="7" failures="2" errors="1" skipped="2">',
+    );
+    expect([json.code, ktap.code, junit.code]).toEqual([3, 3, 3]);
+  });
+
+  it('of random scenarios: the finding, and how to run it again', async () => {
+    const args = { what: 'fuzz', runs: '128', repeat: '2' };
+    const json = await liveOn([kernel(PAGE_COUNT, 'host 1')], { ...args, format: 'json' });
+    const [one] = (JSON.parse(json.out) as { kernels: { [key: string]: unknown }[] }).kernels;
+    expect(one).toMatchObject({ kernel: 'host 1', policy: V65, judged: 'fail', runs: 128 });
+    const [found] = one!.findings as { steps: unknown[]; replay: string; file: null }[];
+    expect(found!.steps.length).toBeGreaterThan(0);
+    expect(found!.replay).toMatch(/ live fuzz --policy v6\.5-longterm-ban --seed 1 --runs \d+$/);
+    const again = await liveOn([kernel(PAGE_COUNT, 'host 1')], { ...args, format: 'json' });
+    expect(again.out).toBe(json.out);
+    const ktap = await liveOn([kernel(PAGE_COUNT, 'host 1')], { ...args, format: 'ktap' });
+    expect(ktap.out).toMatch(
+      /^ {2}not ok 1 v6\.5-longterm-ban # (?:not explained|broken and not predicted): /m,
+    );
+    expect(ktap.out).toContain(`  # ${found!.replay}\n`);
+    const junit = await liveOn([kernel(V65, 'host 1')], { ...args, format: 'junit' });
+    expect([junit.code, junit.out]).toEqual([
+      0,
+      expect.stringContaining('<system-out>agrees with v6.5-longterm-ban'),
+    ]);
+  });
+
+  it.each(['json', 'junit', 'ktap'])('%s is one document whatever happens', async (format) => {
+    const whole = (text: string): void => {
+      if (format === 'json') JSON.parse(text);
+      else if (format === 'junit') expect(text).toMatch(/^<\?xml[\s\S]*<\/testsuites>\n$/);
+      else expect(text).toMatch(/^KTAP version 1\n1\.\.\d+/);
+    };
+    // Nothing to run; a folder that cannot be written; a kernel that throws; no kernel at all.
+    const none = await run(live, { what: 'run', files: ['none.gup'], format });
+    whole(none.out);
+    expect([none.code, none.out]).toEqual([3, expect.stringContaining('none.gup')]);
+    folder.write('taken', 'a file');
+    const full = { what: 'fuzz', policy: ['canary'], runs: '40', repeat: '1', out: 'taken/found', format };
+    whole((await liveOn([kernel(V65, 'host 1')], full)).out);
+    const throws = kernel(V65, 'vm b', () => {
+      throw new Error('no memory for a batch');
+    });
+    for (const more of [{ files: [b17] }, { runs: '20' }]) {
+      state.kernels = [kernel(V65, 'vm a'), throws];
+      const said = await thrown({ ...vm, ...more, format });
+      whole(said);
+      expect(said).toContain('no memory for a batch');
+      expect(said).toContain('vm a');
+    }
+    state.kernels = [];
+    state.trouble = 'no QEMU';
+    const said = await thrown({ ...vm, files: [b17], format });
+    state.trouble = '';
+    whole(said);
+    expect(said).toContain('no QEMU');
+  });
+
+  /** What was printed by a command that throws. */
+  async function thrown(args: Readonly<Record<string, unknown>>): Promise<string> {
+    let out = '';
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+      out += String(text);
+      return true;
+    });
+    try {
+      await expect(live.execute(new Args(args))).rejects.toThrow();
+    } finally {
+      vi.restoreAllMocks();
+    }
+    return out;
+  }
 });

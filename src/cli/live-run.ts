@@ -2,27 +2,38 @@
 import { availableParallelism } from 'node:os';
 import { FindingStore } from '../campaign/store.ts';
 import { findingFile } from '../live/finding.ts';
+import {
+  fuzzData,
+  fuzzSuites,
+  type KernelFuzz,
+  type KernelReports,
+  probeData,
+  reportsData,
+  reportsSuite,
+} from '../live/formats.ts';
 import { fuzzLive, type LiveFinding } from '../live/fuzz.ts';
 import { openHost } from '../live/host.ts';
 import type { Kernel } from '../live/protocol.ts';
 import {
-  bestFits,
   capabilitiesText,
   findingText,
   fitText,
   fuzzText,
+  fuzzVerdict,
   harm,
-  type LiveReport,
   matrixOf,
   reportText,
   runOnKernel,
 } from '../live/report.ts';
+import { bestFits, isExplained, isTested, judgedAs, type LiveVerdict } from '../live/verdict.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
+import { type JunitSuite, problemSuites, renderJunit } from '../report/junit.ts';
+import { renderKtap } from '../report/ktap.ts';
 import { program, shellWord } from '../report/shell.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT, inputError, UserError, worst } from './exit.ts';
-import { exitOf, loadFiles, reportProblems } from './files.ts';
-import { print, talk, talkText } from './io.ts';
+import { exitOf, loadFiles, type Problem, reportProblems, shownName, STDIN } from './files.ts';
+import { print, printJson, talk, talkText } from './io.ts';
 import { LIVE_POLICY, LIVE_RUNS, type LiveOptions } from './live.ts';
 import { progressLine } from './progress-line.ts';
 import { onStop } from './stop.ts';
@@ -30,25 +41,74 @@ import { onStop } from './stop.ts';
 export async function runLive(options: LiveOptions): Promise<number> {
   // What is wrong with files and policies is said before a kernel boots.
   const job = await jobOf(options);
-  if (typeof job === 'number') return job;
-  const kernels = await openKernels(options);
+  const tell = (outcome: Outcome): void =>
+    show(options, { ...outcome, problems: [...job.problems, ...outcome.problems] });
+  if (job.run === undefined) {
+    tell(NOTHING);
+    return job.problems.length > 0 ? EXIT.badInput : EXIT.nothingTested;
+  }
+  let kernels: readonly Kernel[];
   try {
-    return await job(kernels);
+    kernels = await openKernels(options);
+  } catch (error) {
+    tell({ ...NOTHING, problems: [problemOf('kernel', error)] });
+    throw error;
+  }
+  try {
+    const outcome = await job.run(kernels);
+    tell(outcome);
+    if (outcome.trouble !== undefined) throw outcome.trouble.error;
+    return worst([...(job.problems.length > 0 ? [EXIT.badInput] : []), ...outcome.codes]);
   } finally {
     await Promise.all(kernels.map((k) => k.close()));
   }
 }
 
-/** What to do with the kernels; an exit code where there is nothing to do. */
-type Job = ((kernels: readonly Kernel[]) => Promise<number>) | number;
+interface Job {
+  /** Of files and policies. */
+  readonly problems: readonly Problem[];
+  /** What to do with the kernels; undefined: there is nothing to do. */
+  readonly run?: (kernels: readonly Kernel[]) => Promise<Outcome>;
+}
+
+/** What came of a job, in every format. */
+interface Outcome {
+  readonly text: string;
+  /** One for each kernel, or kernel and policy. */
+  readonly data: readonly object[];
+  readonly suites: readonly JunitSuite[];
+  readonly problems: readonly Problem[];
+  readonly codes: readonly number[];
+  /** What one kernel threw, after the others have told theirs. */
+  readonly trouble?: { readonly error: unknown };
+}
+const NOTHING: Outcome = { text: '', data: [], suites: [], problems: [], codes: [] };
+
+function show({ what, format }: LiveOptions, { text, data, suites, problems }: Outcome): void {
+  if (format === 'text') print(text);
+  else if (format === 'json') printJson({ what, kernels: data, problems });
+  else {
+    const all = [...problemSuites(problems), ...suites];
+    print(format === 'junit' ? renderJunit('gupfuzz live', all) : renderKtap(all));
+  }
+}
+
+const problemOf = (file: string, error: unknown): Problem => ({
+  file,
+  message: error instanceof Error ? error.message : String(error),
+});
 
 async function jobOf(options: LiveOptions): Promise<Job> {
   const { what, paths, runs } = options;
   if (what === 'run' || (what === 'vm' && paths.length > 0)) return files(options);
   if (what === 'fuzz' || (what === 'vm' && runs !== undefined)) return fuzz(options);
-  return async (kernels) => {
-    for (const kernel of kernels) print(capabilitiesText(kernel.name, kernel.capabilities));
-    return EXIT.ok;
+  return {
+    problems: [],
+    run: async (kernels) => ({
+      ...NOTHING,
+      text: kernels.map((k) => capabilitiesText(k.name, k.capabilities)).join(''),
+      data: kernels.map((k) => probeData(k.name, k.capabilities)),
+    }),
   };
 }
 
@@ -87,40 +147,83 @@ async function files(options: LiveOptions): Promise<Job> {
   const loaded = loadFiles(options.paths);
   reportProblems(loaded);
   const scenarios = loaded.files.map(({ file, counterexample }) => ({
-    name: file,
+    name: shownName(file),
     scenario: counterexample,
   }));
-  if (scenarios.length === 0 || policies.length === 0) return EXIT.badInput;
-  return async (kernels) => {
+  const problems = [...loaded.problems, ...brokenProblems(broken)];
+  if (scenarios.length === 0 || policies.length === 0) return { problems };
+  const run = async (kernels: readonly Kernel[]): Promise<Outcome> => {
     const stop = onStop(() => talk('stopping; what was seen so far is told (again to stop at once)'));
-    const all = await Promise.all(
-      kernels.map(async (kernel) => {
+    const ended = await Promise.allSettled(
+      kernels.map(async (kernel, at): Promise<KernelReports> => {
         talk(`${kernel.name}: ${scenarios.length} scenarios, ${options.repeat} runs each`);
-        return runOnKernel(kernel, scenarios, policies, options.repeat, refusal(options), stop.signal);
+        const refuse = refusal(options);
+        const reports = await runOnKernel(kernel, scenarios, policies, options.repeat, refuse, stop.signal);
+        const again = reports.map((r) => againFile(options, at, r.name));
+        return { kernel: kernel.name, capabilities: kernel.capabilities, reports, again };
       }),
     ).finally(stop.off);
-    for (const reports of all) {
-      if (!options.brief) for (const r of reports) print(`${reportText(r)}\n`);
-    }
-    if (all.length > 1) print(`${matrixOf(all)}\n`);
-    all.forEach((reports, i) => {
-      print(fitText(kernels[i]!.name, reports));
-    });
-    if (stop.code !== undefined) return stop.code;
-    return worst([
-      exitOf(loaded),
-      ...(broken.length > 0 ? [EXIT.badInput] : []),
-      ...all.map((reports) => codeOf(reports)),
-    ]);
+    const all = fulfilled(ended);
+    const tables = options.brief
+      ? []
+      : all.flatMap(({ reports, again }) =>
+          reports.map((r, i) => `${reportText(r, judgedAs(r.verdict) === 'fail' ? again[i]! : '')}\n`),
+        );
+    return {
+      text: [
+        ...tables,
+        ...(all.length > 1 ? [`${matrixOf(all.map((k) => k.reports))}\n`] : []),
+        ...all.map((k) => fitText(k.kernel, k.reports)),
+      ].join(''),
+      data: all.map(reportsData),
+      suites: all.map(reportsSuite),
+      ...troubleOf(kernels, ended),
+      codes: stop.code !== undefined ? [stop.code] : [exitOf(loaded), ...all.flatMap(codesOf)],
+    };
   };
+  return { problems, run };
 }
 
-/** A broken promise, or a kernel that no policy explains, is a finding. */
-function codeOf(reports: readonly LiveReport[]): number {
-  const best = bestFits(reports);
-  if (best.of === 0) return EXIT.nothingTested;
-  const broken = reports.some((r) => r.broken.some((b) => b.excuse === ''));
-  return broken || best.agrees < best.of ? EXIT.finding : EXIT.ok;
+const brokenProblems = (broken: readonly { readonly name: string; readonly message: string }[]): Problem[] =>
+  broken.map(({ name, message }) => ({ file: name, message }));
+
+const fulfilled = <T>(ended: readonly PromiseSettledResult<T>[]): T[] =>
+  ended.flatMap((e) => (e.status === 'fulfilled' ? [e.value] : []));
+
+/** What the others found is told before the trouble of one. */
+function troubleOf(
+  kernels: readonly Kernel[],
+  ended: readonly PromiseSettledResult<unknown>[],
+): Pick<Outcome, 'problems' | 'trouble'> {
+  const problems = ended.flatMap((e, i) =>
+    e.status === 'rejected' ? [problemOf(kernels[i]!.name, e.reason)] : [],
+  );
+  const failed = ended.find((e) => e.status === 'rejected');
+  return { problems, ...(failed === undefined ? {} : { trouble: { error: failed.reason } }) };
+}
+
+/** Of one kernel: a broken promise, what no policy explains, or that no one policy explains all is a finding. */
+function codesOf({ reports }: KernelReports): number[] {
+  const anyTested = reports.some((r) => isTested(r.verdict));
+  return [
+    ...reports.map((r) => codeOf(r.verdict, anyTested)),
+    ...(isExplained(bestFits(reports)) ? [] : [EXIT.finding]),
+    ...(reports.some((r) => r.fits.some((f) => f.failed !== '')) ? [EXIT.badInput] : []),
+  ];
+}
+
+/** What cannot be tested here is told, and passes over in silence only beside what was tested: the catalogue has both. */
+function codeOf(verdict: LiveVerdict, anyTested: boolean): number {
+  switch (judgedAs(verdict)) {
+    case 'pass':
+      return EXIT.ok;
+    case 'fail':
+      return EXIT.finding;
+    case 'skip':
+      return anyTested ? EXIT.ok : EXIT.nothingTested;
+    case 'error':
+      return verdict.kind === 'policy error' ? EXIT.badInput : EXIT.nothingTested;
+  }
 }
 
 // ---- Random scenarios --------------------------------------------------------------------------------------------
@@ -129,15 +232,15 @@ async function fuzz(options: LiveOptions): Promise<Job> {
   const names = options.policies.length > 0 ? options.policies : [LIVE_POLICY];
   const { policies, broken } = await choosePolicies(names);
   for (const { message } of broken) talk(message);
-  if (policies.length === 0) return EXIT.badInput;
-  return async (kernels) => {
+  const problems = brokenProblems(broken);
+  if (policies.length === 0) return { problems };
+  const run = async (kernels: readonly Kernel[]): Promise<Outcome> => {
     const line = progressLine();
     const say = (text: string): void => {
       line.clear();
       talk(text);
     };
     const stop = onStop(() => say('stopping; what was found so far is kept (again to stop at once)'));
-    const codes: number[] = broken.length > 0 ? [EXIT.badInput] : [];
     try {
       // Kernels at the same time, said in their order.
       const running = kernels.map((kernel, i) => {
@@ -145,20 +248,33 @@ async function fuzz(options: LiveOptions): Promise<Job> {
         return fuzzOne(kernel, policies, options, i, { signal: stop.signal, onProgress, say });
       });
       const ended = await Promise.allSettled(running);
-      line.clear();
-      for (const { text, code } of ended.flatMap((e) => (e.status === 'fulfilled' ? e.value : []))) {
-        print(text);
-        codes.push(code);
-      }
-      // What the others found is told before the trouble of one.
-      const failed = ended.find((e) => e.status === 'rejected');
-      if (failed !== undefined) throw failed.reason;
+      const all = fulfilled(ended).flat();
+      return {
+        text: all
+          .map(({ kernel, policy, result, again }) =>
+            [
+              fuzzText(kernel, policy, result),
+              ...again.map((command, i) => `${result.findings[i]!.class}: ${command}\n`),
+            ].join(''),
+          )
+          .join(''),
+        data: all.map(fuzzData),
+        suites: fuzzSuites(all),
+        ...troubleOf(kernels, ended),
+        codes:
+          stop.code !== undefined
+            ? [stop.code]
+            : all.flatMap(({ policy, result }) => [
+                codeOf(fuzzVerdict(policy, result), false),
+                ...(result.failed === '' ? [] : [EXIT.badInput]),
+              ]),
+      };
     } finally {
       line.clear();
       stop.off();
     }
-    return stop.code ?? worst(codes);
   };
+  return { problems, run };
 }
 
 interface Hearing {
@@ -174,13 +290,13 @@ async function fuzzOne(
   options: LiveOptions,
   at: number,
   { signal, onProgress, say }: Hearing,
-): Promise<{ readonly text: string; readonly code: number }[]> {
-  const said: { text: string; code: number }[] = [];
+): Promise<KernelFuzz[]> {
+  const said: KernelFuzz[] = [];
   const { seed } = options;
   const store = new FindingStore(options.out, say, talkText);
-  const paths = new Map<string, string | undefined>();
   for (const policy of policies) {
     if (signal.aborted) break;
+    const paths = new Map<string, string | undefined>();
     const result = await fuzzLive({
       kernel,
       policy,
@@ -196,27 +312,49 @@ async function fuzzOne(
         if (path !== undefined) say(`saved ${path}${f.repeats === 0 ? '' : ', shrunk'}`);
       },
     });
-    const again = result.findings.map((f) => replayLine(options, at, policy, f, paths.get(f.class)));
-    const code = result.disagreed > 0 ? EXIT.finding : result.agreed === 0 ? EXIT.nothingTested : EXIT.ok;
-    said.push({ text: [fuzzText(kernel.name, policy.id, result), ...again].join('\n'), code });
+    const files = result.findings.map((f) => paths.get(f.class));
+    const again = result.findings.map((f, i) => againCommand(options, at, policy, f, files[i]));
+    const { name, capabilities } = kernel;
+    said.push({ kernel: name, capabilities, policy: policy.id, result, files, again });
   }
   return said;
 }
 
 /** The command that runs it again: the file if there is one, else the runs up to it. */
-function replayLine(
+function againCommand(
   options: LiveOptions,
   at: number,
   policy: ExpandedPolicy,
   finding: LiveFinding,
   path: string | undefined,
 ): string {
-  const { kernels, modules, allowHost, seed } = options;
-  const where = isHost(options)
-    ? `${path === undefined ? 'fuzz' : 'run'}${allowHost ? ' --allow-host' : ''}`
-    : `vm --kernel ${shellWord(kernels[at]!)}${modules === undefined ? '' : ` --modules ${shellWord(modules)}`}`;
-  const what = path === undefined ? `--seed ${seed} --runs ${finding.run + 1}` : shellWord(path);
-  return `${finding.class}: ${program()} live ${where} --policy ${shellWord(policy.module ?? policy.id)} ${what}`;
+  const what = path === undefined ? `--seed ${options.seed} --runs ${finding.run + 1}` : shellWord(path);
+  const policies = [policy.module ?? policy.id];
+  return `${program()} live ${whereOf(options, at, path === undefined ? 'fuzz' : 'run', policies)} ${what}`;
+}
+
+/** The same for a file that was given; '' if it cannot be had again. */
+function againFile(options: LiveOptions, at: number, file: string): string {
+  if (file === shownName(STDIN)) return '';
+  return `${program()} live ${whereOf(options, at, 'run', options.policies)} ${shellWord(file)}`;
+}
+
+/** On which kernel, and beside which policies. */
+function whereOf(
+  options: LiveOptions,
+  at: number,
+  here: 'run' | 'fuzz',
+  policies: readonly string[],
+): string {
+  const { kernels, modules, dir, allowHost } = options;
+  const flags = [
+    ...(isHost(options) ? [here] : ['vm', '--kernel', shellWord(kernels[at]!)]),
+    ...(modules === undefined ? [] : ['--modules', shellWord(modules)]),
+    ...(dir === undefined ? [] : ['--dir', shellWord(dir)]),
+    ...(allowHost && isHost(options) ? ['--allow-host'] : []),
+    ...policies.flatMap((p) => ['--policy', shellWord(p)]),
+  ];
+  return flags.join(' ');
 }
 
 /** A finding that was just seen, or the shrunk one, which replaces it. The path of the scenario, if it has one. */

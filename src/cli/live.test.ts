@@ -5,6 +5,7 @@ import { entry, load } from '../testing/catalogue.ts';
 import { gupfuzzIn, oneLine } from '../testing/cli.ts';
 import { MISSING } from '../testing/executor.ts';
 import { freshFolder } from '../testing/folder.ts';
+import { writePolicy } from '../testing/policy.ts';
 
 const folder = freshFolder();
 const gupfuzz = gupfuzzIn(folder);
@@ -15,6 +16,16 @@ describe('gupfuzz live: flags', () => {
     [['live', 'vm'], 2, /^gupfuzz: live vm needs --kernel$/],
     [['live', 'nothing'], 2, /^gupfuzz: what is "nothing"; allowed: probe, run, fuzz, vm$/],
     [['live', 'fuzz', '--runs', 'x'], 2, /^gupfuzz: --runs is "x"; allowed: a whole number/],
+    [
+      ['live', 'run', 'x', '--format', 'xml'],
+      2,
+      /^gupfuzz: --format is "xml"; allowed: text, json, junit, ktap$/,
+    ],
+    [
+      ['live', 'probe', '--format', 'ktap'],
+      2,
+      /^gupfuzz: --format is "ktap"; allowed with live probe, .*: text, json$/,
+    ],
     [['live', 'fuzz', '--kernel', '5.10'], 2, /^gupfuzz: --kernel is for live vm$/],
     [['export', '--to', 'rust', entry('b09')], 2, /^gupfuzz: --to is "rust"; allowed: c$/],
     [['export', '--to', 'c', entry('b18')], 4, /no system call takes a long-term R pin$/],
@@ -48,6 +59,19 @@ describe.skipIf(MISSING !== '')(`gupfuzz live on this machine${MISSING && `: ${M
     for (const caller of ['vmsplice', 'fixed_buffer', 'process_vm_readv', 'o_direct_write'])
       expect(out).toMatch(new RegExp(`^ {2}caller ${caller} +(yes|no: .+)$`, 'm'));
     expect(out).toMatch(/^ {2}page anon +yes$/m);
+    const { kernels } = JSON.parse(gupfuzz(['live', 'probe', '--format', 'json']).out);
+    expect(kernels).toMatchObject([
+      { kernel: expect.stringMatching(/^host /), callers: { vmsplice: expect.any(String) } },
+    ]);
+  });
+
+  it('a policy that fails explains nothing, and exits with 3', () => {
+    const fails = writePolicy(folder, 'fails', `gupSlow: [table(otherwise('read fault'))]`);
+    const files = gupfuzz(['live', 'run', entry('b01'), '--policy', fails, '--repeat', '2']);
+    expect([files.code, files.out]).toEqual([3, expect.stringContaining(': policy error: fails: step ')]);
+    const fuzzed = gupfuzz(['live', 'fuzz', '--policy', fails, '--runs', '64', '--format', 'ktap']);
+    expect(fuzzed.code).toBe(3);
+    expect(fuzzed.out).toMatch(/^ {2}not ok 1 fails # (?:ERROR policy error: fails: step )/m);
   });
 
   it('run: what was seen beside what each policy predicts; what cannot be had is unsupported', () => {

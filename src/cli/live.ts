@@ -3,6 +3,7 @@ import { type Command, defineCommand } from './command.ts';
 import { usageError } from './exit.ts';
 
 export const LIVE_WHAT = ['probe', 'run', 'fuzz', 'vm'] as const;
+export const LIVE_FORMATS = ['text', 'json', 'junit', 'ktap'] as const;
 const RUNS_MAX = 100_000_000;
 const REPEAT_MAX = 100_000;
 const MACHINES_MAX = 256;
@@ -26,6 +27,7 @@ export interface LiveOptions {
   readonly dir: string | undefined;
   readonly allowHost: boolean;
   readonly brief: boolean;
+  readonly format: (typeof LIVE_FORMATS)[number];
 }
 
 export const live: Command = defineCommand<LiveOptions>({
@@ -84,10 +86,20 @@ export const live: Command = defineCommand<LiveOptions>({
         describe: 'run on this machine also what may make its kernel warn',
       })
       .option('brief', { type: 'boolean', describe: 'of run and vm: no table per file' })
+      .option('format', {
+        type: 'string',
+        requiresArg: true,
+        describe: LIVE_FORMATS.join(', '),
+        defaultDescription: 'text',
+      })
       .example('$0 live run counterexamples/', 'Which era does this kernel belong to?')
       .example('$0 live fuzz --policy longterm-ban --runs 10k', 'Does it do what the policy says?')
+      .example('$0 live run counterexamples/ --format ktap', 'As kselftest prints it')
       .example('$0 live vm --kernel 5.10 --kernel 6.1 counterexamples/', 'Old kernels, in VMs')
-      .epilogue('Exit code: 1 if a promise is broken, or the kernel disagrees; unsupported is never a pass.'),
+      .epilogue(
+        'Exit code: 1 a promise is broken, or no one policy explains the kernel; 3 a bad file, or a policy that fails; ' +
+          '4 nothing could be tested, or a file that should have been was not. Unsupported is never a pass.',
+      ),
   options: (args) => {
     const what = args.oneOf('what', LIVE_WHAT)!;
     const words = args.texts('files');
@@ -99,6 +111,9 @@ export const live: Command = defineCommand<LiveOptions>({
       throw usageError(`live ${what} takes no files`);
     if (what === 'vm' && kernels.length === 0) throw usageError('live vm needs --kernel');
     if (what !== 'vm' && kernels.length > 0) throw usageError('--kernel is for live vm');
+    const format = args.oneOf('format', LIVE_FORMATS) ?? 'text';
+    if (what === 'probe' && (format === 'junit' || format === 'ktap'))
+      throw usageError(`--format is "${format}"; allowed with live probe, which judges nothing: text, json`);
     const machines = args.whole('machines', 1, MACHINES_MAX);
     if (what !== 'vm' && machines !== undefined) throw usageError('--machines is for live vm');
     if (what === 'vm' && paths.length > 0 && runs !== undefined)
@@ -117,6 +132,7 @@ export const live: Command = defineCommand<LiveOptions>({
       dir: args.text('dir'),
       allowHost: args.flag('allow-host'),
       brief: args.flag('brief'),
+      format,
     };
   },
   run: async (options) => (await import('./live-run.ts')).runLive(options),

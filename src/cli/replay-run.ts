@@ -1,6 +1,7 @@
 /** `replay`: each file on its policies, beside their bases, what became of it, and what contradicts the file. */
 import { type Replay, replayOn } from '../executor/replay.ts';
 import { notDone, notesOf } from '../executor/run.ts';
+import { doesNotApply } from '../executor/why-not.ts';
 import { observationsOf, type Trace, traceScenario } from '../executor/trace.ts';
 import type { BasePolicy } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
@@ -211,8 +212,7 @@ function bisectCode(results: readonly FileReplay[], codes: readonly number[], gi
 }
 
 /** Where and why a program ended early. */
-const stopped = ({ result }: Replay): string =>
-  `step ${result.notApplicable + 1} does not apply: ${result.whyNot}`;
+const stopped = ({ result }: Replay): string => doesNotApply(result.notApplicable, result.whyNot);
 
 // ---- Text --------------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import type { ExpandedPolicy } from '../machine/tables.ts';
 import { classId } from '../property/property.ts';
 import { type Counterexample, type Expectation, expectationFor } from '../scenario/definition.ts';
 import { type RunResult, runScenario } from './run.ts';
+import { doesNotApply } from './why-not.ts';
 
 /**
  * About the class of the file: `reproduced` at the same step; `differs`: at another step, or other classes instead;
@@ -86,8 +87,7 @@ function contradictions(
   if (e === undefined) return found;
   if (e.verdict !== result.verdict) {
     const why = result.policyError === '' ? '' : ` (${result.policyError})`;
-    const at =
-      result.notApplicable >= 0 ? ` (step ${result.notApplicable + 1} does not apply: ${result.whyNot})` : '';
+    const at = result.notApplicable >= 0 ? ` (${doesNotApply(result.notApplicable, result.whyNot)})` : '';
     found.push(`verdict ${quoted(result.verdict)}${at}${why}, expected ${quoted(e.verdict)}`);
   }
   found.push(...difference('violates', classes, e.classes));

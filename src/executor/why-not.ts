@@ -20,3 +20,6 @@ export function whyNot(world: World, step: Step, packed: number): string {
   if ('ref' in step) return `the caller that took ${step.ref} never does that`;
   return 'the program cannot do it at this point';
 }
+
+/** `step 3 does not apply: h1 stands for nothing here`; `at`: the index of the step. */
+export const doesNotApply = (at: number, why: string): string => `step ${at + 1} does not apply: ${why}`;

@@ -5,12 +5,21 @@ import { derive, otherwise, type Policy, table, without } from '../machine/decis
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
 import { parseSteps } from '../scenario/parse.ts';
-import { brokenPromises, compare, compareWith, FREEDOMS, type LiveObserver, predict } from './compare.ts';
+import {
+  brokenPromises,
+  compare,
+  compareWith,
+  FREEDOMS,
+  type LiveObserver,
+  predict,
+  stepsSeen,
+} from './compare.ts';
 import { FULL } from './full.ts';
 import { modelKernel } from './model-kernel.ts';
 import type { Kernel, LiveOutcome, LiveProgram, LiveResult } from './protocol.ts';
-import { bestFits, fitText, harm, matrixOf, reportText, runOnKernel } from './report.ts';
+import { fitText, harm, matrixOf, reportText, runOnKernel } from './report.ts';
 import { isUnsupported, type Translated, toLive } from './translate.ts';
+import { bestFits } from './verdict.ts';
 
 const V65 = policyByName('v6.5-longterm-ban');
 const live = (kinds: readonly PageKind[], text: string): Translated => {
@@ -83,6 +92,7 @@ describe('compare', () => {
     const t = live(['anon'], 'h1 = P: gup A vmsplice R');
     const c = compare(result('done'), t, mine({ gupSlow: [table(otherwise('read fault'))] }));
     expect(c.disagreements).toMatchObject([{ step: 0, observer: 'outcome', predicted: ['policy error'] }]);
+    expect(c.failed).toMatch(/^step 1: gupSlow does not converge/);
   });
 
   it('compares whether an O_DIRECT call was refused', () => {
@@ -239,9 +249,50 @@ describe('compare', () => {
     expect(stuck.incomplete).toBe('failed a process cannot be killed');
   });
 
-  it('observes contents and outcomes of gups, and nothing else', () => {
+  it('observes contents, outcomes of gups and refusals, and nothing else', () => {
     const t = live(['anon'], 'P: write A\n h1 = P: gup A vmsplice R\n P: write A\n C = P: fork\n C: read A');
     expect(compare(result('done', 'done', 'done', 'done', 3), t, V65).observed).toBe(2);
+    const forbidden = live(['anon'], 'P: mprotect A r\n P: write A');
+    expect(compare(result('done', 'refused SIGSEGV'), forbidden, V65)).toMatchObject({
+      disagreements: [],
+      observed: 1,
+    });
+    // That it was done is seen too.
+    expect(compare(result('done', 'done'), forbidden, V65)).toMatchObject({
+      disagreements: [{ step: 1, observer: 'outcome', predicted: ['refused SIGSEGV'], seen: 'done' }],
+      observed: 1,
+    });
+    const allowed = live(['anon'], 'P: write A\n P: mprotect A rw');
+    expect(compare(result('done', 'done'), allowed, V65).observed).toBe(0);
+  });
+
+  it('skips what names a reference that was refused, as the model does', () => {
+    const t = live(
+      ['anon'],
+      `P: munmap A
+       h1 = P: gup A vmsplice R
+       device: dma_read h1
+       device: unpin h1
+       h2 = P: gup A o_direct_read W
+       device: dio_end h2`,
+    );
+    const none: LiveOutcome = { outcome: 'unsupported', why: 'no such reference', value: undefined, log: [] };
+    const r = result('done', 'refused EFAULT', 'done', 'done', 'refused EFAULT');
+    const seen = { ...r, steps: r.steps.map((s, i) => (i === 2 || i === 3 ? none : s)) };
+    expect(compare(seen, t, V65)).toMatchObject({ disagreements: [], incomplete: '', observed: 2 });
+    const words = ['done', 'refused EFAULT', 'skipped', 'skipped', 'refused EFAULT', 'skipped'];
+    expect(stepsSeen(seen, t)).toEqual(words);
+    expect(predict(t, V65)).toEqual(words.map((w) => [w]));
+    const ended = { ...seen, steps: seen.steps.slice(0, 2), end: 'timeout' as const };
+    expect(stepsSeen(ended, t)).toEqual(['done', 'refused EFAULT', '', '', '', '']);
+  });
+
+  it('says why a step does not apply', () => {
+    const t = live(['anon'], 'P: write A\n P: exit');
+    expect(compare(result('done', 'done'), t, V65)).toMatchObject({
+      incomplete: 'step 2 does not apply: P is the last process, and one must be left',
+      ended: 'does not apply',
+    });
   });
 });
 
@@ -358,7 +409,7 @@ describe('reports', () => {
     expect(bestFits([report!])).toMatchObject({ of: 1, agrees: 0 });
     expect(matrixOf([[report!]])).toMatch(/broken; as no policy$/m);
     const text = reportText(report!);
-    expect(text).toContain('agrees with: canary (2 of 4 runs), v6.5-longterm-ban (2 of 4 runs)');
+    expect(text).toContain('canary agrees in 2 of 4 runs\n  v6.5-longterm-ban agrees in 2 of 4 runs\n');
     expect(text).toMatch(/P: read A +P@1 \(2\), C@3 \(2\) +C@3 ! +P@1 !$/m);
   });
 
@@ -372,14 +423,37 @@ describe('reports', () => {
   it('what shows nothing, or is not run to its end, fits no policy', async () => {
     const blind = { ...scenario, steps: scenario.steps.slice(0, 1) };
     const [nothing] = await runOnKernel(inTurn(result('done')), [{ name: 'x', scenario: blind }], [V65X], 1);
-    expect([nothing!.unsupported, nothing!.fits[0]!.agrees]).toEqual(['', 0]);
+    expect([nothing!.verdict.kind, nothing!.fits[0]!.agrees]).toEqual(['nothing observed', 0]);
     const stuck = inTurn(KEPT, { ...KEPT, end: 'timeout' });
     const reports = await runOnKernel(stuck, [{ name: 'leak', scenario }], [V65X], 2);
-    expect([reports[0]!.unsupported, reports[0]!.fits[0]!.agrees]).toEqual(['timeout', 1]);
+    expect([reports[0]!.verdict, reports[0]!.fits[0]!.agrees]).toEqual([
+      { kind: 'incomplete', by: [], why: 'timeout' },
+      1,
+    ]);
     expect(bestFits(reports).of).toBe(0);
-    expect(reportText(reports[0]!)).toContain('unsupported, not a pass: timeout');
-    expect(matrixOf([reports])).toMatch(/^leak +unsupported$/m);
-    expect(fitText('k', reports)).toBe('k: nothing could be tested\n');
+    expect(reportText(reports[0]!)).toContain(': incomplete, not a pass: timeout\n');
+    expect(matrixOf([reports])).toMatch(/^leak +incomplete$/m);
+    expect(fitText('k', reports)).toBe('k: nothing could be tested: 1 incomplete\n');
+  });
+
+  it('an accident in one run is none of the kernel; in two it is', async () => {
+    const ends = async (...results: LiveResult[]) => {
+      const [r] = await runOnKernel(inTurn(...results), [{ name: 'x', scenario }], [V65X], results.length);
+      return r!.verdict.kind;
+    };
+    for (const end of [
+      { end: 'timeout', why: '' },
+      { end: 'killed', why: 'SIGKILL' },
+    ] as const) {
+      const early = { ...KEPT, steps: KEPT.steps.slice(0, 2), ...end };
+      expect([await ends(KEPT, early, KEPT), await ends(early, KEPT, early)]).toEqual([
+        'incomplete',
+        'not explained',
+      ]);
+    }
+    // Of that which the kernel speaks it is no accident, nor of another signal.
+    for (const why of ['SIGKILL; kernel BUG at mm/x.c', 'SIGBUS'])
+      expect(await ends(KEPT, { ...KEPT, steps: [], end: 'killed', why })).toBe('not explained');
   });
 
   it('each scenario has its own runs, and what is refused has none', async () => {
@@ -400,7 +474,7 @@ describe('reports', () => {
       2,
       ({ steps }) => (steps.length === 2 ? 'may do harm' : ''),
     );
-    expect(reports.map((r) => [r.unsupported, r.runs])).toEqual([
+    expect(reports.map((r) => [r.verdict.why, r.runs])).toEqual([
       ['may do harm', 0],
       ['', 2],
       ['', 2],

@@ -9,6 +9,7 @@ import { Columns } from '../domain/columns.ts';
 import { BLOCKED, DONE, NO_EFFECT, REFUSED, SKIPPED } from '../domain/kinds.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
 import { INVALID, World } from '../executor/simulated.ts';
+import { doesNotApply, whyNot } from '../executor/why-not.ts';
 import { advance } from '../fuzz/generate.ts';
 import { F_WRITEBACK, NO_PFN } from '../machine/machine.ts';
 import { type AnyPolicy, type ExpandedPolicy, expanded } from '../machine/tables.ts';
@@ -21,7 +22,7 @@ import { EXCUSES, HANDLE_VOID, LEAK, MATCH, Reference } from '../reference/refer
 import { Binding, type Scenario, type Step } from '../scenario/scenario.ts';
 import { contentsAtStart, showsContent, TOKENS } from './contents.ts';
 import type { LiveOutcome, LiveResult } from './protocol.ts';
-import { type Translated, tokenOf, tokenText } from './translate.ts';
+import { type Translated, toldBy, tokenOf, tokenText } from './translate.ts';
 
 /** Something that a kernel may or may not do, whatever its policy. */
 export interface Freedom {
@@ -90,10 +91,14 @@ export interface Comparison {
   readonly disagreements: readonly Disagreement[];
   /** Freedoms without which they would disagree. */
   readonly freedoms: readonly FreedomId[];
-  /** Contents and outcomes of gups that were compared. Zero says nothing. */
+  /** Contents, outcomes of gups, and refusals that were compared. Zero says nothing. */
   readonly observed: number;
-  /** '' or why the comparison ended early: a step was unsupported, or the program was not run to its end. */
+  /** '' or why the comparison ended early. */
   readonly incomplete: string;
+  /** What ended it: all was run, the kernel lacks something, the scenario makes no sense, or something went wrong. */
+  readonly ended: 'whole' | 'unsupported' | 'does not apply' | 'trouble';
+  /** '' or what is wrong with the policy: it gave an answer that cannot be carried out. */
+  readonly failed: string;
 }
 
 /** Predicted or seen for a step: by what name it goes. */
@@ -117,7 +122,10 @@ interface State {
 interface Successor {
   readonly state: State;
   readonly outcome: 'done' | 'refused' | 'skipped' | 'blocked' | 'policy error';
+  /** Of a refusal. */
   readonly errno: string;
+  /** Of a policy error, in words. */
+  readonly error: string;
   readonly observer: LiveObserver | undefined;
   readonly value: number;
 }
@@ -128,6 +136,8 @@ const STATES_MAX = 512;
 /** The set of states in which a policy may be, given what was seen so far. */
 class Possible {
   states: readonly State[];
+  /** Why the last step had no successors. */
+  whyNot = '';
   readonly #world: World;
   readonly #binding: Binding;
   readonly #freedoms: ReadonlySet<FreedomId>;
@@ -157,7 +167,10 @@ class Possible {
   successors(step: Step, at: number): Successor[] {
     const packed = this.#binding.pack(step);
     const found = new Map<string, Successor>();
-    if (packed < 0) return [];
+    if (packed < 0) {
+      this.whyNot = whyNot(this.#world, step, packed);
+      return [];
+    }
     let slot = -1;
     for (const before of step.op === 'drop_caches' ? this.#written(packed) : this.#free()) {
       for (const variant of this.#variants(packed)) {
@@ -168,11 +181,12 @@ class Possible {
       }
       // A request that nobody follows.
       if (this.#freedoms.has('nothing-reclaimed') && (step.op === 'reclaim' || step.op === 'drop_caches')) {
-        const idle = { state: before, outcome: 'done', errno: '', observer: undefined, value: 0 } as const;
+        const idle = doneNothing(before);
         found.set(keyOf(idle), idle);
       }
     }
     if (found.size > 0) this.#binding.executed(step, { slot });
+    else this.whyNot = whyNot(this.#world, step, packed);
     const all = [...found.values()];
     // Who is blocked waits for writeback to end, and then does what another state does.
     const moved = all.filter((s) => s.outcome !== 'blocked');
@@ -240,7 +254,7 @@ class Possible {
     if (outcome === INVALID) {
       // Writeback has ended by itself: there is nothing left to end.
       if (opOf(packed) !== WB_END) return undefined;
-      return { state: before, outcome: 'done', errno: '', observer: undefined, value: 0 };
+      return doneNothing(before);
     }
     const labels = before.labels.slice();
     if (world.reference.tokens[0]! > next) labels[next] = tokenOf(at);
@@ -249,6 +263,7 @@ class Possible {
       state: { columns: world.columns.snapshot(), labels, warned: before.warned || this.#warned },
       outcome: OUTCOME[outcome] ?? 'policy error',
       errno: outcome === REFUSED ? world.machine.errno : '',
+      error: OUTCOME[outcome] === undefined ? world.machine.policyError : '',
       observer,
       value: observer === undefined ? 0 : labels[this.#token]!,
     };
@@ -268,6 +283,15 @@ const OUTCOME: { readonly [outcome: number]: Successor['outcome'] } = {
   [BLOCKED]: 'blocked',
   [SKIPPED]: 'skipped',
 };
+
+const doneNothing = (state: State): Successor => ({
+  state,
+  outcome: 'done',
+  errno: '',
+  error: '',
+  observer: undefined,
+  value: 0,
+});
 
 const stateKey = (s: State): string =>
   `${Buffer.from(s.columns.buffer, s.columns.byteOffset, s.columns.byteLength).toString('latin1')}${s.labels.join()}${s.warned}`;
@@ -301,11 +325,36 @@ export function seenText(scenario: Scenario, o: LiveOutcome): string {
   return `${o.outcome} ${o.why}`.trim();
 }
 
+/**
+ * What was seen at each step of the scenario, in words; '' where there was nothing to tell. As in the model, what names a
+ * reference that was refused is skipped, whatever the executor, which never had it, says.
+ */
+export function stepsSeen(result: LiveResult, translated: Translated): string[] {
+  const { scenario, from } = translated;
+  const told = toldBy(translated);
+  const last = result.end === 'ok' ? scenario.steps.length - 1 : (from[result.steps.length - 1] ?? -1);
+  const refused = new Set<string>();
+  return scenario.steps.map((step, at) => {
+    if (at > last) return '';
+    if ('ref' in step && refused.has(step.ref)) return 'skipped';
+    const live = told[at];
+    const outcome = live === undefined ? undefined : result.steps[live];
+    if (outcome === undefined) return '';
+    if (step.op === 'gup') {
+      if (outcome.outcome === 'refused') refused.add(step.result);
+      else refused.delete(step.result);
+      if (outcome.outcome === 'done') return 'done';
+    }
+    return seenText(scenario, outcome);
+  });
+}
+
 /** Does the kernel do what the policy says? Freedoms are used only if they are needed. */
 export function compare(result: LiveResult, translated: Translated, policy: AnyPolicy): Comparison {
   const full = expanded(policy);
   const strict = compareWith(result, translated, full, []);
-  if (strict.disagreements.length === 0) return strict;
+  // That a kernel may go another way does not help a policy that fails on this one.
+  if (strict.disagreements.length === 0 || strict.failed !== '') return strict;
   const free = compareWith(result, translated, full, ALL_FREEDOMS);
   if (free.disagreements.length > 0) return free;
   for (const id of ALL_FREEDOMS) {
@@ -322,12 +371,14 @@ export function compareWith(
   policy: ExpandedPolicy,
   freedoms: readonly FreedomId[],
 ): Comparison {
-  const { scenario, from } = translated;
-  const liveAt = new Map(from.map((at, live) => [at, live]));
+  const { scenario } = translated;
+  const told = toldBy(translated);
   const possible = new Possible(scenario.setup, policy, freedoms);
   const disagreements: Disagreement[] = [];
   let observed = 0;
   let incomplete = '';
+  let ended: Comparison['ended'] = 'whole';
+  let failed = '';
   /** No policy kills a process or hangs; trouble of the executor's own says nothing. */
   const fell = (step: number): void => {
     if (result.end !== 'killed' && result.end !== 'timeout') return;
@@ -336,18 +387,20 @@ export function compareWith(
   };
   for (const [at, step] of scenario.steps.entries()) {
     // Of an O_DIRECT call, its gup: what became of it is told at its end, but whether it was refused is known.
-    const dio = step.op === 'gup' && !liveAt.has(at) && liveAt.has(at + 1);
-    const live = liveAt.get(dio ? at + 1 : at);
+    const live = told[at];
+    const dio = live !== undefined && live === told[at + 1];
     const seen = live === undefined ? undefined : result.steps[live];
     const successors = possible.successors(step, at);
     if (live !== undefined && seen === undefined) {
       incomplete = `ended before step ${at + 1}: ${result.end} ${result.why}`.trim();
+      ended = 'trouble';
       // Where this model's ext4 warns, that of an older kernel stops.
       if (!successors.some((s) => s.state.warned)) fell(at);
       break;
     }
     if (successors.length === 0) {
-      incomplete = `step ${at + 1} does not apply`;
+      incomplete = doesNotApply(at, possible.whyNot);
+      ended = 'does not apply';
       break;
     }
     // It names a reference that was refused: the executor has none of that number.
@@ -357,6 +410,7 @@ export function compareWith(
     }
     if (seen.outcome === 'unsupported') {
       incomplete = `step ${at + 1} is unsupported here: ${seen.why}`;
+      ended = 'unsupported';
       break;
     }
     const done = successors.filter((s) => s.outcome !== 'policy error');
@@ -369,8 +423,10 @@ export function compareWith(
       const predicted = sortedSet(successors.map((s) => allowedText(scenario, s)));
       disagreements.push({ step: at, observer, predicted, seen: seenText(scenario, seen) });
     };
-    if (step.op === 'gup') observed++;
+    // A refusal is seen whatever was refused: a store, an madvise.
+    if (step.op === 'gup' || [seen, ...done].some((s) => s.outcome === 'refused')) observed++;
     if (outcomes.length === 0) {
+      if (done.length === 0) failed = `step ${at + 1}: ${successors[0]!.error}`;
       differs('outcome');
       break; // what follows is another program on either side
     }
@@ -395,9 +451,11 @@ export function compareWith(
   }
   if (incomplete === '' && result.end !== 'ok') {
     incomplete = `${result.end} ${result.why}`.trim();
+    ended = 'trouble';
     if (disagreements.length === 0 && !possible.states.some((s) => s.warned)) fell(scenario.steps.length - 1);
   }
-  return { disagreements, freedoms: disagreements.length === 0 ? freedoms : [], observed, incomplete };
+  const used = disagreements.length === 0 ? freedoms : [];
+  return { disagreements, freedoms: used, observed, incomplete, ended, failed };
 }
 
 /** Lines of its warning, its registers included. */
@@ -424,9 +482,9 @@ export interface BrokenPromise {
 
 /** What the kernel was seen to break, judged by the reference alone: no policy takes part. */
 export function brokenPromises(result: LiveResult, translated: Translated): BrokenPromise[] {
-  const { scenario, from, promised } = translated;
+  const { scenario, promised } = translated;
   const { setup } = scenario;
-  const liveAt = new Map(from.map((at, live) => [at, live]));
+  const told = toldBy(translated);
   const columns = new Columns();
   const ref = new Reference(shapeOf(setup, TOKENS), columns);
   columns.bytes.fill(0);
@@ -440,8 +498,8 @@ export function brokenPromises(result: LiveResult, translated: Translated): Brok
     const step = executed.op === 'gup' && caller !== undefined ? { ...executed, caller } : executed;
     const packed = binding.pack(step);
     if (packed < 0) break;
-    const dio = step.op === 'gup' && !liveAt.has(at) && liveAt.has(at + 1);
-    const live = liveAt.get(dio ? at + 1 : at);
+    const live = told[at];
+    const dio = live !== undefined && live === told[at + 1];
     const seen = live === undefined ? undefined : result.steps[live];
     if (live !== undefined && seen === undefined) break;
     const op = OPS[opOf(packed)]!;

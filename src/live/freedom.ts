@@ -7,24 +7,40 @@ import { type AnyPolicy, expanded } from '../machine/tables.ts';
 import { ALL_FREEDOMS, type Comparison, compare, compareWith, FREEDOMS, type FreedomId } from './compare.ts';
 import type { LiveResult } from './protocol.ts';
 import type { Translated } from './translate.ts';
+import { isAgreement } from './verdict.ts';
 
 /** Fewer runs than this do not tell chance from rule. */
 export const RUNS_FOR_CHANCE = 5;
 
-/** One comparison per result, in order; runs that are explained by chance alone, all of them, disagree. */
+/**
+ * An end that a busy machine can bring about, and no kernel alone: no answer in time, or a process that was killed from
+ * outside (for want of memory, say) without a word in the log.
+ */
+export const mayBeAccident = ({ end, why }: LiveResult): boolean =>
+  end === 'timeout' || (end === 'killed' && why === 'SIGKILL');
+
+/**
+ * One comparison per result, in order; runs that are explained by chance alone, all of them, disagree. Of several runs,
+ * an accident in one is none of the kernel's doing: that run is incomplete.
+ */
 export function compareAll(
   results: readonly LiveResult[],
   translated: Translated,
   policy: AnyPolicy,
 ): readonly Comparison[] {
   const full = expanded(policy);
-  const compared = results.map((result) => compare(result, translated, full));
+  const accidents = results.filter(mayBeAccident).length;
+  const compared = results.map((result) => {
+    const c = compare(result, translated, full);
+    if (!mayBeAccident(result) || accidents > 1 || results.length === 1) return c;
+    return { ...c, disagreements: c.disagreements.filter((d) => d.observer !== 'end') };
+  });
   const always = alwaysNeeded(results, compared, translated, policy);
   if (always.length === 0) return compared;
   const without = ALL_FREEDOMS.filter((id) => !always.includes(id));
   return results.map((result, i) => {
     const strict = compareWith(result, translated, full, without);
-    return isWhole(compared[i]!) && strict.disagreements.length > 0 ? strict : compared[i]!;
+    return isAgreement(compared[i]!) && strict.disagreements.length > 0 ? strict : compared[i]!;
   });
 }
 
@@ -35,8 +51,8 @@ export function alwaysNeeded(
   translated: Translated,
   policy: AnyPolicy,
 ): FreedomId[] {
-  const whole = results.filter((_, i) => isWhole(compared[i]!));
-  if (whole.length < RUNS_FOR_CHANCE || compared.some((c) => isWhole(c) && c.freedoms.length === 0))
+  const whole = results.filter((_, i) => isAgreement(compared[i]!));
+  if (whole.length < RUNS_FOR_CHANCE || compared.some((c) => isAgreement(c) && c.freedoms.length === 0))
     return [];
   const full = expanded(policy);
   return FREEDOMS.filter(({ id, kind }) => {
@@ -45,10 +61,6 @@ export function alwaysNeeded(
     return whole.every((result) => compareWith(result, translated, full, others).disagreements.length > 0);
   }).map(({ id }) => id);
 }
-
-/** It agrees, and with everything that was to be seen. */
-const isWhole = (c: Comparison): boolean =>
-  c.disagreements.length === 0 && c.incomplete === '' && c.observed > 0;
 
 /** Whether a run that agrees does so by chance, so that more of them have to tell. */
 export const isByChance = ({ freedoms }: Comparison): boolean =>

@@ -19,8 +19,16 @@ import { HANDLE_LIVE, Reference } from '../reference/reference.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { compareSimplicity, type Pass, type StillFails } from '../shrink/order.ts';
 import { PASSES } from '../shrink/passes/index.ts';
-import { type Comparison, compare, type Disagreement, type FreedomId, type LiveObserver } from './compare.ts';
-import { compareAll, isByChance, RUNS_FOR_CHANCE } from './freedom.ts';
+import {
+  type BrokenPromise,
+  brokenPromises,
+  type Comparison,
+  compare,
+  type Disagreement,
+  type FreedomId,
+  type LiveObserver,
+} from './compare.ts';
+import { compareAll, isByChance, mayBeAccident, RUNS_FOR_CHANCE } from './freedom.ts';
 import type { Capabilities, Kernel, LiveProgram, LiveResult } from './protocol.ts';
 import {
   isUnsupported,
@@ -200,6 +208,8 @@ export interface LiveFinding {
   readonly translated: Translated;
   readonly comparison: Comparison;
   readonly result: LiveResult;
+  /** Promises that the run broke; the policy did not predict all that was seen. */
+  readonly broken: readonly BrokenPromise[];
   /** Runs of the scenario as drawn, and of the shrunk one, that disagreed. */
   readonly hits: number;
   /** How often each was run again; 0: it was seen once, and the search stopped before it was looked at again. */
@@ -215,6 +225,12 @@ export interface LiveFuzzResult {
   readonly incomplete: number;
   /** Not observed anything: no pass. */
   readonly blind: number;
+  /** Of those that agree: a promise was seen to be broken, as the policy predicts. */
+  readonly broken: number;
+  /** Of those that disagree: a promise was seen to be broken, which the policy does not predict. */
+  readonly lost: number;
+  /** '' or what is wrong with the policy, and where; runs that met it are incomplete. */
+  readonly failed: string;
   /** Why, and how often. */
   readonly reasons: ReadonlyMap<string, number>;
   /** Runs that agree only if the kernel took a freedom. */
@@ -265,10 +281,12 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
   const generator = new LiveGenerator(kernel.capabilities);
   const start = performance.now();
   let kernelMs = 0;
-  let [done, agreed, disagreed, incomplete, blind, observed, firstAt] = [0, 0, 0, 0, 0, 0, -1];
+  let [done, agreed, disagreed, incomplete, blind, broken, observed, firstAt] = [0, 0, 0, 0, 0, 0, 0, -1];
+  let failed = '';
   const reasons = new Map<string, number>();
   const freedoms = new Map<FreedomId, number>();
   const classes = new Map<string, number>();
+  const lost = new Map<string, number>();
   const log = new Set<string>();
   const findings = new Map<string, LiveFinding>();
   const count = <K>(map: Map<K, number>, key: K): void => {
@@ -295,16 +313,24 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
       const comparison = await lookAgain(subject, translated, result, compare(result, translated, policy));
       observed += comparison.observed;
       const worst = first(comparison);
-      if (worst !== undefined && (await isNoAccident(subject, translated, result, worst))) {
+      const promises = brokenPromises(result, translated);
+      const loses = promises.some((b) => b.excuse === '');
+      if (comparison.failed !== '') {
+        incomplete++;
+        count(reasons, `policy error: ${comparison.failed.replace(/step \d+/, 'a step')}`);
+        failed ||= `${comparison.failed} (first in run ${run})`;
+      } else if (worst !== undefined && (await isNoAccident(subject, translated, result, worst))) {
         disagreed++;
         if (firstAt < 0) firstAt = run;
         const { scenario } = translated;
         const { observer } = worst;
         const id = disagreementClass(scenario, worst);
         count(classes, id);
+        if (loses) count(lost, id);
         if (findings.has(id) || findings.size >= findingsMax) continue;
-        const seen = { run, class: id, observer, scenario, shrunk: scenario, translated, comparison, result };
-        const finding = { ...seen, hits: 0, repeats: 0, shrunkHits: 0 };
+        const drawn = { run, class: id, observer, scenario, shrunk: scenario, translated };
+        const seen = { comparison, result, broken: promises };
+        const finding = { ...drawn, ...seen, hits: 0, repeats: 0, shrunkHits: 0 };
         findings.set(id, finding);
         options.onFinding?.(finding);
       } else if (comparison.incomplete !== '') {
@@ -313,6 +339,7 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
       } else if (comparison.observed === 0) blind++;
       else {
         agreed++;
+        if (loses) broken++;
         for (const freedom of comparison.freedoms) count(freedoms, freedom);
       }
     }
@@ -330,7 +357,9 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
       const runs = classes.get(id) ?? 0;
       disagreed -= runs;
       agreed += runs;
+      broken += lost.get(id) ?? 0;
       classes.delete(id);
+      lost.delete(id);
       findings.delete(id);
       continue;
     }
@@ -343,6 +372,9 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
     disagreed,
     incomplete,
     blind,
+    broken,
+    lost: [...lost.values()].reduce((sum, n) => sum + n, 0),
+    failed,
     reasons,
     freedoms,
     observed,
@@ -363,8 +395,8 @@ interface Subject {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Runs of a program that gave no answer, before the kernel is blamed and not the load of the machine. */
-const TIMEOUT_LOOKS = 3;
+/** Runs of a program whose end may be an accident, before the kernel is blamed and not the load of the machine. */
+const ACCIDENT_LOOKS = 3;
 
 /** A run that agrees by chance is run again: if all of them need the chance, it was none. */
 async function lookAgain(
@@ -378,16 +410,16 @@ async function lookAgain(
   return compareAll([result, ...more], translated, policy)[0]!;
 }
 
-/** A program that hangs will hang again; one of a machine that was busy for once will not. */
+/** A program that hangs or is killed will be so again; one of a machine that was busy for once will not. */
 async function isNoAccident(
   subject: Subject,
   translated: Translated,
   result: LiveResult,
   worst: Disagreement,
 ): Promise<boolean> {
-  if (worst.observer !== 'end' || result.end !== 'timeout') return true;
-  const again = await subject.kernel.run(Array.from({ length: TIMEOUT_LOOKS }, () => translated.program));
-  return again.some((r) => r.end === 'timeout');
+  if (worst.observer !== 'end' || !mayBeAccident(result)) return true;
+  const again = await subject.kernel.run(Array.from({ length: ACCIDENT_LOOKS }, () => translated.program));
+  return again.some((r) => r.end === result.end);
 }
 
 /** Runs it again, so often, and shrinks it on the kernel. Undefined: what was taken for a rule is chance. */
@@ -419,7 +451,7 @@ async function hitsOf(
   seen: LiveFinding,
   scenario: Scenario,
   repeats: number,
-): Promise<Pick<LiveFinding, 'hits' | 'translated' | 'comparison' | 'result'>> {
+): Promise<Pick<LiveFinding, 'hits' | 'translated' | 'comparison' | 'result' | 'broken'>> {
   const translated = toLive(scenario, kernel.capabilities);
   if (isUnsupported(translated)) throw new RangeError(`cannot be run: ${translated.unsupported}`);
   const results = await kernel.run(Array.from({ length: repeats }, () => translated.program));
@@ -427,8 +459,8 @@ async function hitsOf(
   const shown = results
     .map((result, i) => ({ translated, result, comparison: compared[i]! }))
     .filter(({ comparison }) => shows(translated, comparison, seen.class));
-  const { comparison, result } = shown[0] ?? seen;
-  return { hits: shown.length, translated: shown[0]?.translated ?? seen.translated, comparison, result };
+  const { comparison, result, translated: of } = shown[0] ?? seen;
+  return { hits: shown.length, translated: of, comparison, result, broken: brokenPromises(result, of) };
 }
 
 const shows = (t: Translated, c: Comparison, id: string): boolean => {

@@ -289,6 +289,47 @@ done
     expect(results[1]!.why).toBe('the executor ended: exit 3');
   }, 30_000);
 
+  it('a process that is killed ends its program alone, and says of which signal', async () => {
+    const text = (path: string): string => (existsSync(path) ? readFileSync(path, 'latin1') : '');
+    const children = (pid: number): number[] =>
+      text(`/proc/${pid}/task/${pid}/children`)
+        .split(' ')
+        .filter((w) => w !== '')
+        .map(Number);
+    const before = children(process.pid);
+    const kernel = await openHost({ dir, alarm: 20_000 });
+    await kernel.run([anon(read(0))]);
+    const executor = children(process.pid).find(
+      (pid) => !before.includes(pid) && text(`/proc/${pid}/cmdline`).includes('--cpu'),
+    )!;
+    // Long enough to be met in its midst: a store and an fsync, again and again.
+    const sync = (at: number): LiveStep[] => [write(0, at), { op: 'fsync', file: 0 }];
+    const long = onFile(SHARED, fork(0, 1), ...Array.from({ length: 100 }, (_, i) => sync(2 * i + 2)).flat());
+    let met: LiveResult | undefined;
+    for (let tries = 0; met === undefined && tries < 20; tries++) {
+      const running = kernel.run([long, anon(write(0, 7), read(0))]);
+      let killed = false;
+      const timer = setInterval(() => {
+        if (killed) return;
+        for (const pid of children(executor).slice(0, 1)) {
+          killed = true;
+          try {
+            process.kill(pid, 'SIGKILL');
+          } catch {
+            // It had just ended.
+          }
+        }
+      }, 2);
+      const [first, next] = await running;
+      clearInterval(timer);
+      if (first!.end !== 'ok') met = first;
+      expect(short(next!)).toEqual(next!.end === 'ok' ? ['done', 7, 'ok'] : expect.anything());
+    }
+    await kernel.close();
+    expect(met).toMatchObject({ end: 'killed', why: 'SIGKILL' });
+    expect(met!.steps.length).toBeLessThan(long.steps.length);
+  }, 60_000);
+
   it('3,000 programs leave nothing behind', async (test) => {
     needs(test, 'vmsplice', 'fixed_buffer', 'process_vm_readv', 'process_vm_writev');
     const parent = process.pid;

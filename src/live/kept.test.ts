@@ -11,7 +11,8 @@ import { findingFile } from './finding.ts';
 import { fuzzLive, type LiveFinding } from './fuzz.ts';
 import { modelKernel } from './model-kernel.ts';
 import type { Kernel, LiveEnd, LiveProgram, LiveResult } from './protocol.ts';
-import { bestFits, findingText, reportText, runOnKernel } from './report.ts';
+import { findingText, reportText, runOnKernel } from './report.ts';
+import { bestFits } from './verdict.ts';
 
 const V65 = policyByName('v6.5-longterm-ban');
 
@@ -225,9 +226,9 @@ describe('given scenarios', () => {
       [expandPolicy(policyByName('v5.11-page-count'))], // v6.5 leaves a pinned page its buffers
       1,
     );
-    expect(ends.map((r) => r.unsupported)).toEqual([
-      'ended before step 7: killed SIGBUS',
-      'ended before step 6: killed SIGBUS',
+    expect(ends.map((r) => [r.verdict.kind, r.fits[0]!.incomplete])).toEqual([
+      ['incomplete', 'ended before step 7: killed SIGBUS'],
+      ['not explained', 'ended before step 6: killed SIGBUS'],
     ]);
     expect(ends.map((r) => r.fits[0]!.disagreements.length)).toEqual([0, 1]);
   });
@@ -244,7 +245,7 @@ describe('given scenarios', () => {
     };
     const one = { name: 'x', scenario: scenario(['anon'], 'P: write A\nP: read A') };
     const reports = await runOnKernel(kernel, [one, one, one], POLICIES, 100, undefined, abort.signal);
-    expect(reports.map((r) => [r.runs, r.unsupported])).toEqual([
+    expect(reports.map((r) => [r.runs, r.verdict.why])).toEqual([
       [100, ''],
       [28, ''],
       [0, 'stopped before it was run'],

@@ -2,24 +2,32 @@
 import Table from 'cli-table3';
 import { PAGE_KINDS } from '../domain/kinds.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
+import { runScenario } from '../executor/run.ts';
+import { doesNotApply } from '../executor/why-not.ts';
 import { BORDERLESS } from '../report/borderless.ts';
 import { renderColumns } from '../report/columns.ts';
 import type { Scenario } from '../scenario/scenario.ts';
+import { plain } from '../scenario/file-error.ts';
 import { stepText } from '../scenario/scenario.ts';
-import {
-  type BrokenPromise,
-  brokenPromises,
-  type Comparison,
-  type Disagreement,
-  FREEDOMS,
-  observes,
-  predict,
-  seenText,
-} from './compare.ts';
+import { type BrokenPromise, brokenPromises, FREEDOMS, observes, predict, stepsSeen } from './compare.ts';
 import { compareAll } from './freedom.ts';
 import type { LiveFinding, LiveFuzzResult } from './fuzz.ts';
 import type { Capabilities, Kernel, LiveProgram, LiveResult } from './protocol.ts';
 import { isUnsupported, LIVE_CALLERS, pageKindMissing, type Translated, toLive } from './translate.ts';
+import {
+  bestFits,
+  fitOf,
+  isTested,
+  judgedAs,
+  type LiveVerdict,
+  type PolicyFit,
+  standing,
+  untested,
+  VERDICT_KINDS,
+  type VerdictKind,
+  verdictOf,
+  verdictText,
+} from './verdict.ts';
 
 /** '' or why a program is not run on the host unless it is allowed there. */
 export function harm(program: LiveProgram): string {
@@ -38,18 +46,6 @@ export function harm(program: LiveProgram): string {
     : '';
 }
 
-/** What one policy says to what was seen. */
-export interface PolicyFit {
-  readonly policy: string;
-  /** Per step, in words. */
-  readonly predicted: readonly (readonly string[])[];
-  /** Runs that the policy explains. */
-  readonly agrees: number;
-  /** Of all runs, without doubles. */
-  readonly disagreements: readonly Disagreement[];
-  readonly freedoms: readonly string[];
-}
-
 /** `v5.7` for `v5.7-mapcount`, where that tells them apart: seven columns have to fit. */
 function shortNames(ids: readonly string[]): string[] {
   const short = ids.map((id) => /^v[0-9.]+(?=-)/.exec(id)?.[0] ?? id);
@@ -60,8 +56,7 @@ function shortNames(ids: readonly string[]): string[] {
 export interface LiveReport {
   readonly name: string;
   readonly kernel: string;
-  /** '' or why it was not run, or not to its end: then it is no pass. */
-  readonly unsupported: string;
+  readonly verdict: LiveVerdict;
   readonly scenario: Scenario;
   readonly substitutions: readonly string[];
   readonly runs: number;
@@ -90,27 +85,24 @@ export async function runOnKernel(
   refuse: (program: LiveProgram) => string = () => '',
   signal?: AbortSignal,
 ): Promise<LiveReport[]> {
-  const translated = scenarios.map(({ scenario }) => {
-    const t = toLive(scenario, kernel.capabilities);
-    const why = isUnsupported(t) ? '' : refuse(t.program);
-    return why === '' ? t : { unsupported: why };
-  });
-  const programs = translated.flatMap((t) =>
-    isUnsupported(t) ? [] : Array.from({ length: repeats }, () => t.program),
+  const prepared = scenarios.map(({ scenario }) => prepare(scenario, kernel, policies, refuse));
+  const programs = prepared.flatMap(({ translated: t }) =>
+    t === undefined ? [] : Array.from({ length: repeats }, () => t.program),
   );
   const results: LiveResult[] = [];
   while (results.length < programs.length && signal?.aborted !== true)
     results.push(...(await kernel.run(programs.slice(results.length, results.length + BATCH))));
   let at = 0;
   return scenarios.map(({ name, scenario }, i) => {
-    const t = translated[i]!;
-    const own = isUnsupported(t) ? [] : results.slice(at, at + repeats);
-    if (!isUnsupported(t)) at += repeats;
-    if (!isUnsupported(t) && own.length > 0) return reportOf(name, kernel.name, t, own, policies);
+    const { translated, verdict, cut } = prepared[i]!;
+    const own = translated === undefined ? [] : results.slice(at, at + repeats);
+    if (translated !== undefined) at += repeats;
+    if (translated !== undefined && own.length > 0)
+      return reportOf(name, kernel.name, translated, own, policies, cut);
     return {
       name,
       kernel: kernel.name,
-      unsupported: isUnsupported(t) ? t.unsupported : 'stopped before it was run',
+      verdict: verdict ?? untested('incomplete', 'stopped before it was run'),
       scenario,
       substitutions: [],
       runs: 0,
@@ -122,44 +114,62 @@ export async function runOnKernel(
   });
 }
 
+/** What is to be run, if anything is; `verdict`: if nothing is, or nothing contradicts it; `cut`: why not all of it is. */
+interface Prepared {
+  readonly translated?: Translated;
+  readonly verdict?: LiveVerdict;
+  readonly cut: string;
+}
+
+function prepare(
+  scenario: Scenario,
+  kernel: Kernel,
+  policies: readonly ExpandedPolicy[],
+  refuse: (program: LiveProgram) => string,
+): Prepared {
+  // What makes no sense to any policy makes none here: as replay says it, and it is run as far as replay runs it.
+  const runs = policies
+    .map((policy) => runScenario(scenario, { ...policy }))
+    .filter((r) => r.policyError === '');
+  const stops = runs.length > 0 && runs.every((r) => r.notApplicable >= 0);
+  const at = stops ? Math.min(...runs.map((r) => r.notApplicable)) : scenario.steps.length;
+  const cut = stops ? doesNotApply(at, runs.find((r) => r.notApplicable === at)!.whyNot) : '';
+  const t = toLive({ ...scenario, steps: scenario.steps.slice(0, at) }, kernel.capabilities);
+  const why = isUnsupported(t) ? t.unsupported : refuse(t.program);
+  if (cut !== '' && (why !== '' || at === 0)) return { verdict: untested('does not apply', cut), cut };
+  if (isUnsupported(t) || why !== '') return { verdict: untested('unsupported', why), cut };
+  return { translated: t, cut };
+}
+
 function reportOf(
   name: string,
   kernel: string,
   translated: Translated,
   results: readonly LiveResult[],
   policies: readonly ExpandedPolicy[],
+  cut: string,
 ): LiveReport {
-  const { scenario, from, substitutions } = translated;
+  const { scenario, substitutions } = translated;
   const seen = scenario.steps.map(() => new Map<string, number>());
   const broken = new Map<string, BrokenPromise & { runs: number }>();
-  let unsupported = '';
   for (const result of results) {
-    result.steps.forEach((outcome, live) => {
-      const text = seenText(scenario, outcome);
-      const map = seen[from[live]!]!;
-      map.set(text, (map.get(text) ?? 0) + 1);
+    stepsSeen(result, translated).forEach((text, at) => {
+      if (text !== '') seen[at]!.set(text, (seen[at]!.get(text) ?? 0) + 1);
     });
     for (const b of brokenPromises(result, translated)) {
       const key = JSON.stringify(b);
       broken.set(key, { ...b, runs: (broken.get(key)?.runs ?? 0) + 1 });
     }
   }
-  const fits = policies.map((policy): PolicyFit => {
-    const compared = compareAll(results, translated, policy);
-    unsupported ||= compared.find((c) => c.incomplete !== '')?.incomplete ?? '';
-    return {
-      policy: policy.id,
-      predicted: predict(translated, policy),
-      agrees: compared.filter(isAgreement).length,
-      disagreements: distinct(compared.flatMap((c) => c.disagreements)),
-      freedoms: [...new Set(compared.flatMap((c) => c.freedoms))],
-    };
-  });
+  const fits = policies.map((policy) =>
+    fitOf(policy, predict(translated, policy), compareAll(results, translated, policy)),
+  );
   const log = [...new Set(results.flatMap((r) => r.steps.flatMap((s) => s.log)))];
+  const verdict = verdictOf(fits, [...broken.values()], results.length);
   return {
     name,
     kernel,
-    unsupported,
+    verdict: cut !== '' && judgedAs(verdict) !== 'fail' ? untested('does not apply', cut) : verdict,
     scenario,
     substitutions,
     runs: results.length,
@@ -168,31 +178,6 @@ function reportOf(
     broken: [...broken.values()],
     log,
   };
-}
-
-/** Compared to the end, something was observed, and nothing differs. */
-const isAgreement = (c: Comparison): boolean =>
-  c.disagreements.length === 0 && c.incomplete === '' && c.observed > 0;
-
-const distinct = (list: readonly Disagreement[]): Disagreement[] => [
-  ...new Map(list.map((d) => [JSON.stringify(d), d])).values(),
-];
-
-/** The policies that explain the most scenarios in all their runs, in order; the canary is not asked. */
-export function bestFits(reports: readonly LiveReport[]): {
-  readonly policies: readonly string[];
-  readonly of: number;
-  readonly agrees: number;
-} {
-  const tested = reports.filter((r) => r.unsupported === '' && r.runs > 0);
-  const ids = [...new Set(tested.flatMap((r) => r.fits.map((f) => f.policy)))].filter(
-    (id) => id !== 'canary',
-  );
-  const scores = ids.map(
-    (id) => tested.filter((r) => r.fits.find((f) => f.policy === id)?.agrees === r.runs).length,
-  );
-  const agrees = Math.max(0, ...scores);
-  return { policies: ids.filter((_, i) => scores[i] === agrees), of: tested.length, agrees };
 }
 
 // ---- Text --------------------------------------------------------------------------------------------------------
@@ -204,10 +189,14 @@ const mapText = (map: ReadonlyMap<string, number>): string =>
       ? [...map.keys()][0]!
       : [...map].map(([text, n]) => `${text} (${n})`).join(', ');
 
-/** One scenario: what was seen at each step that shows something, and what each policy predicts there. */
-export function reportText(r: LiveReport): string {
-  const lines = [`${r.name} on ${r.kernel}`];
-  if (r.runs === 0) return `${lines[0]}: unsupported: ${r.unsupported}\n`;
+/**
+ * One scenario: what was seen at each step that shows something, and what each policy predicts there. `again`: the
+ * command that runs it again, or ''.
+ */
+export function reportText(r: LiveReport, again = ''): string {
+  const head = `${plain(r.name)} on ${r.kernel}: ${verdictText(r.verdict)}`;
+  if (r.runs === 0) return `${head}\n`;
+  const lines = [head];
   for (const text of r.substitutions) lines.push(`  instead: ${text}`);
   const { steps } = r.scenario;
   const table = new Table({
@@ -229,39 +218,65 @@ export function reportText(r: LiveReport): string {
       .toString()
       .split('\n')
       .map((l) => `  ${l}`.trimEnd()),
+    ...detailLines(r).map((l) => `  ${l}`),
+    ...(again === '' ? [] : [`  again: ${again}`]),
   );
-  if (r.unsupported !== '') lines.push(`  unsupported, not a pass: ${r.unsupported}`);
-  const agree = r.fits.filter((f) => f.agrees > 0);
-  lines.push(
-    `  agrees with: ${agree.length === 0 ? 'no policy' : agree.map((f) => `${f.policy}${f.agrees < r.runs ? ` (${f.agrees} of ${r.runs} runs)` : ''}`).join(', ')}`,
-  );
-  for (const f of r.fits)
-    for (const id of f.freedoms)
-      lines.push(`  ${f.policy} agrees as ${FREEDOMS.find((x) => x.id === id)?.reason ?? id}`);
-  for (const b of r.broken) {
-    const what = b.excuse === '' ? 'promise broken on this kernel' : `documented (${b.excuse})`;
-    lines.push(
-      `  ${what}: step ${b.step + 1} saw ${b.seen}${b.expected === '' ? '' : ` instead of ${b.expected}`} (${b.damage}; ${b.runs} of ${r.runs} runs)`,
-    );
-  }
-  for (const line of r.log) lines.push(`  kernel log: ${line}`);
   return `${lines.join('\n')}\n`;
 }
 
-/** Which policy fits, and where the best does not. */
+/** What is to be said besides the verdict, one line each. */
+export function detailLines(r: LiveReport): string[] {
+  const lines: string[] = [];
+  for (const { policy, agrees, freedoms, failed, incomplete } of r.fits) {
+    if (failed !== '') lines.push(`policy error: ${policy}: ${failed}`);
+    // Of those that the verdict names it is known.
+    else if (agrees > 0 && !(agrees === r.runs && r.verdict.by.includes(policy)))
+      lines.push(`${policy} agrees${agrees < r.runs ? ` in ${agrees} of ${r.runs} runs` : ''}`);
+    for (const id of freedoms)
+      lines.push(`${policy} agrees as ${FREEDOMS.find((x) => x.id === id)?.reason ?? id}`);
+    if (incomplete !== '' && isTested(r.verdict))
+      lines.push(`${policy}: not compared to its end: ${incomplete}`);
+  }
+  for (const b of r.broken) lines.push(`${brokenText(b)} in ${b.runs} of ${r.runs} runs`);
+  return [...lines, ...r.log.map((line) => `kernel log: ${line}`)];
+}
+
+function brokenText(b: BrokenPromise): string {
+  const what = b.excuse === '' ? 'promise broken on this kernel' : `documented (${b.excuse})`;
+  return `${what}: step ${b.step + 1} saw ${b.seen}${b.expected === '' ? '' : ` instead of ${b.expected}`} (${b.damage})`;
+}
+
+/** Where a policy and the kernel differ, one line each. */
+export const differences = (r: LiveReport, policies: readonly string[]): string[] =>
+  r.fits
+    .filter((f) => policies.includes(f.policy))
+    .flatMap((f) =>
+      f.disagreements.map(
+        (d) =>
+          `step ${d.step + 1} ${stepText(r.scenario.steps[d.step]!)}: ${f.policy} has ${d.predicted.join(' or ')}, seen ${d.seen}`,
+      ),
+    );
+
+/** How many scenarios came to what, without those that none came to. */
+export const countsOf = (reports: readonly LiveReport[]): (readonly [VerdictKind, number])[] =>
+  VERDICT_KINDS.map((kind) => [kind, reports.filter((r) => r.verdict.kind === kind).length] as const).filter(
+    ([, n]) => n > 0,
+  );
+
+/** What came of all scenarios, which policy fits, and where the best does not. */
 export function fitText(kernel: string, reports: readonly LiveReport[]): string {
   const best = bestFits(reports);
-  if (best.of === 0) return `${kernel}: nothing could be tested\n`;
+  const counts = VERDICT_KINDS.map(
+    (kind) => [kind, reports.filter((r) => r.verdict.kind === kind).length] as const,
+  )
+    .filter(([, n]) => n > 0)
+    .map(([kind, n]) => `${n} ${kind}`);
+  if (best.of === 0) return `${kernel}: nothing could be tested: ${counts.join(', ')}\n`;
   const lines = [
     `${kernel}: ${best.of} of ${reports.length} scenarios tested; best fit: ${best.policies.join(', ')} (${best.agrees} of ${best.of})`,
+    `  ${counts.join(', ')}`,
+    ...reports.flatMap((r) => differences(r, best.policies).map((line) => `  ${plain(r.name)}: ${line}`)),
   ];
-  for (const r of reports)
-    for (const f of r.fits)
-      if (best.policies.includes(f.policy))
-        for (const d of f.disagreements)
-          lines.push(
-            `  ${r.name}: step ${d.step + 1} ${stepText(r.scenario.steps[d.step]!)}: ${f.policy} has ${d.predicted.join(' or ')}, seen ${d.seen}`,
-          );
   return `${lines.join('\n')}\n`;
 }
 
@@ -273,27 +288,22 @@ export function matrixOf(byKernel: readonly (readonly LiveReport[])[]): string {
     ...BORDERLESS,
   });
   names.forEach((name, i) => {
-    table.push([
-      name,
-      ...byKernel.map((reports) => {
-        const r = reports[i]!;
-        if (r.unsupported !== '') return 'unsupported';
-        const agree = r.fits.filter((f) => f.agrees === r.runs && f.policy !== 'canary').map((f) => f.policy);
-        const eras = agree.map((id) => id.split('-')[0]!);
-        const broken = r.broken.some((b) => b.excuse === '')
-          ? 'broken'
-          : r.broken.length > 0
-            ? 'documented'
-            : 'kept';
-        return `${broken}; as ${eras.length === 0 ? 'no policy' : eras.join(' ')}`;
-      }),
-    ]);
+    table.push([plain(name), ...byKernel.map((reports) => cellText(reports[i]!))]);
   });
   return `${table
     .toString()
     .split('\n')
     .map((l) => l.trimEnd())
     .join('\n')}\n`;
+}
+
+/** `broken; as v5.7 v5.11`: were promises kept, and which eras explain it. */
+export function cellText({ verdict, fits, broken, runs }: LiveReport): string {
+  if (!isTested(verdict)) return verdict.kind;
+  const agree = standing(fits).filter((f) => f.agrees === runs);
+  const eras = agree.map((f) => f.policy.split('-')[0]!);
+  const promises = broken.some((b) => b.excuse === '') ? 'broken' : broken.length > 0 ? 'documented' : 'kept';
+  return `${promises}; as ${eras.length === 0 ? 'no policy' : eras.join(' ')}`;
 }
 
 export function capabilitiesText(kernel: string, c: Capabilities): string {
@@ -311,12 +321,32 @@ export function capabilitiesText(kernel: string, c: Capabilities): string {
   ].join('\n');
 }
 
+/** What random scenarios come to: whether the kernel is as the policy says, which may be to break promises. */
+export function fuzzVerdict(policy: string, r: LiveFuzzResult): LiveVerdict {
+  const by = [policy];
+  if (r.lost > 0) return { kind: 'broken, not predicted', by, why: '' };
+  if (r.disagreed > 0) return { kind: 'not explained', by, why: '' };
+  if (r.failed !== '') return { kind: 'policy error', by: [], why: `${policy}: ${r.failed}` };
+  if (r.agreed > 0) return { kind: 'agrees', by, why: '' };
+  const why = [...r.reasons.keys()].join('; ');
+  return r.incomplete > 0 ? untested('incomplete', why) : { kind: 'nothing observed', by: [], why: '' };
+}
+
+/** The counts, in one line. */
+export function fuzzLine(kernel: string, policy: string, r: LiveFuzzResult): string {
+  return (
+    `${kernel} against ${policy}: ${r.runs} runs, ${r.agreed} agree` +
+    `${r.broken === 0 ? '' : ` (${r.broken} of them break a promise, as predicted)`}, ` +
+    `${r.disagreed} disagree${r.lost === 0 ? '' : ` (${r.lost} of them break a promise)`}, ` +
+    `${r.incomplete} incomplete, ${r.blind} with nothing to see; ${r.observed} observations compared`
+  );
+}
+
 export function fuzzText(kernel: string, policy: string, r: LiveFuzzResult): string {
   const rate = (r.runs / Math.max(r.kernelMs, 1)) * 1000;
   const lines = [
-    `${kernel} against ${policy}: ${r.runs} runs, ${r.agreed} agree, ${r.disagreed} disagree, ` +
-      `${r.incomplete} incomplete, ${r.blind} with nothing to see; ${r.observed} observations compared; ` +
-      `${rate.toFixed(0)} programs/s on the kernel`,
+    `${fuzzLine(kernel, policy, r)}; ${rate.toFixed(0)} programs/s on the kernel`,
+    `  ${verdictText(fuzzVerdict(policy, r))}`,
   ];
   for (const [why, n] of r.reasons) lines.push(`  incomplete: ${n} x ${why}`);
   for (const [id, n] of r.freedoms) lines.push(`  agrees by a freedom: ${n} x ${id}`);
@@ -328,12 +358,8 @@ export function fuzzText(kernel: string, policy: string, r: LiveFuzzResult): str
 
 /** A finding for people: the minimal scenario, and both sides of it. */
 export function findingText(kernel: string, policy: string, f: LiveFinding): string {
-  const { scenario, from } = f.translated;
-  const notes = scenario.steps.map((_, at) => {
-    const live = from.indexOf(at);
-    const o = live < 0 ? undefined : f.result.steps[live];
-    return o === undefined || (o.outcome === 'done' && o.value === undefined) ? '' : seenText(scenario, o);
-  });
+  const { scenario } = f.translated;
+  const notes = stepsSeen(f.result, f.translated).map((text) => (text === 'done' ? '' : text));
   const marks = new Set(f.comparison.disagreements.map((d) => d.step));
   const looks =
     f.repeats === 0
@@ -345,6 +371,7 @@ export function findingText(kernel: string, policy: string, f: LiveFinding): str
     ...f.comparison.disagreements.map(
       (d) => `step ${d.step + 1}: ${policy} has ${d.predicted.join(' or ')}; ${kernel} has ${d.seen}`,
     ),
+    ...f.broken.map(brokenText),
     ...f.result.steps.flatMap((s) => s.log.map((line) => `kernel log: ${line}`)),
   ].join('\n');
 }

@@ -41,6 +41,18 @@ export interface Unsupported {
   readonly unsupported: string;
 }
 
+/**
+ * By step of the scenario, the step of the program that tells of it, if one does. An O_DIRECT call is one step: what it
+ * stored or showed is told of its dio_end, and whether it was refused of its gup too.
+ */
+export function toldBy({ scenario, from }: Translated): readonly (number | undefined)[] {
+  const told = scenario.steps.map((_, at): number | undefined => {
+    const live = from.indexOf(at);
+    return live < 0 ? undefined : live;
+  });
+  return scenario.steps.map((step, at) => told[at] ?? (step.op === 'gup' ? told[at + 1] : undefined));
+}
+
 /** Why the translation gives up; never leaves this module. */
 class Cannot extends Error {}
 

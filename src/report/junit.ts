@@ -9,11 +9,22 @@ export interface JunitCase {
   /** It could not be tested at all. */
   readonly error?: string;
   readonly skipped?: string;
+  /** What is worth saying of a case that is fine. */
+  readonly note?: string;
 }
 
 export interface JunitSuite {
   readonly name: string;
   readonly cases: readonly JunitCase[];
+}
+
+/** What could not be read, or not be run on. */
+export function problemSuites(
+  problems: readonly { readonly file: string; readonly message: string }[],
+): JunitSuite[] {
+  if (problems.length === 0) return [];
+  const cases = problems.map(({ file, message }) => ({ name: file, classname: 'files', error: message }));
+  return [{ name: 'files', cases }];
 }
 
 /** Ends in a newline. No times: the same input gives the same bytes. */
@@ -38,7 +49,7 @@ function totals(cases: readonly JunitCase[]): string {
   return `tests="${cases.length}" failures="${count('failure')}" errors="${count('error')}" skipped="${count('skipped')}"`;
 }
 
-function caseLines({ name, classname, failure, error, skipped }: JunitCase): string[] {
+function caseLines({ name, classname, failure, error, skipped, note }: JunitCase): string[] {
   const open = `    <testcase classname=${quoted(classname)} name=${quoted(name)}`;
   const inside = [
     ...(failure === undefined
@@ -46,6 +57,7 @@ function caseLines({ name, classname, failure, error, skipped }: JunitCase): str
       : [`      <failure message=${quoted(failure.message)}>${escaped(failure.text)}</failure>`]),
     ...(error === undefined ? [] : [`      <error message=${quoted(error)}/>`]),
     ...(skipped === undefined ? [] : [`      <skipped message=${quoted(skipped)}/>`]),
+    ...(note === undefined ? [] : [`      <system-out>${escaped(note)}</system-out>`]),
   ];
   return inside.length === 0 ? [`${open}/>`] : [`${open}>`, ...inside, '    </testcase>'];
 }
