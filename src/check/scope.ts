@@ -1,6 +1,7 @@
 /** Scopes: which pages, how many mms and references, and which operations a search or a campaign uses. */
 import type { Caller, PageKind } from '../domain/kinds.ts';
 import type { FileSetup, PageSetup, Setup } from '../domain/setup.ts';
+import { own } from '../domain/own.ts';
 import { callerOf, fastOf, GUP_VARIANTS, gupVariant, longtermOf, writeOf } from '../ops/gup.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 
@@ -119,7 +120,7 @@ export const DEFAULT_FILESYSTEM = 'ext4-v5.18';
 
 /** The setup of a named scope (SCOPES), its files on this filesystem. Throws RangeError for a name that nothing has. */
 export function setupOf(scope: string, filesystem: string = DEFAULT_FILESYSTEM): Setup {
-  const found = SCOPES[scope];
+  const found = own(SCOPES, scope);
   if (found === undefined)
     throw new RangeError(`scope ${JSON.stringify(scope)} is not one of: ${Object.keys(SCOPES).join(', ')}`);
   const { kinds, ...bounds } = found;

@@ -6,6 +6,7 @@
  */
 import type { Argv } from 'yargs';
 import type { PageKind } from '../domain/kinds.ts';
+import { own } from '../domain/own.ts';
 import type { Profile, ScopeChange } from '../fuzz/generate.ts';
 import type { Args } from './command.ts';
 import { usageError } from './exit.ts';
@@ -62,7 +63,7 @@ export async function campaignScopeOf({ scope: flags, profile }: CampaignFlags):
   const { OP_KINDS } = await import('../ops/op.ts');
   const name = flags.scope ?? 'default';
   const drawn = SCOPE_NAMES.find((one) => one === name);
-  const small = drawn === undefined ? CHECK_SCOPES[name] : undefined;
+  const small = drawn === undefined ? own(CHECK_SCOPES, name) : undefined;
   if (drawn === undefined && small === undefined) throw notOne('scope', name, Object.keys(CHECK_SCOPES));
   if (profile !== undefined && (small !== undefined || flags.pages !== undefined))
     throw usageError(

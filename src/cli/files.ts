@@ -6,6 +6,7 @@ import { closeSync, existsSync, openSync, readdirSync, readSync, type Stats, sta
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { whatIs } from '../campaign/whole.ts';
+import { own } from '../domain/own.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { FILE_BYTES_MAX, FileError } from '../scenario/file.ts';
 import { parseAny, type ScenarioText } from '../scenario/text.ts';
@@ -194,7 +195,7 @@ function problemOf(file: string, error: unknown): Problem {
   if (error instanceof FileError) return { file, message: error.message };
   const code = (error as NodeJS.ErrnoException).code;
   if (code === undefined) throw error;
-  const reason = Object.hasOwn(REASONS, code) ? REASONS[code] : undefined;
+  const reason = own(REASONS, code);
   return { file, message: `${shownName(file)}: ${reason ?? `cannot be read (${code})`}` };
 }
 

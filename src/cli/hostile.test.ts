@@ -116,3 +116,40 @@ describe('nothing that a terminal obeys gets there', () => {
     );
   });
 });
+
+describe('names that every object has are names', () => {
+  it('of pages, processes, references and policies', () => {
+    const { id: _, ...c } = JSON.parse(
+      readFileSync(entry('b01'), 'utf8')
+        .replaceAll('"A"', '"constructor"')
+        .replaceAll('"C"', '"valueOf"')
+        .replaceAll('"h1"', '"isPrototypeOf"'),
+    );
+    c.minimality = { kind: 'none', scope: 'as written', depth: 0 };
+    for (const id of ['constructor', 'toString', 'hasOwnProperty'])
+      c.expect[id] = { verdict: 'not violated', classes: [] };
+    folder.write('b.gup.json', JSON.stringify(c));
+    for (const [args, want] of [
+      [['replay', 'b.gup.json'], /reproduced on v5\.7-mapcount/],
+      [['show', 'b.gup.json'], /\n {2}hasOwnProperty +not violated\n/],
+      [['show', 'b.gup.json', '--format', 'mail'], /\n {2}constructor +not violated\n/],
+    ] as const) {
+      const { code, out, err } = gupfuzz(args);
+      expect([code, err]).toEqual([0, '']);
+      expect(out).toMatch(want);
+    }
+  });
+
+  it.each([
+    ['check', '--policy', 'cow-break', '--scope', 'constructor'],
+    ['fuzz', '--scope', 'toString'],
+    ['fuzz', '--policy', 'constructor'],
+    ['compare', '--base', 'valueOf', '--cand', 'cow-break'],
+    ['check', '--policy', 'cow-break', '--filesystem', 'constructor'],
+    ['decisions', 'constructor'],
+  ])('but not of what there is: %j', (...args) => {
+    const { code, out, err } = gupfuzz(args);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(/^gupfuzz: .*"(?:constructor|toString|valueOf)"[^\n]*\n$/);
+  });
+});

@@ -6,6 +6,7 @@
 import type { Argv } from 'yargs';
 import { CALLERS, PAGE_KINDS, type PageKind } from '../domain/kinds.ts';
 import { MMS_MAX, PAGES_MAX, REFS_MAX, type Setup, shapeOf } from '../domain/setup.ts';
+import { own } from '../domain/own.ts';
 import { FILESYSTEMS } from '../machine/filesystems.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 import { hint } from '../policies/nearest.ts';
@@ -126,7 +127,7 @@ export async function scopeOf(flags: ScopeFlags, named: string): Promise<Scope> 
   const { checkFolios } = await import('../check/key.ts');
   const { alphabetFor, CHECK_SCOPES, DEFAULT_FILESYSTEM, pagesOf } = await import('../check/scope.ts');
   const name = flags.scope ?? named;
-  const base = CHECK_SCOPES[name];
+  const base = own(CHECK_SCOPES, name);
   if (base === undefined) throw notOne('scope', name, Object.keys(CHECK_SCOPES));
   const kinds = flags.pages ?? base.kinds;
   const filesystem = flags.filesystem ?? DEFAULT_FILESYSTEM;

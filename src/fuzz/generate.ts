@@ -9,6 +9,7 @@ import { Columns } from '../domain/columns.ts';
 import { CALLERS, type PageKind } from '../domain/kinds.ts';
 import type { Rng } from '../domain/rng.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
+import { own } from '../domain/own.ts';
 import { FILESYSTEMS } from '../machine/filesystems.ts';
 import { OPS } from '../ops/index.ts';
 import { type Alphabet, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
@@ -92,7 +93,7 @@ export interface ScopeChange {
  * exist, or a change that no setup can have.
  */
 export function setupsOf(scope: string, profile: Profile, change?: ScopeChange): Setup[] {
-  const found = SCOPES[scope];
+  const found = own(SCOPES, scope);
   if (found === undefined)
     throw new RangeError(`scope ${JSON.stringify(scope)} is not one of: ${Object.keys(SCOPES).join(', ')}`);
   const mms = change?.mms ?? found.mms;

@@ -4,6 +4,7 @@
  * is excused by it: that is judged beside its base (regression/beside.ts).
  */
 import { existsSync, readFileSync } from 'node:fs';
+import { own } from '../domain/own.ts';
 
 export type KnownBreaks = { readonly [policy: string]: readonly string[] };
 
@@ -23,5 +24,5 @@ export function knownBreaks(): KnownBreaks {
 /** True if the built-in policy is known to break the property on this kind of page. */
 export function isKnown(id: string, property: string, page: string): boolean {
   const known = knownBreaks();
-  return Object.hasOwn(known, id) && known[id]!.includes(`${property} ${page}`);
+  return own(known, id)?.includes(`${property} ${page}`) === true;
 }

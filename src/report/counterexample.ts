@@ -50,9 +50,11 @@ export function buildCounterexample(parts: CounterexampleParts): Counterexample 
     throw new RangeError(`policy ${policy.id} does not show this class in the scenario`);
   const words: Explanation =
     found === undefined ? explainQuiet(trace) : explainFinding(scenario, trace, found);
-  const expect: Record<string, Expectation> = { [policy.id]: expectationOf(result) };
-  for (const other of policies)
-    if (other.id !== policy.id) expect[other.id] = expectationOf(runScenario(scenario, fresh(other)));
+  const others = policies.filter(({ id }) => id !== policy.id);
+  const expect = Object.fromEntries<Expectation>([
+    [policy.id, expectationOf(result)],
+    ...others.map((other) => [other.id, expectationOf(runScenario(scenario, fresh(other)))] as const),
+  ]);
   const violated = found !== undefined && !documented;
   return newCounterexample({
     title: cut(parts.title ?? words.title, TITLE_MAX),

@@ -1,6 +1,6 @@
 /** One finding for a person at a terminal: what happens, what was seen, why, and how to see it again. */
 import { classId } from '../property/property.ts';
-import type { Counterexample, Expectation } from '../scenario/definition.ts';
+import { type Counterexample, type Expectation, expectationFor } from '../scenario/definition.ts';
 import { byNumbers } from '../scenario/file.ts';
 import { labelled, renderColumns, wrapText } from './columns.ts';
 import { classInWords, seenAndPromised } from './mail.ts';
@@ -91,7 +91,7 @@ function expectationLines(c: Counterexample, width: number, paint: Paint): strin
   const policies = Object.keys(c.expect).sort(byNumbers);
   const room = Math.max(...policies.map((p) => p.length));
   return policies.flatMap((policy) => {
-    const e = c.expect[policy]!;
+    const e = expectationFor(c, policy)!;
     const lead = `  ${policy.padEnd(room)}  `;
     return wrapText(expectationText(e), width - lead.length).map((line, i) => {
       const text = i === 0 ? line.replace(e.verdict, TINT[e.verdict](paint)(e.verdict)) : line;

@@ -3,7 +3,7 @@ import { PROPERTIES } from '../../properties/index.ts';
 import type { Caller, PageKind } from '../domain/kinds.ts';
 import { OPS } from '../ops/index.ts';
 import { findPolicy } from '../policies/index.ts';
-import type { Counterexample, Expectation } from '../scenario/definition.ts';
+import { type Counterexample, type Expectation, expectationFor } from '../scenario/definition.ts';
 
 const CALLERS: { readonly [C in Caller]: string } = {
   get: 'a driver: get_user_pages()',
@@ -40,7 +40,7 @@ export function legendOf(
   c: Counterexample,
   policies: readonly string[],
 ): (readonly [word: string, meaning: string])[] {
-  const told = policies.map((id) => c.expect[id]!);
+  const told = policies.map((id) => expectationFor(c, id)!);
   const broken = propertiesOf([
     ...(c.class === null ? [] : [c.class.property]),
     ...told.flatMap((e) => [...e.classes, ...(e.documented ?? [])]),

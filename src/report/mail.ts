@@ -9,7 +9,7 @@ import { baseOf } from '../policies/base.ts';
 import { differenceOf } from '../policies/difference.ts';
 import { findPolicy } from '../policies/index.ts';
 import type { FindingClass } from '../property/property.ts';
-import type { Counterexample } from '../scenario/definition.ts';
+import { type Counterexample, expectationFor } from '../scenario/definition.ts';
 import { byNumbers } from '../scenario/file.ts';
 import { labelled, renderColumns, WIDTH_DEFAULT, wrapText } from './columns.ts';
 import { legendOf, propertiesOf } from './legend.ts';
@@ -136,7 +136,7 @@ function rulesOf(c: Counterexample, id: string, policy: ExpandedPolicy | undefin
 
 /** Id, verdict, and the properties that it is about; costs below. */
 function expectation(c: Counterexample, policy: string, policies: readonly string[]): string[] {
-  const { verdict, classes, documented = [], costs = {} } = c.expect[policy]!;
+  const { verdict, classes, documented = [], costs = {} } = expectationFor(c, policy)!;
   const width = Math.max(...policies.map((p) => p.length));
   const properties = propertiesOf(verdict === 'documented' ? documented : classes);
   const pinned = Object.entries(costs).map(([cost, n]) => `${cost} ${n}`);

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { CALLERS, PAGE_KINDS, REF_KINDS } from '../domain/kinds.ts';
 import { FILES_MAX, MMS_MAX, PAGES_MAX, REFS_MAX, type Setup } from '../domain/setup.ts';
+import { own } from '../domain/own.ts';
 import { FILESYSTEMS } from '../machine/filesystems.ts';
 import { COST_NAMES, type Costs } from '../machine/machine.ts';
 import { ADVICE } from '../ops/madvise.ts';
@@ -85,11 +86,11 @@ export interface Counterexample {
   readonly explanation: string;
 }
 
-/** What the file expects of a policy. Ids are names that people choose, `constructor` among them. */
+/** What the file expects of a policy. */
 export const expectationFor = (
   { expect }: Pick<Counterexample, 'expect'>,
   policy: string,
-): Expectation | undefined => (Object.hasOwn(expect, policy) ? expect[policy] : undefined);
+): Expectation | undefined => own(expect, policy);
 
 /** Does the file claim nothing of any policy? So it is with what people write. */
 export const saysNothing = ({ policy, expect }: Pick<Counterexample, 'policy' | 'expect'>): boolean =>
