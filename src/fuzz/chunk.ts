@@ -16,7 +16,6 @@ import type { Scenario } from '../scenario/scenario.ts';
 import { Generator, PROGRAM_MAX, type Profile, type ScopeChange, setupsOf } from './generate.ts';
 import { type Program, ProgramArbitrary } from './program.ts';
 
-const GUP = OP_KINDS.indexOf('gup');
 export const CHUNK_RUNS = 256;
 /** A canary is run in the first chunks of a campaign only: it is caught there or not at all. */
 export const CANARY_CHUNKS = 8;
@@ -267,10 +266,11 @@ export class ChunkRunner {
     let i = 0;
     for (; i < program.length && !world.ended; i++) {
       const step = steps[i]!;
+      const { refused } = counts.costs;
       const outcome = world.step(step);
       this.#outcomes[i] = outcome;
       if (outcome === 0) counts.ops[opOf(step)]!++;
-      else if (outcome === 1 || (outcome === 2 && opOf(step) !== GUP)) counts.noEffect++;
+      else if (outcome === 1 || (outcome === 2 && counts.costs.refused === refused)) counts.noEffect++;
       else if (outcome === 4) counts.skipped++;
       else if (outcome === INVALID)
         throw new Error(`run ${run}: step ${i} cannot be done under ${policy.id}`);

@@ -9,21 +9,19 @@
 import fc from 'fast-check';
 import { PROPERTIES } from '../../properties/index.ts';
 import { alphabetFor } from '../check/scope.ts';
-import { CALLERS, POLICY_ERROR } from '../domain/kinds.ts';
+import { POLICY_ERROR } from '../domain/kinds.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
 import { decodeClass, INVALID, World } from '../executor/simulated.ts';
 import { type AnyPolicy, expanded } from '../machine/tables.ts';
-import { callerOf, GUP_VARIANTS } from '../ops/gup.ts';
+import { GUP_VARIANTS } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
 import { ADVICE } from '../ops/madvise.ts';
-import { cOf, OP_KINDS, type Op, type OpKind, pack } from '../ops/op.ts';
-import { UNPIN_CLEAN, UNPIN_DIRTYING } from '../ops/unpin.ts';
+import { type Op, type OpKind, pack } from '../ops/op.ts';
 import { WB_MODES } from '../ops/writeback.ts';
 import { classId } from '../property/property.ts';
-import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { HANDLE_VOID, type Reference } from '../reference/reference.ts';
 import { Naming, type Scenario, type Step, stepText } from '../scenario/scenario.ts';
-import { WEIGHTS } from './generate.ts';
+import { releaseOf, WEIGHTS } from './generate.ts';
 
 /** What may be relied on. It advances with the world that it was made with. */
 export interface Model {
@@ -155,13 +153,6 @@ class OpCommand implements fc.Command<Model, Real> {
     }
     return can.length === 0 ? -1 : can[this.#k % can.length]!;
   }
-}
-
-/** How the program ends the reference that this gup was to take. */
-function releaseOf(gup: number, slot: number): number {
-  const { release } = CALLER_CONTRACTS[CALLERS[callerOf(cOf(gup))]!];
-  if (release === 'dio_end') return pack(OP_KINDS.indexOf('dio_end'), slot);
-  return pack(OP_KINDS.indexOf('unpin'), slot, 0, release === 'unpin dirty' ? UNPIN_DIRTYING : UNPIN_CLEAN);
 }
 
 /** What was done so far, with names. */

@@ -11,10 +11,12 @@ import type { Rng } from '../domain/rng.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
 import { own } from '../domain/own.ts';
 import { FILESYSTEMS } from '../machine/filesystems.ts';
+import { callerOf } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
-import { type Alphabet, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
+import { type Alphabet, aOf, cOf, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
+import { UNPIN_CLEAN, UNPIN_DIRTYING } from '../ops/unpin.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
-import { HANDLE_LIVE, Reference } from '../reference/reference.ts';
+import { HANDLE_LIVE, HANDLE_VOID, Reference } from '../reference/reference.ts';
 
 /** Steps drawn per program, before the sweep of observations. */
 export const STEPS_MIN = 6;
@@ -189,7 +191,12 @@ export class Generator {
       }
       failed = 0;
       this.#steps[n++] = step;
-      advance(reference, step);
+      const slot = advance(reference, step);
+      // A program has few names: that of a reference that nobody may have is given up at once.
+      if (slot >= 0 && reference.handleState[slot] === HANDLE_VOID && OPS[op]!.kind === 'gup') {
+        this.#steps[n++] = releaseOf(step, slot);
+        advance(reference, this.#steps[n - 1]!);
+      }
     }
     const drawn = n;
     n = sweep(reference, possible, this.#steps, n);
@@ -201,6 +208,10 @@ export class Generator {
 export function advance(reference: Reference, step: number): number {
   const kind = OP_KINDS[opOf(step)]!;
   const op = OPS[opOf(step)]!;
+  if (op.usesRef === true && reference.handleState[aOf(step)] === HANDLE_VOID) {
+    if (op.releases === true) reference.release(aOf(step), false);
+    return -1;
+  }
   const slot = kind === 'fork' ? reference.freeMm() : kind === 'gup' ? reference.freeHandle() : -1;
   if (op.allowed?.(reference, step) === false) {
     op.refused?.(reference, slot);
@@ -211,6 +222,13 @@ export function advance(reference: Reference, step: number): number {
   const token = op.stores !== true ? 0 : reference.tokens[0]! <= last ? reference.freshToken() : last;
   op.apply(reference, step, token, slot);
   return slot;
+}
+
+/** How the program ends the reference that this gup was to take. */
+export function releaseOf(gup: number, slot: number): number {
+  const { release } = CALLER_CONTRACTS[CALLERS[callerOf(cOf(gup))]!];
+  if (release === 'dio_end') return pack(OP_KINDS.indexOf('dio_end'), slot);
+  return pack(OP_KINDS.indexOf('unpin'), slot, 0, release === 'unpin dirty' ? UNPIN_DIRTYING : UNPIN_CLEAN);
 }
 
 const READ = OP_KINDS.indexOf('read');

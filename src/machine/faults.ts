@@ -7,6 +7,7 @@
  * W3 gives up if the PTE changed meanwhile.
  */
 import { ANON, PRIVATE_FILE, SHARED_FILE, ZERO_TOKEN } from '../domain/kinds.ts';
+import { isPrivate } from '../domain/setup.ts';
 import { DECISION_NAMES, FRAME_ANON, FRAME_ZERO } from './decisions.ts';
 import {
   EV_COPY,
@@ -40,14 +41,22 @@ const pteOf = (m: Machine, t: number): number => m.task.mm[t]! * m.shape.pages +
 
 /**
  * Sets up a fault of this kind and returns its first step. `ret`: the caller's step to go on with. A CPU's fault where
- * the VMA forbids the access, or there is none, ends in SIGSEGV (arch/x86/mm/fault.c: access_error(), bad_area()); GUP
- * has looked at the VMA by itself.
+ * the VMA forbids the access, or there is none, ends in SIGSEGV (arch/x86/mm/fault.c: access_error(), bad_area()).
+ *
+ * GUP has looked at the VMA by itself, and asks for what the policy says. mm/memory.c: sanitize_fault_flags() refuses a
+ * write fault without VM_WRITE but on COW mappings, which faultin_page() makes EFAULT, and ignores FAULT_FLAG_UNSHARE
+ * but on those.
  */
 export function callFault(m: Machine, t: number, kind: number, ret: number): number {
   m.task.ret[t] = ret;
-  m.task.flags[t] = (m.task.flags[t]! & ~(T_FAULT_WRITE | T_FAULT_UNSHARE)) | kind;
-  if ((m.task.flags[t]! & T_BY_GUP) !== 0) m.costs.gupFaults++;
-  else if (!m.vmaAllows(pteOf(m, t), kind === T_FAULT_WRITE)) return refuse(m, 'SIGSEGV');
+  const byGup = (m.task.flags[t]! & T_BY_GUP) !== 0;
+  const cow = isPrivate(m.shape.kind[m.task.page[t]!]!);
+  m.task.flags[t] =
+    (m.task.flags[t]! & ~(T_FAULT_WRITE | T_FAULT_UNSHARE)) | (cow ? kind : kind & ~T_FAULT_UNSHARE);
+  if (byGup) {
+    m.costs.gupFaults++;
+    if (kind === T_FAULT_WRITE && !cow && !m.vmaAllows(pteOf(m, t), true)) return refuse(m, 'EFAULT');
+  } else if (!m.vmaAllows(pteOf(m, t), kind === T_FAULT_WRITE)) return refuse(m, 'SIGSEGV');
   return fault.enter;
 }
 

@@ -1,4 +1,5 @@
 import { CALLERS, type Caller } from '../domain/kinds.ts';
+import type { Rng } from '../domain/rng.ts';
 import { isShared } from '../domain/setup.ts';
 import { DECISION_NAMES, DECISIONS, FRAME_NONE, FRAME_ZERO } from '../machine/decisions.ts';
 import { callFault } from '../machine/faults.ts';
@@ -173,12 +174,22 @@ function commonFacts(m: Machine, t: number, pte: number): number {
 
 const enabled = (ref: Reference, step: number): boolean => ref.freeHandle() >= 0 && namesPage(ref, step);
 
-/**
- * FOLL_WRITE without VM_WRITE is EFAULT (there is no FOLL_FORCE here), and so is any reference to nothing. Neither is
- * offered: under every policy no more comes of it than that a pin sets MMF_HAS_PINNED.
- */
+/** FOLL_WRITE without VM_WRITE is EFAULT (there is no FOLL_FORCE here), and so is any reference to nothing. */
 const allowed = (ref: Reference, step: number): boolean =>
   writeOf(cOf(step)) ? ref.isWritable(aOf(step), bOf(step)) : ref.isMapped(aOf(step), bOf(step));
+
+/**
+ * Of what is EFAULT, GUP-fast for writing is offered: it sees the PTE alone, so that the policy answers for what is
+ * forbidden. Slow, or where nothing is mapped, no more comes of it under any policy than that a pin sets MMF_HAS_PINNED.
+ */
+const offered = (ref: Reference, step: number): boolean =>
+  enabled(ref, step) && (allowed(ref, step) || (fastOf(cOf(step)) && ref.isMapped(aOf(step), bOf(step))));
+
+const drawAny = (ref: Reference, { gups }: Alphabet, rng: Rng): number =>
+  pack(AT, drawMm(ref, rng), rng.below(ref.shape.pages), gups[rng.below(gups.length)]!);
+
+/** Of so many that are forbidden one is drawn: it ends in EFAULT, and its name is of no use afterwards. */
+const FORBIDDEN_DRAWN = 8;
 
 export const gup: Op = {
   kind: 'gup',
@@ -187,7 +198,7 @@ export const gup: Op = {
   kernel: 'mm/gup.c: __get_user_pages(), gup_fast_pte_range(), try_grab_folio()',
   live: 'vmsplice, IORING_REGISTER_BUFFERS, process_vm_readv/writev, O_DIRECT; plain get and pin have no system call',
   enabled,
-  offered: (ref, step) => enabled(ref, step) && allowed(ref, step),
+  offered,
   allowed,
   enumerate: (ref, alphabet, out, n) => {
     if (ref.freeHandle() < 0) return n;
@@ -195,19 +206,17 @@ export const gup: Op = {
       for (let page = 0; page < ref.shape.pages; page++) {
         if (!ref.isMapped(mm, page)) continue;
         for (const variant of alphabet.gups)
-          if (!writeOf(variant) || ref.isWritable(mm, page)) out[n++] = pack(AT, mm, page, variant);
+          if (!writeOf(variant) || fastOf(variant) || ref.isWritable(mm, page))
+            out[n++] = pack(AT, mm, page, variant);
       }
     return n;
   },
-  draw: (ref, alphabet: Alphabet, rng) =>
-    ref.freeHandle() < 0 || alphabet.gups.length === 0
-      ? -1
-      : pack(
-          AT,
-          drawMm(ref, rng),
-          rng.below(ref.shape.pages),
-          alphabet.gups[rng.below(alphabet.gups.length)]!,
-        ),
+  draw: (ref, alphabet: Alphabet, rng) => {
+    if (ref.freeHandle() < 0 || alphabet.gups.length === 0) return -1;
+    const step = drawAny(ref, alphabet, rng);
+    const keep = !fastOf(cOf(step)) || allowed(ref, step) || rng.below(FORBIDDEN_DRAWN) === 0;
+    return keep ? step : drawAny(ref, alphabet, rng);
+  },
   start: (m, t, step, _token, slot) => {
     const variant = cOf(step);
     m.task.mm[t] = aOf(step);

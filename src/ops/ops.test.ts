@@ -5,6 +5,7 @@ import type { Setup } from '../domain/setup.ts';
 import { type RunResult, runScenario } from '../executor/run.ts';
 import { decodeClass, World } from '../executor/simulated.ts';
 import { traceScenario } from '../executor/trace.ts';
+import { before, derive, FRAME_ANON, rule } from '../machine/decisions.ts';
 import {
   F_ANON,
   F_BUFFERS,
@@ -92,7 +93,7 @@ describe('which steps a program can do', () => {
     { ...pagesOf(['private-file', 'shared-file'], 'ext4-v5.17-stable'), mms: 2, refs: 2, pinBias: 2 },
   ];
   const ALL: Alphabet = { ops: OP_KINDS.map(() => true), gups: GUP_VARIANTS };
-  const PROGRAMS = 200;
+  const PROGRAMS = 240;
   const LENGTH = 30;
 
   const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
@@ -204,7 +205,7 @@ describe('which steps a program can do', () => {
       [],
     );
   });
-  it('a gup is offered within the alphabet only, W only where it is writable', () => {
+  it('a gup is offered within the alphabet only, W slow only where it is writable', () => {
     const gups = [GUP_VARIANTS[0]!, GUP_VARIANTS.find(writeOf)!];
     const at = OP_KINDS.indexOf('gup');
     const out = new Int32Array(64);
@@ -376,6 +377,65 @@ describe('protection: reference and machine decide apart', () => {
     );
     const { result } = run(ANON, { ...V62, tables: bold }, `${READ_ONLY}\nh1 = P: gup A pin W fast`);
     expect(result.violations.map((v) => v.classId)).toEqual(['protection/unprotected/anon/PIN-W/-->cpu']);
+  });
+
+  describe('faults that GUP asks for against the VMA: sanitize_fault_flags()', () => {
+    /** v6.5, but that GUP answers so where no page is mapped, or a file page that is not to be written. */
+    const asking = (answer: 'write fault' | 'unshare fault'): ExpandedPolicy =>
+      expandPolicy(
+        derive(
+          policyByName('longterm-ban'),
+          { id: answer, title: answer, sources: [] },
+          {
+            gupSlow: [
+              before(
+                'no page, FOLL_WRITE',
+                rule(
+                  'asks for too much',
+                  (f) =>
+                    !f.write && !f.follCow && (f.frame === 'none' || (f.frame === 'file' && f.vmaShared)),
+                  answer,
+                ),
+              ),
+            ],
+          },
+        ),
+      );
+    const kinds = [
+      ['shared-file', 'F'],
+      ['shmem', 'S'],
+    ] as const;
+    it.each(
+      kinds,
+    )('a write fault without VM_WRITE of a %s mapping is EFAULT, and changes nothing', (kind, page) => {
+      const setup = { ...ANON, ...pagesOf([kind], 'ext4-v5.18') };
+      const { result, world } = run(
+        setup,
+        asking('write fault'),
+        `P: mprotect ${page} r\nh1 = P: gup ${page} get R\nP: read ${page}\nh2 = P: gup ${page} get R`,
+      );
+      expect([result.outcomes, result.errnos.get(1), result.errnos.get(3)]).toEqual([
+        ['done', 'refused', 'done', 'refused'],
+        'EFAULT',
+        'EFAULT',
+      ]);
+      expect(world.machine.pte[0]! & (P_WRITE | P_DIRTY)).toBe(0);
+      expect(result.violations).toEqual([]);
+    });
+    it('on a COW mapping it is FOLL_FORCE: a private copy, read-only', () => {
+      const { result, world } = run(ANON, asking('write fault'), 'P: mprotect A r\nh1 = P: gup A get R');
+      expect(result.outcomes).toEqual(['done', 'done']);
+      expect([world.machine.pte[0]! & P_WRITE, world.machine.frameOf(0)]).toEqual([0, FRAME_ANON]);
+    });
+    it.each(kinds)('an unshare fault of a %s mapping is a read fault: no copy is mapped', (kind, page) => {
+      const setup = { ...ANON, ...pagesOf([kind], 'ext4-v5.18') };
+      const text = `P: mprotect ${page} r\nP: read ${page}\nh1 = P: gup ${page} get R`;
+      const policy = asking('unshare fault');
+      const world = new World(setup, policy);
+      const result = runScenario({ setup, steps: parseSteps(text) }, policy, world);
+      expect(result.policyError).toMatch(/does not converge: unshare fault again/);
+      expect(world.machine.frameOf(0)).not.toBe(FRAME_ANON);
+    });
   });
 });
 

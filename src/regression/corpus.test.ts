@@ -78,6 +78,17 @@ const WRONG: readonly (readonly [Policy, string])[] = [
   ],
   [mine('unsharing shares', { unshareFault: [table(otherwise('reuse'))] }), 'isolation'],
   [mine('GUP-fast forgets R/O', { gupFast: [without('FOLL_WRITE on a R/O pte')] }), 'isolation'],
+  [
+    mine('GUP-fast forgets R/O of shmem', {
+      gupFast: [
+        before(
+          'FOLL_WRITE on a R/O pte',
+          rule('shmem', (f) => f.shmem, 'return'),
+        ),
+      ],
+    }),
+    'protection',
+  ],
   [mine('mprotect always gives write', { protectUpgrade: [table(otherwise('upgrade'))] }), 'isolation'],
   [mine('unpin never dirties', { unpinDirty: [table(otherwise('ignore'))] }), 'durability'],
   [mine('reclaim does not look for pins', { stripBuffers: [without('reclaim, maybe pinned')] }), 'no-crash'],
