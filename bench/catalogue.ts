@@ -355,12 +355,13 @@ const STATES_MAX = 5_000_000;
 const dir = process.argv[2] ?? 'counterexamples';
 mkdirSync(dir, { recursive: true });
 for (const entry of ENTRIES) {
-  const { pages, files } = pagesOf(entry.kinds, entry.filesystem ?? 'ext4-v5.18');
-  // The target of an O_DIRECT write is a file that nothing maps.
-  const target =
-    entry.filesystem !== undefined && files.length === 0 ? [{ name: 'f', filesystem: entry.filesystem }] : [];
   const start: Scenario = {
-    setup: { pages, files: [...files, ...target], mms: 2, refs: 2, pinBias: entry.pinBias ?? 1024 },
+    setup: {
+      ...pagesOf(entry.kinds, entry.filesystem ?? 'ext4-v5.18'),
+      mms: 2,
+      refs: 2,
+      pinBias: entry.pinBias ?? 1024,
+    },
     steps: parseSteps(entry.program),
   };
   const words = { title: entry.title, explanation: entry.explanation, references: entry.references };

@@ -59,6 +59,8 @@ interface Walk {
   readonly policy: Policy;
   readonly grain: Grain;
   readonly filesystem?: string;
+  /** What O_DIRECT writes go to that name no file; as the filesystem, if absent. */
+  readonly aside?: string;
   readonly gups?: readonly number[];
   readonly pinBias?: number;
   /** Operations; all, if absent. */
@@ -71,6 +73,13 @@ const EXCUSING: readonly number[] = [
   gupVariant('get', false, false, false),
   gupVariant('pin', true, false, false),
 ];
+/** Profiles of a file that O_DIRECT writes go to by name, and of the one aside. */
+const TARGETS = [
+  ['ext4-v5.18', 'ext4-v5.18-stable'],
+  ['ext4-v5.18-stable', 'ext4-v5.18'],
+] as const;
+const DIRECT: readonly number[] = [0, 1].map((to) => gupVariant('o_direct_write', false, false, false, to));
+const DIRECT_OPS: readonly OpKind[] = ['fork', 'exit', 'write', 'gup', 'dio_end', 'buffered_write'];
 const EXCUSING_OPS: readonly OpKind[] = [
   'fork',
   'exit',
@@ -88,7 +97,14 @@ const EXCUSING_OPS: readonly OpKind[] = [
 /** Random walks; every revisit of a key must find the behaviour that was seen first. Returns the revisits compared. */
 function law(walk: Walk, steps: number, seed: number): number {
   const { kinds, grain, gups = PLAIN_GUPS, pinBias = 8 } = walk;
-  const setup = { ...pagesOf(kinds, walk.filesystem ?? 'ext4-v5.18'), mms: 3, refs: 2, pinBias };
+  const { aside = walk.filesystem } = walk;
+  const setup = {
+    ...pagesOf(kinds, walk.filesystem ?? 'ext4-v5.18'),
+    ...(aside === undefined ? {} : { aside }),
+    mms: 3,
+    refs: 2,
+    pinBias,
+  };
   const world = new World(setup, expandPolicy(walk.policy));
   const key = new KeyEncoder(world, 'all', grain);
   const rng = new Rng();
@@ -191,6 +207,17 @@ describe('the law of the key: one key, one behaviour', () => {
       for (const kinds of [['shared-file'], ['private-file', 'shared-file']] as const)
         expect(law({ kinds, policy: LAST, grain, filesystem }, 1500, 5)).toBeGreaterThan(20);
     });
+    it(`${grain}, O_DIRECT writes to a file that is named, and aside`, () => {
+      let compared = 0;
+      for (const [filesystem, aside] of TARGETS)
+        for (const kinds of [['shared-file'], ['anon', 'shared-file']] as const)
+          compared += law(
+            { kinds, policy: LAST, grain, filesystem, aside, gups: DIRECT, only: DIRECT_OPS },
+            800,
+            6,
+          );
+      expect(compared).toBeGreaterThan(40);
+    });
     it.each(BUILT_IN.map((p) => p.id))(`${grain}, %s, every kind of gup, a pin bias of 2`, (id) => {
       const policy = policyByName(id);
       for (const kinds of KINDS)
@@ -214,8 +241,10 @@ describe('what must not be taken for one state', () => {
     grain: Grain,
     programs: readonly Program[],
     filesystem = 'ext4-v5.18',
+    aside?: string,
   ): (readonly [key: string, behaviour: string])[] {
-    const setup = { ...pagesOf(kinds, filesystem), mms: 2, refs: 2, pinBias: 8 };
+    const pages = { ...pagesOf(kinds, filesystem), ...(aside === undefined ? {} : { aside }) };
+    const setup = { ...pages, mms: 2, refs: 2, pinBias: 8 };
     return programs.map((program) => {
       const world = new World(
         setup,
@@ -472,6 +501,22 @@ describe('what must not be taken for one state', () => {
       );
       expect(before![1]).not.toBe(since![1]);
       expect(before![0]).not.toBe(since![0]);
+    }
+  });
+
+  it('whether the device that an O_DIRECT write goes to needs stable pages, and whether its buffer changed', () => {
+    const [aside, named] = DIRECT as [number, number];
+    for (const grain of GRAINS) {
+      const states = [aside, named].flatMap((gup) =>
+        [[], [['write', P, A] as const]].map(
+          (change): Program => [['write', P, A], ['gup', P, A, gup], ...change],
+        ),
+      );
+      const found = reached(LAST, ['anon', 'shared-file'], grain, states, 'ext4-v5.18-stable', 'ext4-v5.18');
+      // Aside nobody asks whether it changed.
+      expect(new Set(found.map(([key]) => key)).size).toBe(3);
+      expect(new Set(found.map(([, does]) => does)).size).toBe(3);
+      expect(found[0]).toEqual(found[1]);
     }
   });
 

@@ -238,8 +238,9 @@ export class KeyEncoder extends LeastKey {
         word |= ref.onDiskAllowed(file, token) << 15;
         if (ref.undirtied[file] === 1 + r) word |= 1 << 16;
       }
-      // Only the end of an O_DIRECT write asks whether its buffer changed.
-      if (CALLERS[caller] === 'o_direct_write' && token === m.refSubmitted[r]) word |= 1 << 17;
+      // Only the end of an O_DIRECT write to a device that needs stable pages asks whether its buffer changed.
+      if (CALLERS[caller] === 'o_direct_write' && m.targetStable(m.refTarget[r]!))
+        word |= (token === m.refSubmitted[r] ? 3 : 1) << 17;
     }
     this.#ref[r] = (word << 12) | page;
   }

@@ -17,7 +17,7 @@
  *
  * Law (pair.test.ts): two pairs with one key have the same enabled steps, outcomes, differences and successor keys.
  */
-import { CALLERS, ZERO_TOKEN } from '../domain/kinds.ts';
+import { ZERO_TOKEN } from '../domain/kinds.ts';
 import { NO_FILE } from '../domain/setup.ts';
 import { InvariantError, type World } from '../executor/simulated.ts';
 import {
@@ -35,7 +35,6 @@ import { HANDLE_LIVE, REF_WRITE } from '../reference/reference.ts';
 import { ALIKE, checkFolios } from './key.ts';
 import { LeastKey, Signed } from './order.ts';
 
-const DIO_WRITE = CALLERS.indexOf('o_direct_write');
 
 /** Numbers of folios in a key, per world: 0 none, 1 the zero page, from 2 in order of first encounter. 5 bits. */
 const FOLIO_FIRST = 2;
@@ -274,7 +273,7 @@ export class PairKeyEncoder extends LeastKey {
     return refs.count;
   }
 
-  /** What it may do and how it is held, 16 bits, and from bit 26 how its contents compare. */
+  /** What it may do and how it is held, 11 bits, and from bit 26 how its contents compare. */
   #refWord(r: number): number {
     const { shape } = this.#a;
     const ref = this.#a.reference;
@@ -283,12 +282,8 @@ export class PairKeyEncoder extends LeastKey {
     const write = (ref.handleFlags[r]! & REF_WRITE) !== 0;
     let word = ALIKE[ref.handleCaller[r]!]! | (write ? 8 : 0) | ((ref.handlePage[r]! % shape.pages) << 4);
     word |= (a.refKind[r]! << 7) | (b.refKind[r]! << 9);
-    // An O_DIRECT write on a device that needs stable pages: whether its buffer has changed since it was submitted.
-    // One world would do: where they differ the contents do, and a fresh store to both changes both.
-    if (ref.handleCaller[r] === DIO_WRITE && a.filesystems.length > 0 && a.filesystems[0]!.stablePages) {
-      word |= (a.content[a.refPfn[r]!] === a.refSubmitted[r] ? 0 : 1) << 11;
-      word |= (b.content[b.refPfn[r]!] === b.refSubmitted[r] ? 0 : 1) << 12;
-    }
+    // Whether the buffer of an O_DIRECT write has changed since it was submitted is left out: where both worlds show the
+    // same content it was stored after the submission in both, or in neither; where they do not, the contents tell.
     return word | (this.#refSame[r]! << 26);
   }
 

@@ -90,8 +90,8 @@ function law(
   setup: Setup,
   steps: number,
   seed: number,
+  alphabet: Alphabet = alphabetFor(setup, PLAIN_GUPS),
 ): number {
-  const alphabet = alphabetFor(setup, PLAIN_GUPS);
   const model = new PairModel({ setup, a, b, alphabet });
   const rng = new Rng();
   rng.seed(seed, setup.pages.length, setup.mms, 78);
@@ -135,6 +135,25 @@ describe('the law of the key of a pair: one key, one behaviour', () => {
       for (const kinds of [['shared-file'], ['private-file', 'shared-file']] as const)
         expect(law(pair, scope(kinds, 2, 2, 'ext4-v5.17-stable'), 400, 4712)).toBeGreaterThan(20);
     });
+
+  it.each(
+    PAIRS.map(([a, b]) => [a.id, b.id, a, b] as const),
+  )('%s and %s, O_DIRECT writes to a file that is named, and aside', (_a, _b, a, b) => {
+    const ops: readonly OpKind[] = ['fork', 'exit', 'write', 'gup', 'dio_end', 'munmap'];
+    let compared = 0;
+    for (const kinds of [
+      ['shared-file'],
+      ['anon', 'shared-file'],
+      ['private-file', 'shared-file'],
+    ] as const) {
+      const setup = { ...scope(kinds, 2, 2, 'ext4-v5.18-stable'), aside: 'ext4-v5.18' };
+      const gups = [0, 1].map((to) => gupVariant('o_direct_write', false, false, false, to));
+      const all = alphabetFor(setup, gups);
+      const alphabet = { ...all, ops: all.ops.map((on, i) => on && ops.includes(OP_KINDS[i]!)) };
+      compared += law([a, b], setup, 400, 4713, alphabet);
+    }
+    expect(compared).toBeGreaterThan(20);
+  });
 });
 
 describe('while nobody has told two policies apart', () => {

@@ -272,9 +272,8 @@ function countOf(m: Machine, kind: number): number {
 function changedDuring(m: Machine, kind: number): boolean {
   for (let e = 0; e < m.events; e++) {
     if (m.eventKind[e] !== kind || m.eventToken[e] === m.eventOther[e]) continue;
-    // The target of an O_DIRECT write is on the device of the first file.
-    const filesystem = m.filesystems[kind === EV_DIO_WRITE ? 0 : m.eventA[e]!];
-    if (filesystem?.stablePages === true) return true;
+    if (kind === EV_DIO_WRITE ? m.targetStable(m.eventB[e]!) : m.filesystems[m.eventA[e]!]!.stablePages)
+      return true;
   }
   return false;
 }

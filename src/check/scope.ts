@@ -2,6 +2,7 @@
 import type { Caller, PageKind } from '../domain/kinds.ts';
 import type { FileSetup, PageSetup, Setup } from '../domain/setup.ts';
 import { own } from '../domain/own.ts';
+import { FILESYSTEMS } from '../machine/filesystems.ts';
 import { callerOf, fastOf, GUP_VARIANTS, gupVariant, longtermOf, writeOf } from '../ops/gup.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 
@@ -70,10 +71,14 @@ const PAGE_NAMES: { readonly [K in PageKind]: readonly string[] } = {
 };
 
 /** Pages of the given kinds with their usual names; private and shared file pages map the same file page. */
+/**
+ * Pages by kind, on files of this profile; where that needs stable pages, so does what O_DIRECT writes go to. `''`: no
+ * such file.
+ */
 export function pagesOf(
   kinds: readonly PageKind[],
   filesystem: string,
-): { pages: PageSetup[]; files: FileSetup[] } {
+): Pick<Setup, 'pages' | 'files' | 'aside'> {
   const used = new Map<PageKind, number>();
   const pages: PageSetup[] = kinds.map((kind) => {
     const n = used.get(kind) ?? 0;
@@ -85,7 +90,8 @@ export function pagesOf(
   const files: FileSetup[] = [];
   if (kinds.includes('private-file') || kinds.includes('shared-file')) files.push({ name: 'f', filesystem });
   if (kinds.includes('shmem')) files.push({ name: 's', filesystem: 'shmem' });
-  return { pages, files };
+  const stable = FILESYSTEMS.some((f) => f.id === filesystem && f.stablePages);
+  return { pages, files, ...(stable ? { aside: filesystem } : {}) };
 }
 
 /** Named scopes of campaigns. `default`: 3 mms, 2 anon, private file, shared tracked file, shmem, 3 references. */

@@ -16,6 +16,7 @@ import {
   SCOPE_FLAG_NAMES,
   type ScopeFlags,
   scopeFlagsOf,
+  usesFilesystem,
   withScope,
 } from './scope-options.ts';
 
@@ -115,7 +116,9 @@ export async function campaignScopeOf({ scope: flags, profile }: CampaignFlags):
     throw usageError(`--ops has ${JSON.stringify(nothing)}, which means nothing in this scope`);
   if (!possible.every((on) => on.includes(true)))
     throw usageError(`${said}: leaves no operation; allowed: a scope with at least one`);
-  if (filesystem !== undefined && !setups.some((s) => s.files.some((f) => f.filesystem === filesystem)))
-    throw usageError('--filesystem makes no sense in this scope, which has no page of such a file');
+  if (filesystem !== undefined && !setups.some((s) => usesFilesystem(s, filesystem)))
+    throw usageError(
+      '--filesystem makes no sense in this scope: no page is of such a file, no O_DIRECT write goes to one',
+    );
   return { ...at, change };
 }

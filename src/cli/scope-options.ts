@@ -122,6 +122,10 @@ export const notOne = (flag: string, word: string, allowed: readonly string[]): 
     `--${flag} has ${JSON.stringify(word)}; allowed: ${allowed.join(', ')}${hint(word, allowed).replace(/^\.$/, '')}`,
   );
 
+/** Is a file of this profile mapped, or what O_DIRECT writes go to? */
+export const usesFilesystem = ({ files, aside }: Setup, filesystem: string): boolean =>
+  aside === filesystem || files.some((f) => f.filesystem === filesystem);
+
 /** The scope of these flags; `named` if they name none. Throws UserError (usage) if there is no such scope. */
 export async function scopeOf(flags: ScopeFlags, named: string): Promise<Scope> {
   const { checkFolios } = await import('../check/key.ts');
@@ -165,7 +169,7 @@ export async function scopeOf(flags: ScopeFlags, named: string): Promise<Scope> 
     flags: [
       `--pages ${kinds.join(',')} --mms ${setup.mms} --refs ${setup.refs}`,
       ...(setup.pinBias === PIN_BIAS_MAX ? [] : [`--pin-bias ${setup.pinBias}`]),
-      ...(setup.files.some((f) => f.filesystem !== 'shmem') ? [`--filesystem ${filesystem}`] : []),
+      ...(usesFilesystem(setup, filesystem) ? [`--filesystem ${filesystem}`] : []),
       ...(setup.refs === 0 ? [] : [`--gups ${gups.text}`]),
       ...(flags.ops === undefined ? [] : [`--ops ${flags.ops.join(',')}`]),
       ...(flags.without.length === 0 ? [] : [`--without ${flags.without.join(',')}`]),
@@ -186,8 +190,9 @@ function wordsOf(
     const on = kind === 'private-file' || kind === 'shared-file' ? ` (${filesystem})` : '';
     return count(kinds.filter((k) => k === kind).length, `${kind} page`) + on;
   });
+  const aside = setup.aside === undefined || gups === 'none' ? '' : `, O_DIRECT writes to ${setup.aside}`;
   const bias = setup.pinBias === PIN_BIAS_MAX ? '' : `, a pin counts ${setup.pinBias}`;
-  const first = `${pages.join(' and ')}, ${count(setup.mms, 'mm')}, ${count(setup.refs, 'reference')}${bias}`;
+  const first = `${pages.join(' and ')}, ${count(setup.mms, 'mm')}, ${count(setup.refs, 'reference')}${aside}${bias}`;
   const operations =
     ops !== undefined
       ? `only ${ops.join(', ')}`

@@ -24,6 +24,11 @@ export interface FileSetup {
 export interface Setup {
   readonly pages: readonly PageSetup[];
   readonly files: readonly FileSetup[];
+  /**
+   * Filesystem profile of the file that an O_DIRECT write goes to where its gup names none: a file of its own, of which
+   * nothing is mapped. Absent: a plain one, whose device needs no stable pages.
+   */
+  readonly aside?: string;
   /** Bounds: live mms and live references at a time. */
   readonly mms: number;
   readonly refs: number;

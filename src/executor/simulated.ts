@@ -419,7 +419,7 @@ export class World {
         this.#reference(o, a);
         if (said !== MATCH) o.excuse = EXCUSES[ref.excuseDevice(a, token)]!;
         if (!dio) return;
-        o.stablePages = machine.filesystems.length > 0 && machine.filesystems[0]!.stablePages;
+        o.stablePages = machine.targetStable(b);
         o.changed = token !== machine.eventOther[e];
         if (o.changed && said === MATCH) o.excuse = EXCUSES[EXCUSE_DIO_SOURCE];
         return;

@@ -108,7 +108,12 @@ export function setupsOf(scope: string, profile: Profile, change?: ScopeChange):
   const kinds = change?.pages === undefined ? kindsOf(scope, profile) : [change.pages];
   return kinds.flatMap((pages) => {
     const onFile = pages.some((k) => k === 'private-file' || k === 'shared-file');
-    const setups = (onFile ? filesystems : ['']).map((f) => ({ ...pagesOf(pages, f), mms, refs, pinBias }));
+    const setups = (onFile ? filesystems : [change?.filesystem ?? '']).map((f) => ({
+      ...pagesOf(pages, f),
+      mms,
+      refs,
+      pinBias,
+    }));
     if (change !== undefined) for (const setup of setups) shapeOf(setup);
     return setups;
   });

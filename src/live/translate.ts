@@ -6,7 +6,7 @@
 import type { Caller } from '../domain/kinds.ts';
 import type { FileSetup, Setup } from '../domain/setup.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
-import { FIRST_MM, type Scenario, type Step, stepText } from '../scenario/scenario.ts';
+import { FIRST_MM, goesAside, type Scenario, type Step, stepText } from '../scenario/scenario.ts';
 import {
   type Capabilities,
   FILE_TOKEN,
@@ -104,7 +104,7 @@ export const isUnsupported = (t: Translated | Unsupported): t is Unsupported => 
 
 function translate(original: Scenario, capabilities: Capabilities): Translated {
   const substitutions = new Set<string>();
-  const setup = setupFor(original.setup, capabilities, substitutions);
+  const setup = setupFor(original, capabilities, substitutions);
   const steps = endTransfers(callersFor(original.steps, capabilities, substitutions), substitutions);
   const scenario = { setup, steps };
   const { program, from } = numbered(scenario, capabilities);
@@ -114,7 +114,7 @@ function translate(original: Scenario, capabilities: Capabilities): Translated {
   return { program, from, scenario, promised, substitutions: [...substitutions] };
 }
 
-function setupFor(setup: Setup, capabilities: Capabilities, substitutions: Set<string>): Setup {
+function setupFor({ setup, steps }: Scenario, capabilities: Capabilities, substitutions: Set<string>): Setup {
   if (setup.pinBias !== KERNEL_BIAS)
     throw new Cannot(`the pin bias is ${setup.pinBias}; that of kernels is ${KERNEL_BIAS}`);
   for (const { name, kind } of setup.pages) {
@@ -128,6 +128,8 @@ function setupFor(setup: Setup, capabilities: Capabilities, substitutions: Set<s
     substitutions.add(`${LIVE_PROFILE} for ${file.filesystem}`);
     return { ...file, filesystem: LIVE_PROFILE };
   });
+  if (setup.aside?.endsWith('-stable') === true && steps.some(goesAside))
+    throw new Cannot(`${setup.aside} aside needs a device that asks for stable pages`);
   if (capabilities.filesystem !== 'ext4' && files.some((f) => f.filesystem !== 'shmem'))
     substitutions.add(`files are on ${capabilities.filesystem}, modelled as ${LIVE_PROFILE}`);
   return { ...setup, files };
@@ -255,6 +257,8 @@ function numbered(
           if (next?.op !== 'dio_end' || next.ref !== step.result)
             throw new Cannot(`${stepText(step)}: O_DIRECT cannot be held; dio_end has to follow at once`);
           at++; // the call is one step, and what it stores or shows is that of its end
+          if (step.target !== undefined)
+            throw new Cannot(`${stepText(step)}: O_DIRECT goes to a file of the executor's own`);
           const write = step.caller === 'o_direct_write';
           push({ op: 'dio', mm, page: page(step.page), write, token: tokenOf(at) });
           break;

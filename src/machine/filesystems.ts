@@ -49,6 +49,11 @@ export const FILESYSTEMS: readonly Filesystem[] = [
   },
 ];
 
+/** What O_DIRECT goes to: not shmem, which has none before v6.6 and falls back to a copy since (mm/shmem.c). */
+export const DIRECT_FILESYSTEMS: readonly string[] = FILESYSTEMS.filter((f) => f.dirtyTracked).map(
+  (f) => f.id,
+);
+
 export function filesystem(id: string): Filesystem {
   const found = FILESYSTEMS.find((f) => f.id === id);
   if (found === undefined)

@@ -56,7 +56,8 @@ export const REF_PIN_UNCOUNTED = 3;
 export const EVENTS = [
   'load', // a CPU load: a = mm, b = page, token
   'device-load', // a load through a reference: a = reference, token
-  'dio-write', // an O_DIRECT write has read its buffer: a = reference, token, other = token when it was submitted
+  // an O_DIRECT write has read its buffer: a = reference, b = its target (gup.ts), token, other = token when submitted
+  'dio-write',
   'file-read', // read(2): a = file page, token
   'disk', // fsync(2) has returned: a = file page, token = what the disk holds
   'writeback-end', // a = file page, token = what went out, other = what was there at the start
@@ -136,6 +137,7 @@ export class Machine {
   readonly shape: Shape;
   readonly policy: ExpandedPolicy;
   readonly filesystems: readonly Filesystem[];
+  readonly #asideStable: boolean;
   readonly keepsExclusive: boolean;
   readonly keepsHasPinned: boolean;
   readonly bias: number;
@@ -164,6 +166,8 @@ export class Machine {
   readonly refPfn: Uint8Array;
   readonly refSubmitted: Uint8Array;
   readonly refWrite: Uint8Array;
+  /** Where an O_DIRECT write goes: 0 for the file aside, else 1 + file. */
+  readonly refTarget: Uint8Array;
 
   readonly task: TaskColumns;
   readonly tables: readonly DecisionTable[];
@@ -188,6 +192,7 @@ export class Machine {
     this.shape = shape;
     this.policy = policy;
     this.filesystems = shape.filesystem.map(filesystem);
+    this.#asideStable = shape.setup.aside !== undefined && filesystem(shape.setup.aside).stablePages;
     this.keepsExclusive = policy.keeps.anonExclusive;
     this.keepsHasPinned = policy.keeps.hasPinned;
     this.bias = shape.setup.pinBias;
@@ -210,6 +215,7 @@ export class Machine {
     this.refPfn = columns.u8(refs);
     this.refSubmitted = columns.u8(refs);
     this.refWrite = columns.u8(refs);
+    this.refTarget = columns.u8(refs);
     this.task = {
       pc: columns.u8(tasks),
       ret: columns.u8(tasks),
@@ -254,6 +260,10 @@ export class Machine {
     if ((bits & P_PRESENT) === 0) return FRAME_NONE;
     if ((bits & P_SPECIAL) !== 0) return FRAME_ZERO;
     return (this.flags[this.pfn[pte]!]! & F_ANON) !== 0 ? FRAME_ANON : FRAME_FILE;
+  }
+  /** Does the device of an O_DIRECT write's target (as in `refTarget`) need pages that are stable? */
+  targetStable(target: number): boolean {
+    return target === 0 ? this.#asideStable : this.filesystems[target - 1]!.stablePages;
   }
   /** References beyond page cache and private state. */
   extraRefs(pfn: number): boolean {

@@ -9,7 +9,8 @@ import { unpinSteps } from './unpin.ts';
 /**
  * The end of an O_DIRECT read or write: the device moves the data, the bio completes, the pages are released
  * (block/bio.c: bio_release_pages(), fs/iomap/direct-io.c). A read marks its pages dirty. For a write, what was in
- * the buffer when it was submitted (a checksum is taken there) is compared with what the device reads.
+ * the buffer when it was submitted (a checksum is taken there) is compared with what the device reads. Its data goes to
+ * a block of the target file that is none of the setup's pages: no content of those changes.
  */
 const steps: { readonly [K in 'E1']: number } = procedure('dio_end', {
   E1: (m, t) => {
@@ -18,7 +19,7 @@ const steps: { readonly [K in 'E1']: number } = procedure('dio_end', {
     if (m.refWrite[handle] === 1) {
       m.content[pfn] = m.task.token[t]!;
       m.task.flags[t] = T_DIRTY;
-    } else m.emit(EV_DIO_WRITE, handle, 0, m.content[pfn]!, m.refSubmitted[handle]!);
+    } else m.emit(EV_DIO_WRITE, handle, m.refTarget[handle]!, m.content[pfn]!, m.refSubmitted[handle]!);
     return unpinSteps.D1;
   },
 });

@@ -49,15 +49,25 @@ const ROUNDS_MAX = 8;
  */
 const PIN_IN_VAIN = 4;
 
-/** Variant of a gup step: caller, FOLL_WRITE, FOLL_LONGTERM, fast path first. */
-export const gupVariant = (caller: Caller, write: boolean, longterm: boolean, fast: boolean): number =>
-  CALLERS.indexOf(caller) | (write ? 8 : 0) | (longterm ? 16 : 0) | (fast ? 32 : 0);
+/**
+ * Variant of a gup step: caller, FOLL_WRITE, FOLL_LONGTERM, fast path first; `target` of an O_DIRECT write: 0 for the
+ * file aside (Setup.aside), else 1 + index of the file.
+ */
+export const gupVariant = (
+  caller: Caller,
+  write: boolean,
+  longterm: boolean,
+  fast: boolean,
+  target = 0,
+): number =>
+  CALLERS.indexOf(caller) | (write ? 8 : 0) | (longterm ? 16 : 0) | (fast ? 32 : 0) | (target << 6);
 export const callerOf = (variant: number): number => variant & 7;
 export const writeOf = (variant: number): boolean => (variant & 8) !== 0;
 export const longtermOf = (variant: number): boolean => (variant & 16) !== 0;
 export const fastOf = (variant: number): boolean => (variant & 32) !== 0;
+export const targetOf = (variant: number): number => variant >>> 6;
 
-/** All variants that callers can ask for, plain ones first. */
+/** All variants that callers can ask for, plain ones first. O_DIRECT writes go to the file aside. */
 export const GUP_VARIANTS: readonly number[] = [false, true].flatMap((fast) =>
   CALLERS.flatMap((caller) => {
     const { write, longterm } = CALLER_CONTRACTS[caller];
@@ -223,6 +233,7 @@ export const gup: Op = {
     m.task.page[t] = bOf(step);
     m.task.handle[t] = slot;
     m.task.kind[t] = callerOf(variant);
+    m.refTarget[slot] = targetOf(variant);
     m.task.rounds[t] = 0;
     m.task.flags[t] =
       T_BY_GUP |

@@ -36,7 +36,7 @@ export const pack = (op: number, a: number, b = 0, c = 0): number => op | (a << 
 export const opOf = (step: number): number => step & 31;
 export const aOf = (step: number): number => (step >>> 5) & 15;
 export const bOf = (step: number): number => (step >>> 9) & 15;
-export const cOf = (step: number): number => (step >>> 13) & 255;
+export const cOf = (step: number): number => (step >>> 13) & 0xfff;
 
 /** Which operations, and which variants of gup and madvise, a search may use. */
 export interface Alphabet {

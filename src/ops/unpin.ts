@@ -69,6 +69,7 @@ function drop(m: Machine, handle: number): void {
   m.refPfn[handle] = NO_PFN;
   m.refSubmitted[handle] = 0;
   m.refWrite[handle] = 0;
+  m.refTarget[handle] = 0;
   if (kind === REF_GET) m.put(pfn);
   else if (kind === REF_PIN) {
     m.pincount[pfn]!--;

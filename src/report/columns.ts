@@ -100,6 +100,8 @@ function initialState({ setup }: Scenario, width: number): string[] {
   for (const file of setup.files)
     if (!setup.pages.some((p) => p.file === file.name))
       table.push([file.name, 'file', '', `not mapped (${file.filesystem})`]);
+  if (setup.aside !== undefined)
+    table.push(['aside', 'file', '', `what O_DIRECT writes go to (${setup.aside})`]);
   const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => row[column]!.length)));
   const lines = table.map((row) =>
     `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd(),

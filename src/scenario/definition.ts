@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { CALLERS, PAGE_KINDS, REF_KINDS } from '../domain/kinds.ts';
 import { FILES_MAX, MMS_MAX, PAGES_MAX, REFS_MAX, type Setup } from '../domain/setup.ts';
 import { own } from '../domain/own.ts';
-import { FILESYSTEMS } from '../machine/filesystems.ts';
+import { DIRECT_FILESYSTEMS, FILESYSTEMS } from '../machine/filesystems.ts';
 import { COST_NAMES, type Costs } from '../machine/machine.ts';
 import { ADVICE } from '../ops/madvise.ts';
 import { WB_MODES } from '../ops/writeback.ts';
@@ -191,6 +191,9 @@ const STEP = z
         write: flag('FOLL_WRITE'),
         longterm: flag('FOLL_LONGTERM'),
         fast: flag('GUP-fast is tried first'),
+        target: name(
+          'File of the setup that an O_DIRECT write goes to; absent: the one aside',
+        ).exactOptional(),
         result: name('Name of the reference'),
       }),
       object({
@@ -315,6 +318,10 @@ const COUNTEREXAMPLE = object({
   setup: object({
     pages: list(PAGE, 1, PAGES_MAX, 'pages'),
     files: list(FILE, 0, FILES_MAX, 'files'),
+    aside: oneOf(
+      DIRECT_FILESYSTEMS as [string, ...string[]],
+      'Profile of the file that O_DIRECT writes go to where they name none; absent: one without stable pages',
+    ).exactOptional(),
     mms: whole(1, MMS_MAX, 'Bound: mms alive at a time'),
     refs: whole(0, REFS_MAX, 'Bound: references held at a time'),
     pinBias: whole(2, 1024, 'GUP_PIN_COUNTING_BIAS: 1024 in the kernel, small in exhaustive search'),

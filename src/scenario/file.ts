@@ -136,6 +136,7 @@ export function formatCounterexample(c: Counterexample): string {
       `{\n${[
         `    "pages": ${block('[]', setup.pages.map(inline), '    ')}`,
         `    "files": ${block('[]', setup.files.map(inline), '    ')}`,
+        ...(setup.aside === undefined ? [] : [`    "aside": ${JSON.stringify(setup.aside)}`]),
         ...(['mms', 'refs', 'pinBias'] as const).map((key) => `    "${key}": ${setup[key]}`),
       ].join(',\n')}\n  }`,
     ),

@@ -26,6 +26,11 @@ describe('what is left of a program', () => {
 
   it('other pages and files are another program', () => {
     expect(leftOf(WHOLE, of('P: write A', 'page A anon rw'))).toEqual([0]);
+    const aside = (profile: string) =>
+      of('h1 = P: gup A o_direct_write R; P: read A', `aside ${profile}\npage A anon rw`);
+    expect(leftOf(aside('ext4-v5.18'), aside('ext4-v5.18'))).toEqual([0, 1]);
+    expect(leftOf(aside('ext4-v5.18-stable'), aside('ext4-v5.18'))).toBeUndefined();
+    expect(leftOf(aside('ext4-v5.18-stable'), of('P: read A', 'page A anon rw'))).toEqual([1]);
     expect(leftOf(WHOLE, of('P: write A', 'file f ext4-v5.18\npage A shared-file rw f'))).toBeUndefined();
   });
 });

@@ -1,5 +1,5 @@
 /** Is a program what is left of another one? */
-import { type Scenario, type Step, stepText } from './scenario.ts';
+import { goesAside, type Scenario, type Step, stepText } from './scenario.ts';
 
 /**
  * The steps of `whole` (index) that `part` has in the same order, its mms and references named otherwise perhaps;
@@ -10,6 +10,7 @@ export function leftOf(whole: Scenario, part: Scenario): number[] | undefined {
     list.some((other) => JSON.stringify(other) === JSON.stringify(item));
   if (!part.setup.pages.every((p) => has(whole.setup.pages, p))) return undefined;
   if (!part.setup.files.every((f) => has(whole.setup.files, f))) return undefined;
+  if (part.setup.aside !== whole.setup.aside && part.steps.some(goesAside)) return undefined;
   const search = (at: number, from: number, names: ReadonlyMap<string, string>): number[] | undefined => {
     const step = part.steps[at];
     if (step === undefined) return [];

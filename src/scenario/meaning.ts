@@ -1,5 +1,6 @@
 /** What a schema cannot say of a counterexample: names, where they begin and end, ranges, agreement of its parts. */
 import { shapeOf } from '../domain/setup.ts';
+import { DIRECT_FILESYSTEMS } from '../machine/filesystems.ts';
 import { hint } from '../policies/nearest.ts';
 import { classId } from '../property/property.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
@@ -86,6 +87,17 @@ function checkSteps(c: Counterexample, file: string): void {
         for (const field of ['write', 'longterm'] as const)
           if (contract[field] !== 'free' && contract[field] !== step[field])
             fail(field, step[field], `; allowed: ${contract[field]} for ${step.caller}`);
+        if (step.target !== undefined) {
+          const targets = c.setup.files.filter((f) => DIRECT_FILESYSTEMS.includes(f.filesystem));
+          if (step.caller !== 'o_direct_write')
+            fail('target', step.target, `; allowed: none for ${step.caller}, only for o_direct_write`);
+          if (!targets.some((f) => f.name === step.target))
+            fail(
+              'target',
+              step.target,
+              `; allowed: ${oneNamed('a file of setup.files that O_DIRECT can write', targets, step.target)}`,
+            );
+        }
         introduce('ref', step.result);
         break;
       }

@@ -75,6 +75,7 @@ export function parseStep(line: string): Step {
       );
     return arg;
   };
+  let flags = FLAGS[kind] ?? [];
   /** The next word if it is this one. */
   const taken = (word: string): boolean => args[0] === word && args.shift() !== undefined;
   const by = (who: 'device' | 'kernel' | 'other'): void => {
@@ -105,7 +106,9 @@ export function parseStep(line: string): Step {
         const write = take('access', ['R', 'W']) === 'W';
         const longterm = taken('LONGTERM');
         const fast = taken('fast');
-        return { task, op: kind, page, caller, write, longterm, fast, result: result! };
+        if (caller === 'o_direct_write') flags = [...flags, 'to FILE'];
+        const to = caller === 'o_direct_write' && taken('to') ? { target: take('file') } : {};
+        return { task, op: kind, page, caller, write, longterm, fast, ...to, result: result! };
       }
       case 'unpin': {
         by('device');
@@ -136,14 +139,17 @@ export function parseStep(line: string): Step {
     }
   })();
   if (args.length > 0)
-    throw new StepError(`the end of ${kind}`, args.join(' '), `nothing more${more(kind)}`, FLAGS[kind]);
+    throw new StepError(
+      `the end of ${kind}`,
+      args.join(' '),
+      `nothing more${flags.length === 0 ? '' : `, or ${flags.join(', then ')}`}`,
+      flags,
+    );
   return step;
 }
 
 /** Words that may follow the arguments, in this order. */
-const FLAGS: { readonly [K in OpKind]?: readonly string[] } = { gup: ['LONGTERM', 'fast'], unpin: ['dirty'] };
-
-const more = (kind: OpKind): string => {
-  const flags = FLAGS[kind];
-  return flags === undefined ? '' : `, or ${flags.join(', then ')}`;
+const FLAGS: { readonly [K in OpKind]?: readonly string[] } = {
+  gup: ['LONGTERM', 'fast'],
+  unpin: ['dirty'],
 };

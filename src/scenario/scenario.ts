@@ -4,7 +4,7 @@
  */
 import { CALLERS, type Caller, type Prot } from '../domain/kinds.ts';
 import type { Setup } from '../domain/setup.ts';
-import { callerOf, fastOf, gupVariant, longtermOf, writeOf } from '../ops/gup.ts';
+import { callerOf, fastOf, gupVariant, longtermOf, targetOf, writeOf } from '../ops/gup.ts';
 import { ADVICE, DONTNEED } from '../ops/madvise.ts';
 import { PROTECT_RO, PROTECT_RW } from '../ops/mprotect.ts';
 import { aOf, bOf, cOf, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
@@ -34,6 +34,8 @@ export type Step =
       readonly write: boolean;
       readonly longterm: boolean;
       readonly fast: boolean;
+      /** File of the setup that an O_DIRECT write goes to; absent: the one aside (Setup.aside). */
+      readonly target?: string;
       readonly result: string;
     }
   | { readonly task: 'device'; readonly op: 'unpin'; readonly ref: string; readonly dirty: boolean }
@@ -51,6 +53,13 @@ export type Step =
       readonly file: string;
     };
 
+/** A step in which a caller takes a reference. */
+export type GupStep = Extract<Step, { readonly op: 'gup' }>;
+
+/** An O_DIRECT write to the file aside (Setup.aside). */
+export const goesAside = (step: Step): boolean =>
+  step.op === 'gup' && step.caller === 'o_direct_write' && step.target === undefined;
+
 /** What there is at the start, and the program. */
 export interface Scenario {
   readonly setup: Setup;
@@ -58,6 +67,13 @@ export interface Scenario {
 }
 
 const at = (kind: OpKind): number => OP_KINDS.indexOf(kind);
+
+/** Variant of the step (ops/gup.ts). Throws RangeError if its target is no file of the setup. */
+export function variantOf({ files }: Setup, { caller, write, longterm, fast, target }: GupStep): number {
+  const file = target === undefined ? -1 : files.findIndex((f) => f.name === target);
+  if (target !== undefined && file < 0) throw new RangeError(`${target} is no file of the setup`);
+  return gupVariant(caller, write, longterm, fast, 1 + file);
+}
 
 /** What a world tells a binding after a step: the slot that fork or gup filled. */
 interface HasSlot {
@@ -110,7 +126,7 @@ export class Binding {
       case 'madvise':
         return pack(op, mm, page, ADVICE.indexOf(step.advice));
       case 'gup':
-        return pack(op, mm, page, gupVariant(step.caller, step.write, step.longterm, step.fast));
+        return pack(op, mm, page, variantOf(this.#setup, step));
       default:
         return pack(op, mm, page);
     }
@@ -179,6 +195,7 @@ export class Naming {
           write: writeOf(c),
           longterm: longtermOf(c),
           fast: fastOf(c),
+          ...(targetOf(c) === 0 ? {} : { target: this.#setup.files[targetOf(c) - 1]!.name }),
           result,
         };
       }
@@ -222,6 +239,7 @@ export function stepText(step: Step): string {
         step.write ? 'W' : 'R',
         ...(step.longterm ? ['LONGTERM'] : []),
         ...(step.fast ? ['fast'] : []),
+        ...(step.target === undefined ? [] : [`to ${step.target}`]),
       ];
       return `${step.result} = ${step.task}: gup ${step.page} ${step.caller} ${flags.join(' ')}`;
     }

@@ -7,7 +7,8 @@ import { Generator, setupsOf } from '../fuzz/generate.ts';
 import { ProgramArbitrary } from '../fuzz/program.ts';
 import { CATALOGUE, entry, load } from '../testing/catalogue.ts';
 import { STEPS_MAX } from './definition.ts';
-import { FILE_BYTES_MAX, FileError } from './file.ts';
+import { FILE_BYTES_MAX, FileError, formatCounterexample, parseCounterexample } from './file.ts';
+import { goesAside } from './scenario.ts';
 import { formatText, parseAny, parseText, rewriteText } from './text.ts';
 
 const REGION = `# An RDMA region is lost after fork
@@ -73,10 +74,16 @@ describe('the text form', () => {
 
   it('gives back every drawn scenario', () => {
     const programs = new ProgramArbitrary(new Generator(setupsOf('default', 'all')));
-    const bound = fc.record({ mms: fc.integer({ min: 0, max: 1 }), pinBias: fc.constantFrom(3, 1024) });
+    const bound = fc.record({
+      mms: fc.integer({ min: 0, max: 1 }),
+      pinBias: fc.constantFrom(3, 1024),
+      named: fc.boolean(),
+    });
     fc.assert(
-      fc.property(programs, bound, (program, { mms, pinBias }) => {
-        const { setup, steps } = program.scenario;
+      fc.property(programs, bound, (program, { mms, pinBias, named }) => {
+        const { setup } = program.scenario;
+        const target = named && setup.files[0]?.name === 'f' ? { target: 'f' } : {};
+        const steps = program.scenario.steps.map((s) => (goesAside(s) ? { ...s, ...target } : s));
         fc.pre(steps.length > 0);
         const scenario = { setup: { ...setup, mms: setup.mms + mms, pinBias }, steps };
         const text = formatText(scenario);
@@ -144,6 +151,32 @@ device: dma_read h1`);
       }),
       { numRuns: 300, seed: 4 },
     );
+  });
+
+  it('says where an O_DIRECT write goes', () => {
+    const text = `file f ext4-v5.18
+aside ext4-v5.17-stable # btrfs would do as well
+page A anon rw
+
+h1 = P: gup A o_direct_write R fast to f
+device: dio_end h1
+h2 = P: gup A o_direct_write R
+device: dio_end h2
+`;
+    const scenario = scenarioOf(text);
+    expect(scenario.setup.aside).toBe('ext4-v5.17-stable');
+    expect(scenario.steps.map((s) => s.op === 'gup' && s.target)).toEqual(['f', false, undefined, false]);
+    expect(formatText(scenario)).toBe(text.replace(' # btrfs would do as well', ''));
+    expect(rewriteText(parseText(text, 'x.gup'), scenario)).toBe(text);
+    const { aside: _, ...setup } = scenario.setup;
+    const plain = rewriteText(parseText(text, 'x.gup'), { setup, steps: scenario.steps });
+    expect(plain).toBe(text.replace(/aside.*\n/, ''));
+    expect(rewriteText(parseText(plain, 'x.gup'), scenario)).toContain(
+      'page A anon rw\naside ext4-v5.17-stable\n',
+    );
+    expect(
+      parseCounterexample(formatCounterexample(parseText(text, 'x.gup').counterexample), 'x'),
+    ).toMatchObject(scenario);
   });
 
   it('is told from JSON by its name or its first letter', () => {

@@ -10,13 +10,14 @@
  *     P: write A
  *     device: dma_read h1
  *
- * `page NAME KIND PROT [FILE]`, `file NAME FILESYSTEM`; the bounds `mms N`, `refs N` and `pinBias N` are taken from the
+ * `page NAME KIND PROT [FILE]`, `file NAME FILESYSTEM`; `aside FILESYSTEM` is what O_DIRECT writes go to that name no file
+ * of the setup (`gup A o_direct_write R to f`), a plain one where it is not said; the bounds `mms N`, `refs N` and `pinBias N` are taken from the
  * steps (and 1024) where they are not said. The comment before the first line that is none has the title on its first
  * line, and below it the explanation. What is wrong is said as `file:line: field is value; allowed: ...`.
  */
 import { PAGE_KINDS } from '../domain/kinds.ts';
 import { FILES_MAX, PAGES_MAX } from '../domain/setup.ts';
-import { FILESYSTEMS } from '../machine/filesystems.ts';
+import { DIRECT_FILESYSTEMS, FILESYSTEMS } from '../machine/filesystems.ts';
 import { hint } from '../policies/nearest.ts';
 import { bounds } from './bounds.ts';
 import {
@@ -38,8 +39,10 @@ const PIN_BIAS_DEFAULT = 1024;
 const COMMENT_WIDTH = 78;
 
 const BOUNDS = ['mms', 'refs', 'pinBias'] as const;
-type Word = 'page' | 'file' | (typeof BOUNDS)[number];
-const WORDS: readonly Word[] = ['page', 'file', ...BOUNDS];
+/** Said once at most, with one word after it. */
+const SINGLE: readonly ['aside', ...typeof BOUNDS] = ['aside', ...BOUNDS];
+type Word = 'page' | 'file' | (typeof SINGLE)[number];
+const WORDS: readonly Word[] = ['page', 'file', ...SINGLE];
 
 /** What a line stands for: itself in normal form, without its comment; '' for blank lines and comments. */
 interface Line {
@@ -75,7 +78,7 @@ export function parseText(text: string, name: string): ScenarioText {
   const lines: Line[] = [];
   const pages: object[] = [];
   const files: object[] = [];
-  const given = new Map<string, number>();
+  const given = new Map<string, number | string>();
   const steps: Step[] = [];
   /** Line, from 1, of `steps[3]`, `setup.pages[0]`, `setup.mms`, ... */
   const places = new Map<string, number>();
@@ -107,10 +110,13 @@ export function parseText(text: string, name: string): ScenarioText {
         files.push(fieldsOf(word, FILE_FIELDS, args, fail));
       } else {
         if (given.has(word)) fail(`${word} is given twice; allowed: once`);
-        if (args.length !== 1 || !/^\d{1,6}$/.test(args[0]!))
-          fail(`${word} is ${shown(args.join(' '))}; allowed: a whole number`);
+        const allowed = word === 'aside' ? DIRECT_FILESYSTEMS : undefined;
+        if (args.length !== 1 || !(allowed?.includes(args[0]!) ?? /^\d{1,6}$/.test(args[0]!)))
+          fail(
+            `${word} is ${shown(args.join(' '))}; allowed: ${allowed === undefined ? 'a whole number' : `${allowed.join(', ')}${near(args[0] ?? '', allowed)}`}`,
+          );
         places.set(`setup.${word}`, i + 1);
-        given.set(word, Number(args[0]));
+        given.set(word, word === 'aside' ? args[0]! : Number(args[0]));
       }
       line(word, [word, ...(given.has(word) ? [given.get(word)] : args)].join(' '));
     } else {
@@ -292,6 +298,7 @@ export function setupLines({ setup, steps }: Scenario): string[] {
   const inferred = { ...bounds({ steps }), pinBias: PIN_BIAS_DEFAULT };
   return [
     ...setup.files.map((f) => `file ${f.name} ${f.filesystem}`),
+    ...(setup.aside === undefined ? [] : [`aside ${setup.aside}`]),
     ...setup.pages.map(
       (p) => `page ${p.name} ${p.kind} ${p.prot}${p.file === undefined ? '' : ` ${p.file}`}`,
     ),
@@ -349,7 +356,7 @@ export function rewriteText({ lines }: ScenarioText, now: Scenario): string {
     if (i === lastSetup)
       out.push(
         ...sequences.file.rest(),
-        ...setup.filter((l) => BOUNDS.some((b) => l.startsWith(`${b} `)) && !lines.some((o) => o.text === l)),
+        ...setup.filter((l) => SINGLE.some((b) => l.startsWith(`${b} `)) && !lines.some((o) => o.text === l)),
       );
   });
   return out.join('\n');

@@ -27,7 +27,8 @@ export function argumentCost(step: Step): number {
         CALLERS.indexOf(step.caller) * 8 +
         (step.fast ? 4 : 0) +
         (step.longterm ? 2 : 0) +
-        (step.write ? 1 : 0)
+        (step.write ? 1 : 0) +
+        (step.target === undefined ? 0 : 1)
       );
     case 'unpin':
       return step.dirty ? 1 : 0;
@@ -51,7 +52,7 @@ export function simplicity(scenario: Scenario): readonly [...number[], string] {
   const room = setup.mms + setup.refs;
   const filesystems = setup.files.reduce(
     (sum, f) => sum + FILESYSTEMS.findIndex(({ id }) => id === f.filesystem),
-    0,
+    setup.aside === undefined ? 0 : 1 + FILESYSTEMS.findIndex(({ id }) => id === setup.aside),
   );
   return [
     steps.length,

@@ -8,10 +8,10 @@ import { type Found, Search } from '../check/search.ts';
 import type { Setup } from '../domain/setup.ts';
 import { runScenario } from '../executor/run.ts';
 import { type AnyPolicy, type ExpandedPolicy, expanded } from '../machine/tables.ts';
-import { GUP_VARIANTS, gupVariant } from '../ops/gup.ts';
+import { GUP_VARIANTS } from '../ops/gup.ts';
 import { regressesBy } from '../regression/scenario.ts';
 import { bounds } from '../scenario/bounds.ts';
-import type { Scenario } from '../scenario/scenario.ts';
+import { type Scenario, variantOf } from '../scenario/scenario.ts';
 import { compareSimplicity, type Pass, type StillFails } from './order.ts';
 import { LEAVING_OUT, PASSES } from './passes/index.ts';
 
@@ -320,10 +320,12 @@ function* ladder(setup: Setup, limit: { mms: number; refs: number }): Generator<
 
 /** Ways to take a reference in the scope of a scenario: the plain ones, and what else the scenario uses. */
 export function gupsFor(scenario: Scenario): readonly number[] {
-  const used = scenario.steps.flatMap((s) =>
-    s.op === 'gup' ? [gupVariant(s.caller, s.write, s.longterm, s.fast)] : [],
-  );
-  return GUP_VARIANTS.filter((v) => PLAIN_GUPS.includes(v) || used.includes(v));
+  const used = scenario.steps.flatMap((s) => (s.op === 'gup' ? [variantOf(scenario.setup, s)] : []));
+  const named = [...new Set(used.filter((v) => !GUP_VARIANTS.includes(v)))];
+  return [
+    ...GUP_VARIANTS.filter((v) => PLAIN_GUPS.includes(v) || used.includes(v)),
+    ...named.sort((x, y) => x - y),
+  ];
 }
 
 /** For people: `up to 2 mms and 1 reference at a time; anon A; 12 operations, 8 kinds of gup`. */
@@ -333,7 +335,7 @@ export function scopeText(setup: Setup, gups: readonly number[]): string {
   const ops = alphabetFor(setup, gups).ops.filter(Boolean).length;
   return (
     `up to ${setup.mms} ${setup.mms === 1 ? 'mm' : 'mms'} and ${setup.refs} ${setup.refs === 1 ? 'reference' : 'references'} at a time; ${pages}` +
-    `${filesystems === '' ? '' : ` on ${filesystems}`}; ${ops} operations, ${gups.length} kinds of gup`
+    `${filesystems === '' ? '' : ` on ${filesystems}`}${setup.aside === undefined ? '' : `, O_DIRECT writes to ${setup.aside}`}; ${ops} operations, ${gups.length} kinds of gup`
   );
 }
 

@@ -10,6 +10,7 @@ export function namesOf(step: Step): string[] {
     names.push(`mm ${step.task}`);
   if ('page' in step) names.push(`page ${step.page}`);
   if ('file' in step) names.push(`file ${step.file}`);
+  if (step.op === 'gup' && step.target !== undefined) names.push(`file ${step.target}`);
   if ('ref' in step) names.push(`ref ${step.ref}`);
   if (step.op === 'fork') names.push(`mm ${step.result}`);
   if (step.op === 'gup') names.push(`ref ${step.result}`);

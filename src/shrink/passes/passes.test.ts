@@ -241,7 +241,18 @@ describe('plainer-filesystem', () => {
 
   it('keeps the one that the failure needs', () => {
     const needs = (s: Scenario): boolean => s.setup.files[0]?.filesystem === 'ext4-v5.17-stable';
-    expect(plainerFilesystem.run(scenario, needs)).toBe(scenario);
+    expect(plainerFilesystem.run(scenario, needs).setup.files).toEqual(scenario.setup.files);
+  });
+
+  it('and so for what O_DIRECT writes go to: none, else the first', () => {
+    const aside = (fails: (aside: string | undefined) => boolean): string | undefined =>
+      plainerFilesystem.run(scenario, ({ setup: s }) => fails(s.aside)).setup.aside;
+    expect([
+      aside(() => true),
+      aside((a) => a !== undefined),
+      aside((a) => a?.endsWith('-stable') === true),
+      aside((a) => a === 'ext4-v5.17-stable'),
+    ]).toEqual([undefined, 'ext4-v5.18', 'ext4-v5.18-stable', 'ext4-v5.17-stable']);
   });
 });
 

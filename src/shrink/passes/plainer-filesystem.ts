@@ -1,5 +1,5 @@
 import type { Setup } from '../../domain/setup.ts';
-import { FILESYSTEMS } from '../../machine/filesystems.ts';
+import { DIRECT_FILESYSTEMS, FILESYSTEMS } from '../../machine/filesystems.ts';
 import type { Pass } from '../order.ts';
 
 /** Prefers the first filesystem profile that still fails. */
@@ -11,6 +11,14 @@ export const plainerFilesystem: Pass = {
       const candidate = { setup, steps: best.steps };
       if (stillFails(candidate)) best = candidate;
     };
+    const { aside, ...plain } = best.setup;
+    if (aside !== undefined) {
+      attempt(plain);
+      for (const id of DIRECT_FILESYSTEMS) {
+        if (best.setup.aside !== aside || id === aside) break;
+        attempt({ ...best.setup, aside: id });
+      }
+    }
     for (const [i, file] of best.setup.files.entries())
       for (const { id, dirtyTracked } of FILESYSTEMS) {
         if (!dirtyTracked || file.filesystem === 'shmem') continue;

@@ -56,6 +56,7 @@ export const rename: Pass = {
       if ('result' in step) renamed.result = names.get(step.result) ?? step.result;
       if ('page' in step) renamed.page = pageNames.get(step.page) ?? step.page;
       if ('file' in step) renamed.file = fileNames.get(step.file) ?? step.file;
+      if ('target' in step) renamed.target = fileNames.get(step.target) ?? step.target;
       return renamed as unknown as Step;
     });
     const candidate = { setup: renamedSetup, steps };

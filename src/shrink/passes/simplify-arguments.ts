@@ -9,7 +9,8 @@ function plainer(step: Step): Step[] {
   switch (step.op) {
     case 'gup': {
       const plain = plainVariant(gupVariant(step.caller, step.write, step.longterm, step.fast));
-      const candidates: Step[] = [];
+      const { target, ...aside } = step;
+      const candidates: Step[] = target === undefined ? [] : [aside];
       const asPlain: Step = {
         ...step,
         caller: CALLERS[callerOf(plain)]!,
