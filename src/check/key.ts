@@ -238,9 +238,11 @@ export class KeyEncoder extends LeastKey {
         word |= ref.onDiskAllowed(file, token) << 15;
         if (ref.undirtied[file] === 1 + r) word |= 1 << 16;
       }
-      // Only the end of an O_DIRECT write to a device that needs stable pages asks whether its buffer changed.
-      if (CALLERS[caller] === 'o_direct_write' && m.targetStable(m.refTarget[r]!))
-        word |= (token === m.refSubmitted[r] ? 3 : 1) << 17;
+      // Only the end of an O_DIRECT write asks whether its buffer changed, and whether that matters.
+      if (CALLERS[caller] === 'o_direct_write') {
+        if (token === m.refSubmitted[r]) word |= 1 << 17;
+        if (m.targetStable(m.refTarget[r]!)) word |= 1 << 18;
+      }
     }
     this.#ref[r] = (word << 12) | page;
   }

@@ -35,7 +35,6 @@ import { HANDLE_LIVE, REF_WRITE } from '../reference/reference.ts';
 import { ALIKE, checkFolios } from './key.ts';
 import { LeastKey, Signed } from './order.ts';
 
-
 /** Numbers of folios in a key, per world: 0 none, 1 the zero page, from 2 in order of first encounter. 5 bits. */
 const FOLIO_FIRST = 2;
 
