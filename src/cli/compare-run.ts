@@ -38,8 +38,9 @@ import {
 import { buildCounterexample } from '../report/counterexample.ts';
 import { type FindingOptions, renderFinding } from '../report/finding.ts';
 import { type JunitCase, type JunitSuite, problemSuites, renderJunit } from '../report/junit.ts';
-import { newsText } from '../report/regression.ts';
+import { notesUnder } from '../report/notes.ts';
 import { replayPasted } from '../report/pasted.ts';
+import { newsText } from '../report/regression.ts';
 import { type ReplayBy, replayCommand } from '../report/shell.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { formatCounterexample } from '../scenario/file.ts';
@@ -353,7 +354,7 @@ function pairText(compared: Compared, options: CompareOptions): string {
   for (const story of stories(findings))
     parts.push(
       `\n${wrapText(`${paint.red('new')}: ${newsText(story.finding.regression)}`, width(), '  ').join('\n')}\n\n`,
-      storyOf(story.finding, options, { paint, width: width() }),
+      storyOf(story.finding, options, { paint, width: width() }, policies),
       othersText(story, options),
     );
   if (costs.length > 0) {
@@ -387,8 +388,10 @@ function storyOf(
   { counterexample, file }: NewFinding,
   { pair }: CompareOptions,
   options: FindingOptions,
+  policies: readonly ExpandedPolicy[],
 ): string {
-  return renderFinding(counterexample, file, { ...options, by: replayBy(pair), paste: true });
+  const notes = notesUnder(counterexample, policies);
+  return renderFinding(counterexample, file, { ...options, notes, by: replayBy(pair), paste: true });
 }
 
 /** As the candidate was judged here: beside this base, whichever it derives from. */
@@ -451,7 +454,7 @@ function markdownOf(compared: Compared, options: CompareOptions): string {
     parts.push(...changeLines(compared).map((line) => `\n${line}\n`));
     for (const { finding } of stories(compared.findings))
       parts.push(
-        `\n${newsText(finding.regression)}\n\n\`\`\`text\n${storyOf(finding, options, { width: 72 })}\`\`\`\n`,
+        `\n${newsText(finding.regression)}\n\n\`\`\`text\n${storyOf(finding, options, { width: 72 }, policies)}\`\`\`\n`,
       );
     if (costs.length > 0)
       parts.push(
@@ -539,7 +542,7 @@ function suitesOf(compared: Compared, options: CompareOptions): JunitSuite[] {
         }),
         ...findings.map((finding): JunitCase => {
           const { counterexample: c } = finding;
-          const text = storyOf(finding, options, { width: 72 });
+          const text = storyOf(finding, options, { width: 72 }, policies);
           return { name: idOf(c), classname: `${cand}.campaign`, failure: { message: c.title, text } };
         }),
       ],

@@ -12,6 +12,7 @@ import type { ExpandedPolicy } from '../machine/tables.ts';
 import { isModulePath } from '../policies/load.ts';
 import { renderColumns, wrapText } from '../report/columns.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
+import { notesUnder } from '../report/notes.ts';
 import { command, replayCommand, shellWord } from '../report/shell.ts';
 import { decisionText } from '../report/trace.ts';
 import { formatCounterexample } from '../scenario/file.ts';
@@ -197,8 +198,9 @@ function textOf(result: Result, options: DistinguishOptions): string {
 
 function sectionText(told: ToldAndShown, { a, b }: Result, options: DistinguishOptions): string[] {
   const title = `${differenceText(told.difference, a, b)}: ${steps(told.length)}`;
+  const outcomes = notesUnder(told.shown.scenario, [a, b]);
   const notes = told.shown.scenario.steps.map((_, i, all) =>
-    i === all.length - 1 ? noteOf(told, a, b) : undefined,
+    i === all.length - 1 ? noteOf(told, a, b) : outcomes[i],
   );
   const policies = [options.a, options.b]
     .map((name, i) => ` --policy ${shellWord(isModulePath(name) ? name : [a.id, b.id][i]!)}`)
@@ -225,6 +227,17 @@ function againOf(options: DistinguishOptions, scope: Scope): string {
   ].join(' ');
 }
 
+/** With what became of each step but the last, of which the columns beside it say how the two differ. */
+function programCell({ shown: { scenario } }: ToldAndShown, pair: readonly ExpandedPolicy[]): string {
+  const notes = notesUnder(scenario, pair);
+  return scenario.steps
+    .map((s, i, { length }) => {
+      const note = i === length - 1 || notes[i] === '' ? '' : ` (${notes[i]})`;
+      return `\`${stepText(s)}\`${note}`;
+    })
+    .join('<br>');
+}
+
 // ---- Markdown ----------------------------------------------------------------------------------------------------
 
 function markdownOf(result: Result, options: DistinguishOptions): string {
@@ -232,7 +245,7 @@ function markdownOf(result: Result, options: DistinguishOptions): string {
   const rows = [...told, ...costs].map((t) => [
     differenceText(t.difference, a, b),
     String(t.length),
-    t.shown.scenario.steps.map((s) => `\`${stepText(s)}\``).join('<br>'),
+    programCell(t, [a, b]),
     t.shown.seen.a,
     t.shown.seen.b,
   ]);

@@ -9,16 +9,17 @@ import { isKnown } from '../policies/known.ts';
 import { NEWNESS } from '../regression/order.ts';
 import { budgetText, campaignData, costsText, coverageText, matrixText } from '../report/campaign.ts';
 import { renderColumns, wrapText } from '../report/columns.ts';
-import { newsText } from '../report/regression.ts';
+import { notesUnder } from '../report/notes.ts';
 import { replayPasted } from '../report/pasted.ts';
+import { newsText } from '../report/regression.ts';
 import { type ReplayBy, replayCommand } from '../report/shell.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { parseCounterexample } from '../scenario/file.ts';
 import { plain } from '../scenario/file-error.ts';
 import { stepText } from '../scenario/scenario.ts';
-import { campaignScreen } from './campaign-screen.ts';
 import { reportFailure } from './campaign-failure.ts';
 import type { CampaignScope } from './campaign-scope.ts';
+import { campaignScreen } from './campaign-screen.ts';
 import { EXIT } from './exit.ts';
 import { paint, print, printJson, talk, talkText } from './io.ts';
 import { onStop } from './stop.ts';
@@ -283,7 +284,8 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
     lines.push(...wrap(`${breaks}${classes > 1 ? `; ${classes} classes like it` : ''}`, '    '));
     if (first.regression !== undefined)
       lines.push(...wrap(`  ${paint.red('new')}: ${newsText(first.regression)}`, '    '));
-    lines.push(renderColumns(scenario).trimEnd());
+    const breakers = result.policies.filter((p) => policies.includes(p.id));
+    lines.push(renderColumns(scenario, { notes: notesUnder(scenario, breakers) }).trimEnd());
     if (seen?.seen != null)
       lines.push(...wrap(`  seen: ${seen.seen.observed}; should be: ${seen.seen.expected}`, '    '));
     const { module } = result.policies.find((p) => p.id === first.policy)!;

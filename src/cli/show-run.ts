@@ -1,6 +1,6 @@
 /** `show`: one counterexample for people, for mail, or as plain steps. */
 import { replayOn } from '../executor/replay.ts';
-import { notDone, notesOf } from '../executor/run.ts';
+import { notDone } from '../executor/run.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { ERAS } from '../policies/base.ts';
 import { findPolicy } from '../policies/index.ts';
@@ -8,8 +8,9 @@ import { WIDTH_DEFAULT as MAIL_WIDTH, wrapText } from '../report/columns.ts';
 import { expectationOf } from '../report/counterexample.ts';
 import { expectationText, renderFinding } from '../report/finding.ts';
 import { renderMail } from '../report/mail.ts';
+import { notesUnder } from '../report/notes.ts';
 import { type Counterexample, saysNothing } from '../scenario/definition.ts';
-import { formatCounterexample } from '../scenario/file.ts';
+import { byNumbers, formatCounterexample } from '../scenario/file.ts';
 import { formatText, rewriteText } from '../scenario/text.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT } from './exit.ts';
@@ -41,6 +42,7 @@ export async function runShow(options: ShowOptions): Promise<number> {
       print(
         renderMail(c, {
           ...(policy === undefined ? {} : { policy }),
+          notes: await notes(c, policies),
           more: justNow(c, policies, MAIL_WIDTH),
         }),
       );
@@ -89,9 +91,15 @@ function madeOf(c: Counterexample, policy: ExpandedPolicy): string {
   ].join('; ');
 }
 
-/** What becomes of each step on the policy of the file, if that is built in, or else on the one that was asked for. */
+/**
+ * What becomes of each step under the policy of the file and those that were asked for; if there are none, under those
+ * of which the file expects something.
+ */
 async function notes(c: Counterexample, asked: readonly ExpandedPolicy[]): Promise<string[]> {
-  if (c.policy !== null && findPolicy(c.policy) !== undefined)
-    return notesOf(replayOn(c, (await choosePolicies([c.policy])).policies[0]!).result);
-  return asked.length === 1 ? notesOf(replayOn(c, asked[0]!).result) : [];
+  const named = c.policy === null && asked.length === 0 ? Object.keys(c.expect).sort(byNumbers) : [c.policy];
+  const built = named.filter(
+    (id): id is string => id !== null && findPolicy(id) !== undefined && asked.every((p) => p.id !== id),
+  );
+  const own = c.policy === null ? built.filter((id) => findPolicy(id)?.canary !== true) : built;
+  return notesUnder(c, [...(own.length === 0 ? [] : (await choosePolicies(own)).policies), ...asked]);
 }

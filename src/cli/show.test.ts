@@ -58,6 +58,60 @@ describe('show and validate', () => {
     );
   });
 
+  const REFUSALS = `page A anon rw
+page F shared-file rw f
+file f ext4-v5.18-stable
+
+P: write F
+kernel: wb_start f NONE
+P: write F
+P: munmap A
+P: read A
+P: mprotect A r
+P: munmap A
+h1 = P: gup F fixed_buffer W LONGTERM
+device: dma_read h1
+`;
+  const NOTES = [
+    ['3', 'blocked'],
+    ['5', 'refused: SIGSEGV'],
+    ['6', 'refused: ENOMEM'],
+    ['7', 'no effect'],
+    ['9', 'skipped'],
+  ] as const;
+  /** By number of the step: what stands beside or below it. */
+  const notesIn = (text: string): Map<string, string> => {
+    const notes = new Map<string, string>();
+    let step = '';
+    for (const line of text.slice(text.indexOf('---\n')).split('\n\n')[0]!.split('\n')) {
+      step = /^>? *(\d+) /.exec(line)?.[1] ?? step;
+      const note = /(?:^|; )((?:refused|blocked|skipped|no effect|on v|v\d|EFAULT).*)$/.exec(
+        line.trim(),
+      )?.[1];
+      if (note !== undefined) notes.set(step, `${notes.has(step) ? `${notes.get(step)} ` : ''}${note}`);
+    }
+    return notes;
+  };
+  it.each([
+    'text',
+    'mail',
+  ])('%s: what becomes of a step stands at the step, under which policies if not all', (format) => {
+    folder.write('refusals.gup', REFUSALS);
+    const notes = notesIn(gupfuzz(['show', 'refusals.gup', '--format', format]).out);
+    expect([...notes].filter(([step]) => step !== '8')).toEqual(NOTES);
+    expect(notes.get('8')).toBe(
+      'blocked on v5.7-mapcount, v5.8-cow-break, v5.11-page-count, v6.2-anon-exclusive; ' +
+        'refused: EFAULT on v6.5-longterm-ban',
+    );
+    const one = notesIn(gupfuzz(['show', 'refusals.gup', '--format', format, '-p', 'longterm-ban']).out);
+    expect(one.get('8')).toBe('refused: EFAULT');
+  });
+  it('a file that expects something of policies: under these', () => {
+    expect(gupfuzz(['show', entry('b58'), '--format', 'mail']).out).toMatch(
+      / 2 {2}h1 = gup F fixed_buffer W LONGTERM\n +; refused: EOPNOTSUPP on v5\.7-mapcount,/,
+    );
+  });
+
   it('validate: one line per file, 3 if any is bad', () => {
     expect(gupfuzz(['validate', CATALOGUE]).code).toBe(0);
     folder.write('bad.gup.json', '{}');

@@ -63,9 +63,25 @@ export function notDone({ outcomes, errnos }: Pick<RunResult, 'outcomes' | 'errn
 export const outcomeText = (outcome: StepOutcome, errno: string | undefined): string =>
   errno === undefined ? outcome : `${outcome}: ${errno}`;
 
-/** What to note beside each step: its outcome where it is not simply done. */
-export const notesOf = ({ outcomes, errnos }: Pick<RunResult, 'outcomes' | 'errnos'>): string[] =>
-  outcomes.map((outcome, i) => (outcome === 'done' ? '' : outcomeText(outcome, errnos.get(i))));
+/**
+ * What to note beside each step: its outcome where it is not simply done, of several runs of the same steps with the
+ * policies that make it so, where not all do: `refused: EFAULT on v6.5-longterm-ban`.
+ */
+export function notesOf(...results: readonly Pick<RunResult, 'policy' | 'outcomes' | 'errnos'>[]): string[] {
+  const steps = Math.max(0, ...results.map(({ outcomes }) => outcomes.length));
+  return Array.from({ length: steps }, (_, i) => {
+    const by = new Map<string, string[]>();
+    for (const { policy, outcomes, errnos } of results) {
+      const outcome = outcomes[i];
+      if (outcome === undefined || outcome === 'done') continue;
+      const what = outcomeText(outcome, errnos.get(i));
+      by.set(what, [...(by.get(what) ?? []), policy]);
+    }
+    return [...by]
+      .map(([what, of]) => (of.length === results.length ? what : `${what} on ${of.join(', ')}`))
+      .join('; ');
+  });
+}
 
 /** Runs every step; a step that does not apply ends the run as `unsupported`. Throws InvariantError (our bug). */
 export function runScenario(scenario: Scenario, anyPolicy: AnyPolicy, world?: World): RunResult {

@@ -9,6 +9,7 @@ import type { ExpandedPolicy } from '../machine/tables.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { stepText } from '../scenario/scenario.ts';
 import { renderColumns, wrapText } from './columns.ts';
+import { notesUnder } from './notes.ts';
 import { type Paint, PLAIN } from './paint.ts';
 import { replayCommand } from './shell.ts';
 
@@ -245,6 +246,7 @@ function fullText(r: CheckReport, c: FoundClass, width: number): string[] {
   const columns = renderColumns(c.scenario, {
     width: Math.max(40, width - 4),
     marks: new Set([c.length - 1]),
+    notes: notesUnder(c.scenario, [r.policy]),
   });
   return [
     ...columns

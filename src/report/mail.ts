@@ -13,18 +13,20 @@ import { type Counterexample, expectationFor } from '../scenario/definition.ts';
 import { byNumbers } from '../scenario/file.ts';
 import { labelled, renderColumns, WIDTH_DEFAULT, wrapText } from './columns.ts';
 import { legendOf, propertiesOf } from './legend.ts';
-import { ruleConditions } from './rules.ts';
 import { pastedLines } from './pasted.ts';
+import { ruleConditions } from './rules.ts';
 
 export interface MailOptions {
   /** The policy that breaks the promise, if it is not built in, with conditions (withConditions): for its rules. */
   readonly policy?: ExpandedPolicy;
+  /** By step: what to say about it, such as that it was refused. */
+  readonly notes?: readonly string[];
   /** Put at the end: what other policies make of it just now. */
   readonly more?: readonly string[];
 }
 
 /** Ends in a newline. Needs no attachment: the program is in the command that replays it. */
-export function renderMail(c: Counterexample, { policy, more = [] }: MailOptions = {}): string {
+export function renderMail(c: Counterexample, { policy, notes = [], more = [] }: MailOptions = {}): string {
   const parts: string[][] = [];
   const title = wrapText(c.title, WIDTH_DEFAULT);
   parts.push([...title, '='.repeat(Math.max(...title.map((line) => line.length)))]);
@@ -40,7 +42,7 @@ export function renderMail(c: Counterexample, { policy, more = [] }: MailOptions
     ...(c.class === null ? [] : label('Broken', classInWords(c.class))),
   ]);
   parts.push(
-    renderColumns(c, { marks: new Set(c.seen === null ? [] : [c.seen.step]) })
+    renderColumns(c, { notes, marks: new Set(c.seen === null ? [] : [c.seen.step]) })
       .trimEnd()
       .split('\n'),
   );
