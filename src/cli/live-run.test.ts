@@ -197,8 +197,20 @@ describe('live fuzz', () => {
       run: async (programs) => programs.map(() => ({ steps: [], end: 'failed', why: 'no executor' })),
     };
     const { code, out } = await liveOn([silent], fuzz);
-    expect(out).toContain('128 runs, 0 agree, 0 disagree, 128 incomplete');
+    expect(out).toContain('128 runs, 0 agree, 0 disagree, 128 incomplete (119 of them went wrong)');
     expect(code).toBe(4);
+    // One that answers now and then is no better.
+    const model = kernel(V65, 'host 1');
+    let n = 0;
+    const seldom: Kernel = {
+      ...model,
+      run: async (programs) =>
+        (await model.run(programs)).map((r) =>
+          n++ % 8 === 0 ? r : { steps: [], end: 'failed', why: 'no executor' },
+        ),
+    };
+    const few = await liveOn([seldom], fuzz);
+    expect([few.code, few.out]).toEqual([4, expect.stringContaining('  incomplete, not a pass: ')]);
   });
 
   it('that is interrupted exits with 130, and what it found is kept as it was seen', async () => {
@@ -355,9 +367,10 @@ describe('formats', () => {
   it('of random scenarios: the finding, and how to run it again', async () => {
     const args = { what: 'fuzz', runs: '128', repeat: '2' };
     const json = await liveOn([kernel(PAGE_COUNT, 'host 1')], { ...args, format: 'json' });
-    const [one] = (JSON.parse(json.out) as { kernels: { [key: string]: unknown }[] }).kernels;
-    expect(one).toMatchObject({ kernel: 'host 1', policy: V65, judged: 'fail', runs: 128 });
-    const [found] = one!.findings as { steps: unknown[]; replay: string; file: null }[];
+    type Policies = { findings: { steps: unknown[]; replay: string; file: null }[] }[];
+    const [one] = (JSON.parse(json.out) as { kernels: { policies: Policies }[] }).kernels;
+    expect(one).toMatchObject({ kernel: 'host 1', policies: [{ policy: V65, judged: 'fail', runs: 128 }] });
+    const [found] = one!.policies[0]!.findings;
     expect(found!.steps.length).toBeGreaterThan(0);
     expect(found!.replay).toMatch(/ live fuzz --policy v6\.5-longterm-ban --seed 1 --runs \d+$/);
     const again = await liveOn([kernel(PAGE_COUNT, 'host 1')], { ...args, format: 'json' });

@@ -258,7 +258,7 @@ async function fuzz(options: LiveOptions): Promise<Job> {
             ].join(''),
           )
           .join(''),
-        data: all.map(fuzzData),
+        data: fuzzData(all),
         suites: fuzzSuites(all),
         ...troubleOf(kernels, ended),
         codes:

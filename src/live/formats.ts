@@ -93,20 +93,29 @@ function reportData(r: LiveReport, again: string): object {
   };
 }
 
-export function fuzzData({ kernel, capabilities, policy, result, files, again }: KernelFuzz): object {
-  const { release, filesystem } = capabilities;
+/** By kernel, what came of each policy. */
+export function fuzzData(all: readonly KernelFuzz[]): object[] {
+  return namesOf(all).map((kernel) => {
+    const own = all.filter((f) => f.kernel === kernel);
+    const { release, filesystem } = own[0]!.capabilities;
+    return { kernel, release, filesystem, policies: own.map(fuzzOfPolicy) };
+  });
+}
+
+const namesOf = (all: readonly KernelFuzz[]): string[] => [...new Set(all.map((f) => f.kernel))];
+
+function fuzzOfPolicy({ policy, result, files, again }: KernelFuzz): object {
   // No times: they are of no kernel.
-  const { runs, agreed, disagreed, incomplete, blind, observed, firstAt, broken, failed, log } = result;
+  const { runs, agreed, disagreed, incomplete, trouble, blind, observed, firstAt, broken, failed, log } =
+    result;
   return {
-    kernel,
-    release,
-    filesystem,
     policy,
     ...verdictData(fuzzVerdict(policy, result)),
     runs,
     agreed,
     disagreed,
     incomplete,
+    trouble,
     blind,
     observed,
     brokenAsPredicted: broken,
@@ -167,8 +176,7 @@ export function reportsSuite({ kernel, reports, again }: KernelReports): JunitSu
 }
 
 export function fuzzSuites(all: readonly KernelFuzz[]): JunitSuite[] {
-  const kernels = [...new Set(all.map((f) => f.kernel))];
-  return kernels.map((kernel) => ({
+  return namesOf(all).map((kernel) => ({
     name: kernel,
     cases: all
       .filter((f) => f.kernel === kernel)

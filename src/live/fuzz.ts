@@ -223,6 +223,8 @@ export interface LiveFuzzResult {
   readonly disagreed: number;
   /** Not run to the end, or with an unsupported step: compared as far as it went, and no pass. */
   readonly incomplete: number;
+  /** Of those: something went wrong that is not of the kernel, or not again. */
+  readonly trouble: number;
   /** Not observed anything: no pass. */
   readonly blind: number;
   /** Of those that agree: a promise was seen to be broken, as the policy predicts. */
@@ -281,7 +283,8 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
   const generator = new LiveGenerator(kernel.capabilities);
   const start = performance.now();
   let kernelMs = 0;
-  let [done, agreed, disagreed, incomplete, blind, broken, observed, firstAt] = [0, 0, 0, 0, 0, 0, 0, -1];
+  let [done, agreed, disagreed, incomplete, trouble, blind, broken] = [0, 0, 0, 0, 0, 0, 0];
+  let [observed, firstAt] = [0, -1];
   let failed = '';
   const reasons = new Map<string, number>();
   const freedoms = new Map<FreedomId, number>();
@@ -335,6 +338,7 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
         options.onFinding?.(finding);
       } else if (comparison.incomplete !== '') {
         incomplete++;
+        if (comparison.ended === 'trouble') trouble++;
         count(reasons, comparison.incomplete.replace(/step \d+/, 'a step'));
       } else if (comparison.observed === 0) blind++;
       else {
@@ -371,6 +375,7 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
     agreed,
     disagreed,
     incomplete,
+    trouble,
     blind,
     broken,
     lost: [...lost.values()].reduce((sum, n) => sum + n, 0),

@@ -327,8 +327,12 @@ export function fuzzVerdict(policy: string, r: LiveFuzzResult): LiveVerdict {
   if (r.lost > 0) return { kind: 'broken, not predicted', by, why: '' };
   if (r.disagreed > 0) return { kind: 'not explained', by, why: '' };
   if (r.failed !== '') return { kind: 'policy error', by: [], why: `${policy}: ${r.failed}` };
-  if (r.agreed > 0) return { kind: 'agrees', by, why: '' };
-  const why = [...r.reasons.keys()].join('; ');
+  // Little that agrees says nothing beside much that went wrong.
+  if (r.agreed > r.trouble) return { kind: 'agrees', by, why: '' };
+  const why = [...r.reasons]
+    .sort(([, a], [, b]) => b - a)
+    .map(([reason]) => reason)
+    .join('; ');
   return r.incomplete > 0 ? untested('incomplete', why) : { kind: 'nothing observed', by: [], why: '' };
 }
 
@@ -338,7 +342,7 @@ export function fuzzLine(kernel: string, policy: string, r: LiveFuzzResult): str
     `${kernel} against ${policy}: ${r.runs} runs, ${r.agreed} agree` +
     `${r.broken === 0 ? '' : ` (${r.broken} of them break a promise, as predicted)`}, ` +
     `${r.disagreed} disagree${r.lost === 0 ? '' : ` (${r.lost} of them break a promise)`}, ` +
-    `${r.incomplete} incomplete, ${r.blind} with nothing to see; ${r.observed} observations compared`
+    `${r.incomplete} incomplete${r.trouble === 0 ? '' : ` (${r.trouble} of them went wrong)`}, ${r.blind} with nothing to see; ${r.observed} observations compared`
   );
 }
 
