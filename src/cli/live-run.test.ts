@@ -221,6 +221,17 @@ describe('live fuzz', () => {
     const { code, err } = await liveOn([stops], { ...fuzz, policy: ['canary'], runs: '10k', out: 'found' });
     expect(code).toBe(130);
     expect(err).toContain('what was found so far is kept');
+    batches = 0;
+    const fine = kernel(V65, 'host 1', () => {
+      if (++batches === 2) ctrlC();
+    });
+    const ktap = await liveOn([fine], { ...fuzz, runs: '10k', format: 'ktap' });
+    expect([ktap.code, ktap.out]).toEqual([
+      130,
+      expect.stringMatching(
+        /^ {2}not ok 1 \S+ # ERROR incomplete, not a pass: stopped after \d+ of 10000 runs$/m,
+      ),
+    ]);
     const saved = readdirSync('found');
     expect(saved.filter((name) => name.endsWith('.gup.json')).length).toBeGreaterThan(0);
     expect(saved.length % 2).toBe(0); // each with its text

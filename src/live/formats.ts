@@ -106,12 +106,25 @@ const namesOf = (all: readonly KernelFuzz[]): string[] => [...new Set(all.map((f
 
 function fuzzOfPolicy({ policy, result, files, again }: KernelFuzz): object {
   // No times: they are of no kernel.
-  const { runs, agreed, disagreed, incomplete, trouble, blind, observed, firstAt, broken, failed, log } =
-    result;
+  const {
+    runs,
+    asked,
+    agreed,
+    disagreed,
+    incomplete,
+    trouble,
+    blind,
+    observed,
+    firstAt,
+    broken,
+    failed,
+    log,
+  } = result;
   return {
     policy,
     ...verdictData(fuzzVerdict(policy, result)),
     runs,
+    asked,
     agreed,
     disagreed,
     incomplete,

@@ -219,6 +219,8 @@ export interface LiveFinding {
 
 export interface LiveFuzzResult {
   readonly runs: number;
+  /** More than `runs` if the search was stopped. */
+  readonly asked: number;
   readonly agreed: number;
   readonly disagreed: number;
   /** Not run to the end, or with an unsupported step: compared as far as it went, and no pass. */
@@ -372,6 +374,7 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
   }
   return {
     runs: done,
+    asked: runs,
     agreed,
     disagreed,
     incomplete,

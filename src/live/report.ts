@@ -327,6 +327,7 @@ export function fuzzVerdict(policy: string, r: LiveFuzzResult): LiveVerdict {
   if (r.lost > 0) return { kind: 'broken, not predicted', by, why: '' };
   if (r.disagreed > 0) return { kind: 'not explained', by, why: '' };
   if (r.failed !== '') return { kind: 'policy error', by: [], why: `${policy}: ${r.failed}` };
+  if (r.runs < r.asked) return untested('incomplete', `stopped after ${r.runs} of ${r.asked} runs`);
   // Little that agrees says nothing beside much that went wrong.
   if (r.agreed > r.trouble) return { kind: 'agrees', by, why: '' };
   const why = [...r.reasons]
