@@ -52,7 +52,7 @@ import { choosePolicies } from './choose.ts';
 import type { COMPARE_FORMATS } from './compare.ts';
 import { EXIT, type ExitCode, inputError, usageError, worst } from './exit.ts';
 import { CATALOGUE, exitOf, type Loaded, loadFiles, reportProblems } from './files.ts';
-import { paint, print, printJson, talk, talkText, width } from './io.ts';
+import { paint, print, printJson, terminalWidth, talk, talkText, width } from './io.ts';
 import { onStop } from './stop.ts';
 import { checkFolder, write } from './write.ts';
 
@@ -306,7 +306,7 @@ function textOf(compared: Compared, options: CompareOptions): string {
   const parts: string[] = [];
   if (options.pair !== undefined) {
     parts.push(pairText(compared, options));
-    if (campaign !== undefined) parts.push(`\n${budgetText(campaign)}\n`);
+    if (campaign !== undefined) parts.push(`\n${onePerLine(budgetText(campaign))}`);
     return parts.join('');
   }
   const ids = policies.map((p) => p.id);
@@ -315,55 +315,64 @@ function textOf(compared: Compared, options: CompareOptions): string {
     for (const f of files)
       f.unexpected.forEach((lines, p) => {
         for (const line of lines)
-          parts.push(`${paint.red('unexpected')}: ${entryName(f.file)} on ${ids[p]}: ${line}\n`);
+          parts.push(wrapped(`${paint.red('unexpected')}: ${entryName(f.file)} on ${ids[p]}: ${line}`));
       });
   }
   if (campaign !== undefined)
     parts.push(
-      `${files.length > 0 ? '\n' : ''}${budgetText(campaign)}\n\n`,
-      matrixText(campaign, paint),
-      '(classes/fewest steps; - not found in so many runs; ? goal not reached)\n\n',
-      costsText(campaign),
+      `${files.length > 0 ? '\n' : ''}${onePerLine(budgetText(campaign))}\n`,
+      matrixText(campaign, paint, terminalWidth()),
+      `${wrapped('(classes/fewest steps; - not found in so many runs; ? goal not reached)')}\n`,
+      costsText(campaign, terminalWidth()),
     );
   return parts.join('');
 }
+
+/** To the width of the terminal. */
+const wrapped = (text: string, indent = '  '): string => `${wrapText(text, width(), indent).join('\n')}\n`;
+
+/** On a terminal alone. */
+const onePerLine = (text: string): string => `${wrapText(text, terminalWidth(), '  ').join('\n')}\n`;
 
 function pairText(compared: Compared, options: CompareOptions): string {
   const { policies, files, news, findings, costs, failed, campaign } = compared;
   const [base, cand] = policies.map((p) => p.id);
   const parts: string[] = [];
-  for (const line of failed)
-    parts.push(`${wrapText(`${paint.red('failed')}: ${line}`, width(), '  ').join('\n')}\n`);
+  for (const line of failed) parts.push(wrapped(`${paint.red('failed')}: ${line}`));
   const told = news.filter((n) => n.class !== '');
   if (told.length > 0)
     parts.push(
-      `${paint.red(`${told.length} new`)}: broken by ${cand}, kept by ${base} on the same program\n`,
+      wrapped(`${paint.red(`${told.length} new`)}: broken by ${cand}, kept by ${base} on the same program`),
     );
   else if (failed.length > 0)
-    parts.push(`Nothing new was met before that; programs end where a policy fails (${tried(files)})\n`);
+    parts.push(
+      wrapped(`Nothing new was met before that; programs end where a policy fails (${tried(files)})`),
+    );
   else
     parts.push(
-      `${paint.green('nothing new')}: ${cand} breaks nothing that ${base} keeps (${tried(files)})\n`,
+      wrapped(`${paint.green('nothing new')}: ${cand} breaks nothing that ${base} keeps (${tried(files)})`),
     );
   for (const { where, what } of news.filter((n) => files.some((f) => f.file === n.where)))
     parts.push(
       `  ${plain(where)}: ${what}\n`,
       where === '-' ? '' : `    ${replayCommand(where, replayBy(options.pair))}\n`,
     );
-  for (const line of changeLines(compared)) parts.push(`${wrapText(line, width(), '  ').join('\n')}\n`);
+  for (const line of changeLines(compared)) parts.push(wrapped(line));
   for (const story of stories(findings))
     parts.push(
-      `\n${wrapText(`${paint.red('new')}: ${newsText(story.finding.regression)}`, width(), '  ').join('\n')}\n\n`,
+      `
+${wrapped(`${paint.red('new')}: ${newsText(story.finding.regression)}`)}
+`,
       storyOf(story.finding, options, { paint, width: width() }, policies),
       othersText(story, options),
     );
   if (costs.length > 0) {
     parts.push('\nCosts more (no failure):\n');
     for (const { where, cost, base: from, cand: to } of costs)
-      parts.push(`  ${cost}: ${from} -> ${to} (${where})\n`);
+      parts.push(wrapped(`  ${cost}: ${from} -> ${to} (${where})`, '    '));
   }
   if (campaign === undefined)
-    parts.push('\nOnly files were compared; --runs 20k compares random programs too.\n');
+    parts.push(`\n${wrapped('Only files were compared; --runs 20k compares random programs too.')}`);
   return parts.join('');
 }
 

@@ -8,7 +8,7 @@ import type { ExpandedPolicy } from '../machine/tables.ts';
 import { isKnown } from '../policies/known.ts';
 import { NEWNESS } from '../regression/order.ts';
 import { budgetText, campaignData, costsText, coverageText, matrixText } from '../report/campaign.ts';
-import { renderColumns, wrapText } from '../report/columns.ts';
+import { renderColumns, WIDTH_DEFAULT, wrapText } from '../report/columns.ts';
 import { notesUnder } from '../report/notes.ts';
 import { replayPasted } from '../report/pasted.ts';
 import { newsText } from '../report/regression.ts';
@@ -21,7 +21,7 @@ import { reportFailure } from './campaign-failure.ts';
 import type { CampaignScope } from './campaign-scope.ts';
 import { campaignScreen } from './campaign-screen.ts';
 import { EXIT } from './exit.ts';
-import { paint, print, printJson, talk, talkText } from './io.ts';
+import { paint, print, printJson, terminalWidth, talk, talkText, width } from './io.ts';
 import { onStop } from './stop.ts';
 
 export interface FuzzOptions {
@@ -153,24 +153,32 @@ function exitCode(result: CampaignResult, options: FuzzOptions): number {
 
 function summary(result: CampaignResult, options: FuzzOptions): string {
   const parts: string[] = [];
-  parts.push(`${budgetText(result)}\n`);
+  parts.push(onePerLine(budgetText(result)));
   parts.push(
-    `\n${paint.bold('Policies x properties')} (classes/fewest steps; - not found within this budget; ? goal not reached; ! not a policy)\n`,
+    `\n${wrapped(`${paint.bold('Policies x properties')} (classes/fewest steps; - not found within this budget; ? goal not reached; ! not a policy)`)}`,
   );
-  parts.push(matrixText(result, paint));
-  parts.push(`\n${paint.bold('Cost')}\n${costsText(result)}`);
-  parts.push(`\n${paint.bold('Coverage')}\n${coverageText(result)}`);
+  parts.push(matrixText(result, paint, terminalWidth()));
+  parts.push(`\n${paint.bold('Cost')}\n${costsText(result, terminalWidth())}`);
+  parts.push(
+    `\n${paint.bold('Coverage')}\n${coverageText(result)
+      .trimEnd()
+      .split('\n')
+      .map((line) => onePerLine(line, '    '))
+      .join('')}`,
+  );
   parts.push(findingsText(result, options));
   const broken = result.findings.filter((f) => !f.documented).length;
   parts.push(
     `\n${[`${broken} classes of broken promises on ${result.policies.length} policies`, ...verdicts(result)]
-      .map((line) => `${wrap(line, '  ').join('\n')}\n`)
+      .map((line) => wrapped(line))
       .join('')}`,
   );
   if (options.shrinkStates !== undefined) parts.push(proofsText(result));
   if (result.out !== undefined)
     parts.push(
-      `findings: ${plain(result.out)}/, one file per policy and class${result.listFile === undefined ? '' : `; list: ${plain(result.listFile)}`}\n`,
+      wrapped(
+        `findings: ${plain(result.out)}/, one file per policy and class${result.listFile === undefined ? '' : `; list: ${plain(result.listFile)}`}`,
+      ),
     );
   return parts.join('');
 }
@@ -184,7 +192,7 @@ function verdicts(result: CampaignResult): string[] {
     if (!base.tells) {
       const worse = result.counts[at]!.regressed.length;
       return [
-        `${id} beside ${base.policy.id}: ${plural(worse, 'class', 'classes')} on programs on which that keeps the promise`,
+        `${id} beside ${base.policy.id}: breaks ${plural(worse, 'class', 'classes')} on programs on which that one keeps the promise`,
       ];
     }
     const news = own.filter((f) => f.regression !== undefined);
@@ -228,11 +236,11 @@ function verdicts(result: CampaignResult): string[] {
     }
     const kinds = NEWNESS.flatMap((what, n) => {
       const count = news.filter((f) => f.regression!.newness === n).length;
-      return count === 0 ? [] : [`${count} ${what}`];
+      return count === 0 ? [] : [`${count}: ${what}`];
     });
     return [
       ...failed,
-      `${paint.red(`${plural(news.length, 'regression')}`)}: ${id} beside ${base.policy.id}: ${kinds.join('; ')}${also}`,
+      `${paint.red(plural(news.length, 'regression'))} of ${id} beside ${base.policy.id} (${kinds.join('; ')})${also}`,
     ];
   });
   const surprising = unexpected(result);
@@ -284,10 +292,12 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
     lines.push(...wrap(`${breaks}${classes > 1 ? `; ${classes} classes like it` : ''}`, '    '));
     if (first.regression !== undefined)
       lines.push(...wrap(`  ${paint.red('new')}: ${newsText(first.regression)}`, '    '));
+    else lines.push(...notNew(result, first).flatMap((line) => wrap(line, '    ')));
     const breakers = result.policies.filter((p) => policies.includes(p.id));
-    lines.push(renderColumns(scenario, { notes: notesUnder(scenario, breakers) }).trimEnd());
+    const columns = { width: Math.min(WIDTH_DEFAULT, width()), notes: notesUnder(scenario, breakers) };
+    lines.push(renderColumns(scenario, columns).trimEnd());
     if (seen?.seen != null)
-      lines.push(...wrap(`  seen: ${seen.seen.observed}; should be: ${seen.seen.expected}`, '    '));
+      lines.push(...wrap(`  seen: ${seen.seen.observed}; promised: ${seen.seen.expected}`, '    '));
     const { module } = result.policies.find((p) => p.id === first.policy)!;
     const by: ReplayBy = {
       policy: module ?? (options.baseName === undefined ? undefined : first.policy),
@@ -300,7 +310,19 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
   if (blocks.length === 0) return '';
   const what =
     options.show === 'all' ? '' : ' (the shortest per property and page kind; --show all for the rest)';
-  return `\n${paint.bold('Findings')}${what}\n${blocks.join('\n')}\n`;
+  return `\n${wrapped(`${paint.bold('Findings')}${what}`)}${blocks.join('\n')}\n`;
+}
+
+/** Of a finding that is no regression of a policy that is judged beside another: why, in at most one line. */
+function notNew(result: CampaignResult, { policy, code }: Finding): string[] {
+  const at = result.policies.findIndex((p) => p.id === policy);
+  const base = result.bases[at];
+  const { common, afterStop } = result.counts[at]!;
+  if (base?.tells !== true) return [];
+  if (common.includes(code)) return [`  not new: ${base.policy.id} breaks it too, on the same programs`];
+  return afterStop.includes(code)
+    ? [`  not compared: met only where the kernel of ${base.policy.id} had stopped before`]
+    : [];
 }
 
 function readFinding(file: string): Counterexample | undefined {
@@ -312,5 +334,9 @@ function readFinding(file: string): Counterexample | undefined {
 }
 
 /** To the width of the terminal, at most 100 columns. */
-const wrap = (text: string, indent: string): string[] =>
-  wrapText(text, Math.min(100, process.stdout.columns ?? 100), indent);
+const wrap = (text: string, indent: string): string[] => wrapText(text, Math.min(100, width()), indent);
+const wrapped = (text: string, indent = '  '): string => `${wrap(text, indent).join('\n')}\n`;
+
+/** Wrapped on a terminal alone. */
+const onePerLine = (text: string, indent = '  '): string =>
+  `${wrapText(text, terminalWidth(), indent).join('\n')}\n`;

@@ -32,5 +32,8 @@ export function talkText(text: string): void {
   process.stderr.write(cleanText(ended(text)));
 }
 
-/** Columns of the terminal; 100 elsewhere. */
-export const width = (): number => Math.max(60, Math.min(process.stdout.columns ?? 100, 140));
+/** Columns of the terminal; 100 elsewhere. Nothing is made for less than 40. */
+export const width = (): number => Math.max(40, Math.min(process.stdout.columns ?? 100, 140));
+
+/** For tables, and lines that scripts look for: columns of the terminal; elsewhere as many as it takes. */
+export const terminalWidth = (): number => (process.stdout.isTTY ? width() : Number.POSITIVE_INFINITY);

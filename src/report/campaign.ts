@@ -1,6 +1,5 @@
 /** A campaign's result as text for people, markdown for a summary page, and plain data. Decides nothing. */
 import { relative } from 'node:path';
-import Table from 'cli-table3';
 import { PROPERTIES } from '../../properties/index.ts';
 import { ruleCoverage, unreachable } from '../campaign/coverage.ts';
 import type { CampaignResult, Finding } from '../campaign/types.ts';
@@ -8,7 +7,7 @@ import { CLAIM_PROPERTIES } from '../executor/simulated.ts';
 import { COST_NAMES } from '../machine/machine.ts';
 import { OP_KINDS } from '../ops/op.ts';
 import { NEWNESS } from '../regression/order.ts';
-import { BORDERLESS } from './borderless.ts';
+import { renderGrid } from './grid.ts';
 import { type Paint, PLAIN } from './paint.ts';
 
 /** Verdict of a random search about one property of one policy. Never `holds`. */
@@ -65,21 +64,19 @@ const HEADS: { readonly [property: string]: string } = {
 
 const SIGNS = { 'not found': '-', 'not tested': '?', 'policy error': '!' } as const;
 
-/** The policy x property table. Cell: number of classes and the fewest steps, `-` not found, `?` not tested. */
-export function matrixText(result: CampaignResult, paint: Paint = PLAIN): string {
-  const table = new Table({
-    ...BORDERLESS,
-    head: ['policy', ...matrixColumns(result).map((id) => HEADS[id] ?? id)],
-    colAligns: ['left', ...matrixColumns(result).map(() => 'right' as const)],
-  });
-  for (const row of matrix(result))
-    table.push([
-      row.policy,
-      ...row.cells.map((cell) =>
-        cell.verdict === 'violated' ? paint.red(`${cell.classes}/${cell.shortest}`) : SIGNS[cell.verdict],
-      ),
-    ]);
-  return `${table.toString()}\n`;
+/**
+ * The policy x property table. Cell: number of classes and the fewest steps, `-` not found, `?` not tested. `width`: of
+ * a terminal, that it must fit.
+ */
+export function matrixText(result: CampaignResult, paint: Paint = PLAIN, width?: number): string {
+  const columns = matrixColumns(result).map((name) => ({ name, head: HEADS[name] ?? name }));
+  const rows = matrix(result).map(({ policy, cells }) => ({
+    name: policy,
+    cells: cells.map((cell) =>
+      cell.verdict === 'violated' ? paint.red(`${cell.classes}/${cell.shortest}`) : SIGNS[cell.verdict],
+    ),
+  }));
+  return renderGrid({ corner: 'policy', columns, rows }, width);
 }
 
 const COST_HEADS: { readonly [name: string]: string } = {
@@ -93,21 +90,17 @@ const COST_HEADS: { readonly [name: string]: string } = {
   deferred: 'deferred',
 };
 
-/** What each policy cost, per thousand steps. */
-export function costsText(result: CampaignResult): string {
-  const table = new Table({
-    ...BORDERLESS,
-    head: ['per 1000 steps', ...COST_NAMES.map((n) => COST_HEADS[n]!)],
-    colAligns: ['left', ...COST_NAMES.map(() => 'right' as const)],
-  });
-  result.policies.forEach((policy, i) => {
+/** What each policy cost, per thousand steps; `width` as in matrixText. */
+export function costsText(result: CampaignResult, width?: number): string {
+  const columns = COST_NAMES.map((name) => ({ name: COST_HEADS[name]!, head: COST_HEADS[name]! }));
+  const rows = result.policies.map(({ id }, i) => {
     const { steps, costs } = result.counts[i]!;
-    table.push([
-      policy.id,
-      ...COST_NAMES.map((n) => (steps === 0 ? '-' : ((1000 * costs[n]) / steps).toFixed(2))),
-    ]);
+    return {
+      name: id,
+      cells: COST_NAMES.map((n) => (steps === 0 ? '-' : ((1000 * costs[n]) / steps).toFixed(2))),
+    };
   });
-  return `${table.toString()}\n`;
+  return renderGrid({ corner: 'per 1000 steps', columns, rows }, width);
 }
 
 /** Goals, operations and rules that were and were not met. */

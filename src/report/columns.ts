@@ -189,7 +189,7 @@ const COLOUR = '(?:\\u001b\\[[\\d;]*m)';
 const COLOURS = new RegExp(COLOUR, 'g');
 
 /** Characters that are seen: all but colours. */
-const widthOf = (text: string): number =>
+export const widthOf = (text: string): number =>
   text.includes('\u001b') ? text.replace(COLOURS, '').length : text.length;
 
 /** Up to the `n`th character that is seen. */

@@ -117,26 +117,27 @@ export function entryName(file: string): string {
   return plain(file.replace(/.*[/\\]/s, '').replace(/\.gup(?:\.json)?$/, ''));
 }
 
-/** Policies x files for a terminal; `width` shortens names. Ends in a newline. */
+/** Policies x files for a terminal; `width` shortens names, and at last numbers the policies. Ends in a newline. */
 export function renderMatrix(
   files: readonly ComparedFile[],
   policies: readonly string[],
   options: { readonly paint?: Paint; readonly width?: number } = {},
 ): string {
   const paint = options.paint ?? PLAIN;
-  const heads = policies.map(headLines);
+  const width = options.width ?? 140;
+  const cells = policies.map((_, p) => Math.max(...files.map((f) => cellText(f, p).length)));
+  const roomFor = (heads: readonly (readonly string[])[]): { widths: number[]; left: number } => {
+    const widths = heads.map((h, p) => Math.max(...h.map((line) => line.length), cells[p]!));
+    return { widths, left: width - widths.reduce((sum, w) => sum + w + 2, 0) };
+  };
+  const named = policies.map(headLines);
+  const numbered = policies.map((_, p) => [String(p + 1)]);
+  const byName = roomFor(named).left >= NAME_MIN;
+  const heads = byName ? named : numbered;
   const height = Math.max(...heads.map((h) => h.length));
-  const widths = policies.map((_, p) =>
-    Math.max(...heads[p]!.map((h) => h.length), ...files.map((f) => cellText(f, p).length)),
-  );
-  const room = Math.max(
-    16,
-    Math.min(
-      Math.max(...files.map((f) => entryName(f.file).length)),
-      (options.width ?? 140) - widths.reduce((sum, w) => sum + w + 2, 0),
-    ),
-  );
-  const lines: string[] = [];
+  const { widths, left } = roomFor(heads);
+  const room = Math.max(6, Math.min(Math.max(...files.map((f) => entryName(f.file).length)), left));
+  const lines = byName ? [] : wrapText(policies.map((id, p) => `${p + 1}=${id}`).join(', '), width, '  ');
   for (let row = 0; row < height; row++)
     lines.push(
       [' '.repeat(room), ...heads.map((h, p) => (h[row - (height - h.length)] ?? '').padEnd(widths[p]!))]
@@ -159,9 +160,12 @@ export function renderMatrix(
         .trimEnd(),
     );
   }
-  const legend = wrapText(`(${LEGEND})`, options.width ?? 140).map(paint.dim);
+  const legend = wrapText(`(${LEGEND})`, width).map(paint.dim);
   return `${[...lines, ...legend].join('\n')}\n`;
 }
+
+/** Fewer characters do not tell one file from another. */
+const NAME_MIN = 16;
 
 /** `v6.2-anon-exclusive` on lines of at most 10 characters where dashes allow. */
 function headLines(policy: string): string[] {
