@@ -7,9 +7,9 @@
 import { alphabetFor, pagesOf, SCOPES } from '../check/scope.ts';
 import { Columns } from '../domain/columns.ts';
 import { CALLERS, type PageKind } from '../domain/kinds.ts';
+import { own } from '../domain/own.ts';
 import type { Rng } from '../domain/rng.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
-import { own } from '../domain/own.ts';
 import { FILESYSTEMS } from '../machine/filesystems.ts';
 import { callerOf } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';

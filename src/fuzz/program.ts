@@ -7,8 +7,8 @@ import { Columns } from '../domain/columns.ts';
 import { Rng } from '../domain/rng.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
 import { OPS } from '../ops/index.ts';
-import { opOf } from '../ops/op.ts';
-import { Reference } from '../reference/reference.ts';
+import { aOf, opOf } from '../ops/op.ts';
+import { HANDLE_VOID, Reference } from '../reference/reference.ts';
 import { Binding, Naming, type Scenario, type Step, stepText } from '../scenario/scenario.ts';
 import { advance, type Generator } from './generate.ts';
 
@@ -24,7 +24,10 @@ export function nameSteps(setup: Setup, steps: ArrayLike<number>, length: number
   return named;
 }
 
-/** The steps that apply, one after the other, when each is done if it can be; the others are dropped. */
+/**
+ * The steps that apply, one after the other, when each is done if it can be; the others are dropped. To a reference that
+ * nobody may have one step applies: the one that gives its name up.
+ */
 export function repair(setup: Setup, steps: readonly Step[]): Step[] {
   const columns = new Columns();
   const reference = new Reference(shapeOf(setup), columns);
@@ -33,10 +36,17 @@ export function repair(setup: Setup, steps: readonly Step[]): Step[] {
   const binding = new Binding(setup);
   return steps.filter((step) => {
     const packed = binding.pack(step);
-    if (packed < 0 || !OPS[opOf(packed)]!.enabled(reference, packed)) return false;
+    if (packed < 0 || !applies(reference, packed)) return false;
     binding.executed(step, { slot: advance(reference, packed) });
     return true;
   });
+}
+
+/** Enabled, or the end of a name that stands for nothing. */
+export function applies(reference: Reference, step: number): boolean {
+  const op = OPS[opOf(step)]!;
+  const isVoid = op.releases === true && reference.handleState[aOf(step)] === HANDLE_VOID;
+  return isVoid || op.enabled(reference, step);
 }
 
 /** One drawn or shrunk program. Packed steps are valid until the generator draws again. */
