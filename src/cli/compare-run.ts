@@ -346,11 +346,14 @@ function pairText(compared: Compared, options: CompareOptions): string {
     );
   else if (failed.length > 0)
     parts.push(
-      wrapped(`Nothing new was met before that; programs end where a policy fails (${tried(files)})`),
+      wrapped(`Nothing new was met before that; programs end where a policy fails (${tried(compared)})`),
     );
   else
     parts.push(
-      wrapped(`${paint.green('nothing new')}: ${cand} breaks nothing that ${base} keeps (${tried(files)})`),
+      wrapped(
+        `${paint.green('nothing new')}: ${cand} breaks nothing that ${base} keeps, of what was tried ` +
+          `(${tried(compared)})`,
+      ),
     );
   for (const { where, what } of news.filter((n) => files.some((f) => f.file === n.where)))
     parts.push(
@@ -440,8 +443,10 @@ function othersText({ findings }: Story, options: CompareOptions): string {
   return `\nThe same way, ${others.length} more:\n${lines.join('')}`;
 }
 
-const tried = (files: readonly ComparedFile[]): string =>
-  `${files.length} counterexample${files.length === 1 ? '' : 's'} replayed`;
+/** None of it shows that nothing is worse; `compare --check` does, in a scope. */
+const tried = ({ files, campaign }: Compared): string =>
+  `${files.length} counterexample${files.length === 1 ? '' : 's'} replayed` +
+  (campaign === undefined ? '' : `, ${campaign.runs.toLocaleString('en')} random programs`);
 
 // ---- Markdown ----------------------------------------------------------------------------------------------------
 
@@ -452,7 +457,8 @@ function markdownOf(compared: Compared, options: CompareOptions): string {
   if (options.pair !== undefined) {
     parts.push(`### gupfuzz: ${ids[1]} against ${ids[0]}\n\n`);
     for (const line of failed) parts.push(`**Failed**: ${line}\n\n`);
-    if (news.length === 0 && failed.length === 0) parts.push(`Nothing new is broken (${tried(files)}).\n`);
+    if (news.length === 0 && failed.length === 0)
+      parts.push(`Nothing new is broken, of what was tried (${tried(compared)}).\n`);
     else if (news.length > 0)
       parts.push(
         markdownTable(
