@@ -479,6 +479,146 @@ describe('what must not be taken for one state', () => {
     }
   });
 
+  describe('of a private page', () => {
+    const M = 0;
+    const again: Program = [
+      ['mprotect', P, M, 0],
+      ['mprotect', P, M, 1],
+    ];
+
+    it('whose store it has lost', () => {
+      const [pin, longterm] = reached(
+        'v5.11-page-count',
+        ['anon'],
+        'class',
+        [gupVariant('pin', true, false, false), gupVariant('pin', true, true, false)].map((gup) => [
+          ['gup', P, A, gup],
+          ['mprotect', P, A, 0],
+          ['mprotect', P, A, 1],
+          ['write', P, A], // to a copy
+          ['dma_write', H1],
+          ['unpin', H1, 0, 0],
+        ]),
+      );
+      expect(pin![1]).not.toBe(longterm![1]);
+      expect(pin![0]).not.toBe(longterm![0]);
+    });
+
+    it('whether it shows the file, where another mm has stored to a copy that both map', () => {
+      const shares = derive(
+        policyByName('canary'),
+        {
+          id: 'shares',
+          title: 'fork shares pinned pages, and a write fault reuses them',
+          sources: ['a test'],
+        },
+        { forkPte: [table(otherwise('share'))] },
+      );
+      const copied: Program = [
+        ['gup', P, M, R_PIN_LT],
+        ['fork', P],
+        ['unpin', H1, 0, 0],
+      ];
+      const end: Program = [
+        ['exit', C],
+        ['gup', P, M, R_PIN_LT],
+        ['unpin', H1, 0, 0],
+      ];
+      const [file, other] = reached(shares, ['private-file'], 'property', [
+        [...copied, ...end],
+        [...copied, ['write', C, M], ...end],
+      ]);
+      expect(file![1]).not.toBe(other![1]);
+      expect(file![0]).not.toBe(other![0]);
+    });
+
+    it('whether it still follows its file, where what its mm stored went to the file', () => {
+      const begin: Program = [['read', P, M], ...again];
+      const end: Program = [
+        ['buffered_write', F],
+        ['fsync', F],
+        ['mprotect', P, M, 0],
+        ['gup', P, M, R_PIN_LT], // a copy of what the file holds now
+        ['unpin', H1, 0, 0],
+      ];
+      const [own, follows] = reached(ZERO_STORED[0]!, ['private-file'], 'property', [
+        [...begin, ['write', P, M], ...end],
+        [...begin, ...end],
+      ]);
+      expect(own![1]).not.toBe(follows![1]);
+      expect(own![0]).not.toBe(follows![0]);
+    });
+  });
+
+  describe('of a reference', () => {
+    const W_PIN = gupVariant('pin', true, false, false);
+    const pinsAll: Changes = { gupKind: [table(otherwise('PIN'))] };
+    /** After each of the programs, the key; and what is found in one more step each. */
+    const further = (
+      policy: Policy,
+      kinds: readonly PageKind[],
+      grain: Grain,
+      programs: readonly Program[],
+      then: readonly Program[],
+    ): void => {
+      const keys = reached(policy, kinds, grain, programs).map(([key]) => key);
+      expect(new Set(keys).size).toBe(programs.length);
+      const later = reached(
+        policy,
+        kinds,
+        grain,
+        programs.map((program, i) => [...program, ...then[i]!]),
+      );
+      expect(later[0]![1]).not.toBe(later[1]![1]);
+    };
+
+    it('whether it excuses what is stored while it is held over fork, where both kinds are counted alike', () => {
+      const shares = proposal('shares', { ...pinsAll, forkPte: [table(otherwise('share'))] });
+      const over: Program = [
+        ['fork', P],
+        ['write', P, A],
+      ];
+      for (const grain of GRAINS)
+        further(shares, ['anon'], grain, [[['gup', P, A, W_GET]], [['gup', P, A, W_PIN]]], [over, over]);
+    });
+
+    it('what it was taken for, where both kinds are counted alike', () => {
+      const all = proposal('pins all', pinsAll);
+      further(
+        all,
+        ['shared-file'],
+        'class',
+        [[['gup', P, F, W_GET]], [['gup', P, F, W_PIN]]],
+        [[['fsync', F]], [['fsync', F]]],
+      );
+    });
+
+    it('whether what the file will hold may be shown through it', () => {
+      const M = 0;
+      for (const grain of GRAINS)
+        further(
+          ZERO_STORED[1]!,
+          ['private-file'],
+          grain,
+          [
+            [
+              ['read', P, M],
+              ['gup', P, M, R_GET],
+              ['gup', P, M, W_GET], // the page is P's own from here on
+              ['unpin', H2, 0, 0],
+            ],
+            [
+              ['read', P, M],
+              ['gup', P, M, W_GET],
+              ['gup', P, M, R_GET],
+              ['unpin', H1, 0, 0],
+            ],
+          ],
+          [[['buffered_write', F]], [['buffered_write', F]]],
+        );
+    });
+  });
+
   it('whether a page has changed since its writeback began', () => {
     for (const grain of GRAINS) {
       const [before, since] = reached(

@@ -167,11 +167,11 @@ export class KeyEncoder extends LeastKey {
       const bits = m.pte[i]!;
       const pfn = m.pfn[i]!;
       let word = m.vma[i]! | (bits << 4) | (v === 0 ? m.hasPinned[mm]! << 26 : 0);
-      let seen = 0;
       if (this.#private[v] === 1) {
-        let cell = ref.cellState[i]! | (ref.written[i]! << 2);
+        let seen = 0;
+        let cell = ref.cellState[i]!;
         if (ref.cellState[i] === FIXED)
-          cell |= (this.#store(ref.current[i]!) | (ref.current[i] === ZERO_TOKEN ? 8 : 0)) << 4;
+          cell |= (this.#store(ref.current[i]!) | (ref.current[i] === ZERO_TOKEN ? 8 : 0)) << 2;
         if ((bits & P_PRESENT) !== 0) {
           const token = m.content[pfn]!;
           seen = ref.relation(i, token);
@@ -179,13 +179,7 @@ export class KeyEncoder extends LeastKey {
             seen |= (ref.relation(ref.fileCell + shape.file[v]!, token) === 0 ? 0 : 1) << 2;
         }
         word |= (cell | (seen << 8)) << PAGE_CELL;
-      } else if ((bits & P_PRESENT) !== 0) {
-        const token = m.content[pfn]!;
-        seen =
-          ref.relation(ref.fileCell + shape.file[v]!, token) |
-          (ref.onDiskAllowed(shape.file[v]!, token) << 2);
-        word |= seen << (PAGE_CELL + 8);
-      }
+      } // a shared page shows the page cache, whose content is with the file
       this.#page[i] = word;
       h = Math.imul(h, 31) + word;
       if ((bits & P_PRESENT) !== 0 && pfn !== ZERO_PFN)

@@ -81,10 +81,9 @@ export class Reference {
   readonly mapped: Uint8Array;
   readonly writable: Uint8Array;
   readonly dontfork: Uint8Array;
-  /** Per cell: state, current token, written by its mm or an ancestor, took part in a fork. */
+  /** Per cell: state, current token, took part in a fork. */
   readonly cellState: Uint8Array;
   readonly current: Uint8Array;
-  readonly written: Uint8Array;
   readonly forked: Uint8Array;
   /**
    * Per file page: 0, or 1 + the reference through which a device stored what is current and whose holder has not
@@ -143,7 +142,6 @@ export class Reference {
     this.dontfork = columns.u8(mms * pages);
     this.cellState = columns.u8(this.cells);
     this.current = columns.u8(this.cells);
-    this.written = columns.u8(this.cells);
     this.forked = columns.u8(this.cells);
     this.undirtied = columns.u8(files);
     this.wbStarted = columns.u8(files);
@@ -248,7 +246,6 @@ export class Reference {
       this.forked[to + v] = 1;
       this.cellState[to + v] = this.cellState[from + v]!;
       this.current[to + v] = this.current[from + v]!;
-      this.written[to + v] = this.written[from + v]!;
     }
   }
 
@@ -292,7 +289,6 @@ export class Reference {
     }
     const cell = mm * this.shape.pages + page;
     if (this.cellState[cell] === TRANSPARENT) this.#own(cell, file);
-    this.written[cell] = 1;
     this.#setCurrent(cell, token);
   }
 
@@ -394,7 +390,6 @@ export class Reference {
       this.undirtied[file] = 1 + handle;
       return;
     }
-    this.written[cell] = 1;
     this.#setCurrent(cell, token);
   }
 
@@ -550,7 +545,8 @@ export class Reference {
   // ---- Pieces -------------------------------------------------------------------------------------------------
 
   #mappedAs(kind: number, cell: number): Mapped {
-    if (kind === ANON) return this.written[cell] === 1 ? 'anon, written' : 'anon, untouched';
+    // Whatever is stored is fresh: only a page to which neither this mm nor an ancestor has stored is zero.
+    if (kind === ANON) return this.current[cell] === ZERO_TOKEN ? 'anon, untouched' : 'anon, written';
     if (kind === PRIVATE_FILE)
       return this.cellState[cell] === TRANSPARENT ? 'private file, transparent' : 'private file, own';
     return kind === SHARED_FILE ? 'shared file' : 'shmem';
@@ -588,7 +584,6 @@ export class Reference {
     this.#forgetExcuses(cell);
     this.current[cell] = ZERO_TOKEN;
     this.cellState[cell] = this.shape.kind[page] === ANON ? FIXED : TRANSPARENT;
-    this.written[cell] = 0;
     this.forked[cell] = 0;
   }
 
@@ -700,7 +695,6 @@ export class Reference {
     this.#forgetExcuses(cell);
     this.cellState[cell] = 0;
     this.current[cell] = 0;
-    this.written[cell] = 0;
     this.forked[cell] = 0;
   }
 
@@ -723,7 +717,6 @@ export class Reference {
       this.rows.copy(cell, orphan);
       this.cellState[orphan] = this.cellState[cell]!;
       this.current[orphan] = this.current[cell]!;
-      this.written[orphan] = this.written[cell]!;
       for (const excuse of FORK_EXCUSES)
         this.rows.copy(this.#excuseRow(excuse, cell), this.#excuseRow(excuse, orphan));
       for (let h = 0; h < this.shape.refs; h++) {
