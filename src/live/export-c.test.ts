@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Caller } from '../domain/kinds.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { parseCounterexample } from '../scenario/file.ts';
+import { parseAny } from '../scenario/text.ts';
 import type { Step } from '../scenario/scenario.ts';
 import { frame } from './export/frame.ts';
 import { exportC } from './export-c.ts';
@@ -138,7 +139,121 @@ function exported(name: string): Exclude<ReturnType<typeof exportC>, { readonly 
   return c;
 }
 
+/** Programs in which steps are errors, or change nothing, and the checks that each has. */
+const ERRORS: readonly (readonly [string, string, readonly string[]])[] = [
+  ['mprotect to the protection it has', 'page A anon rw\nP: mprotect A rw\n', ['no effect']],
+  [
+    'MADV_DONTFORK on shared memory',
+    `file s shmem
+page S shmem rw s
+h1 = P: gup S pin W LONGTERM
+P: madvise S dontfork
+C = P: fork
+C: write S
+device: dma_read h1
+`,
+    ['SIGSEGV', 'the device reads through h1'],
+  ],
+  [
+    'memory on the same page as a registered buffer',
+    `page A anon rw
+P: write A
+P: madvise A dontfork
+h1 = P: gup A pin W LONGTERM
+C = P: fork
+C: write A
+device: dma_read h1
+`,
+    ['SIGSEGV', 'the device reads through h1'],
+  ],
+  [
+    'a store to a mapping made read-only',
+    'page A anon rw\nP: write A\nP: mprotect A r\nP: write A\nP: read A\n',
+    ['SIGSEGV', 'P loads from A'],
+  ],
+  [
+    'all that can be an error',
+    `page A anon rw
+page M private-file r f
+page S shmem rw s
+file f ext4-v5.18
+file s shmem
+P: read M
+P: write M
+h0 = P: gup M o_direct_read W
+device: dio_end h0
+h5 = P: gup M process_vm_writev W
+device: dma_write h5
+device: unpin h5 dirty
+P: munmap A
+P: munmap A
+P: read A
+P: mprotect A r
+P: madvise A dontneed
+h1 = P: gup A vmsplice R
+device: dma_read h1
+h2 = P: gup A process_vm_readv R
+h3 = P: gup A fixed_buffer W LONGTERM
+h4 = P: gup A o_direct_write R
+device: dio_end h4
+P: madvise S dofork
+other: fsync s
+P: write S
+P: read S
+`,
+    [
+      'P loads from M',
+      'SIGSEGV',
+      'EFAULT',
+      'EFAULT',
+      'no effect',
+      'SIGSEGV',
+      'ENOMEM',
+      'ENOMEM',
+      'EFAULT',
+      'EFAULT',
+      'EFAULT',
+      'EFAULT',
+      'no effect',
+      'P loads from S',
+    ],
+  ],
+];
+function withErrors(name: string): Exclude<ReturnType<typeof exportC>, { readonly unsupported: string }> {
+  const [, text] = ERRORS.find(([n]) => n === name)!;
+  const c = exportC(parseAny(text, `${name}.gup`).counterexample, 'by hand');
+  if ('unsupported' in c) throw new Error(c.unsupported);
+  return c;
+}
+
+/** A program with a page, a file, a process and a reference of these names. */
+const named = (page: string, file: string, child: string, ref: string): Counterexample =>
+  parseAny(
+    `page ${page} shared-file rw ${file}\nfile ${file} ext4-v5.18\n${child} = P: fork\n` +
+      `${ref} = P: gup ${page} process_vm_readv R\n${child}: write ${page}\ndevice: dma_read ${ref}\n` +
+      `device: unpin ${ref}\nother: fsync ${file}\n`,
+    'names.gup',
+  ).counterexample;
+
+/** The names of the enumerators of a program, but those that count them. */
+const enumerators = (text: string): string[] =>
+  [...text.matchAll(/^enum \{ (.*), [A-Z]+ \};$/gm)].flatMap(([, names]) => names!.split(', '));
+
 describe('export', () => {
+  it.each(ERRORS)('checks the errors of: %s', (name, _, checks) => {
+    const { text, predicted } = withErrors(name);
+    const names = [...text.matchAll(/\tcheck(?:_result)?\(.*"step \d+: (.*)", .*\);$/gm)].map(([, n]) => n!);
+    expect(names.map((n, i) => (n.endsWith(checks[i]!) ? checks[i] : n))).toEqual(checks);
+    expect(new Set(Object.values(predicted))).toEqual(new Set(['ok']));
+  });
+
+  it('catches SIGSEGV only where it has to come', () => {
+    expect(withErrors('a store to a mapping made read-only').text).toContain(
+      'check_result(on(P, store_or_segv, A, 3), "step 3: P stores to A: SIGSEGV", -EFAULT);',
+    );
+    expect(exported('b01').text).not.toMatch(/sigsetjmp|check_result/);
+  });
+
   it('writes these of the catalogue, and says in one line why not the others', () => {
     const done = all.map(([name, c]) => [name, exportC(c, name)] as const);
     expect(done.flatMap(([name, e]) => ('text' in e ? [name] : []))).toEqual(SUPPORTED);
@@ -285,7 +400,7 @@ ${headers.map((name) => `#include <${name}>`).join('\n')}
 enum { P, PROCESSES };
 enum { A, PAGES };
 static char *page_at[PAGES];
-${frame({ checks: 3, forks: false, exits: false, files: false })}
+${frame({ checks: 3, forks: false, exits: false, files: false, contents: true, results: true })}
 int main(int argc, char **argv)
 {
 	begin();
@@ -329,6 +444,65 @@ int main(int argc, char **argv)
   });
 });
 
+describe.skipIf(!compiler)(`names of a scenario${compiler ? '' : ' (no C compiler)'}`, () => {
+  const NAMES = /[A-Za-z_]\w*/g;
+  const PLAIN = /^(?:[A-Z]\d*|[a-hk-z]\d*)$/;
+  const compile = (text: string, ...flags: readonly string[]): string => {
+    const { status, stdout, stderr } = spawnSync('cc', [...flags, '-x', 'c', '-'], {
+      input: text,
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([0, '']);
+    return stdout;
+  };
+  const textOf = (c: Counterexample): string => {
+    const e = exportC(c, 'names.gup');
+    if ('unsupported' in e) throw new Error(e.unsupported);
+    return e.text;
+  };
+  it('never clash with the helpers, the headers or C, whatever they are', () => {
+    const code = [
+      ...SUPPORTED.map((name) => exported(name)),
+      ...BY_HAND.map(([name]) => byHand(name)),
+      ...ERRORS.map(([name]) => withErrors(name)),
+    ].map(({ text }) => text.slice(text.indexOf('#define _GNU_SOURCE')));
+    const headers = [...new Set(code.flatMap((text) => text.match(/^#include .*$/gm)!))];
+    const declared = compile(`#define _GNU_SOURCE\n${headers.join('\n')}\n`, '-E', '-dD');
+    // Enumerators are names of the scenarios.
+    const helpers = code.map((text) => text.replace(/^enum .*$/gm, '').split('int main(void)')[0]!);
+    const taken = new Set([...helpers, declared].flatMap((text) => text.match(NAMES)!));
+    for (const name of ['page_at', 'file_fd', 'process_vm_writev', 'held_call', 'SIGSEGV', 'int'])
+      expect(taken).toContain(name);
+    expect(taken.size).toBeGreaterThan(2000);
+    expect([...taken].filter((name) => /^(?:process|page|file|ref)_\w+_$/.test(name))).toEqual([]);
+    // What is short and plain stands as it is.
+    expect([...declared.matchAll(/^#define (\w+)/gm)].filter(([, n]) => PLAIN.test(n!))).toEqual([]);
+    // That this is what they are called.
+    for (const name of ['at', 'fd', 'vm_writev', 'content_', 'int'])
+      expect(enumerators(textOf(named(name, 'f', 'C', 'h1')))).toEqual([
+        'process_P_',
+        'process_C_',
+        `page_${name}_`,
+        'ref_h1_',
+        'file_f_',
+      ]);
+    const plain = enumerators(code.join(''));
+    expect(plain.filter((name) => !PLAIN.test(name))).toEqual([]);
+  });
+  it.each([
+    ['at', 'fd', 'vm_writev', 'held_call'],
+    ['PAGE', 'FILES', 'errno', 'SIGSEGV'],
+    ['int', 'return', 'unix', 'linux'],
+    ['E', 'I', 'B', 'c'],
+  ])('compile without a warning: %s %s %s %s', (...names) => {
+    const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-fsyntax-only'];
+    for (let turn = 0; turn < names.length; turn++) {
+      compile(textOf(named(...(names as [string, string, string, string]))), ...flags);
+      names.unshift(names.pop()!);
+    }
+  });
+});
+
 const [major, minor] = release().split('.').map(Number) as [number, number];
 const era = major > 6 || (major === 6 && minor >= 5) ? 'v6.5-longterm-ban' : '';
 const why = !compiler ? 'no C compiler' : era === '' ? `no policy is known to fit ${release()}` : '';
@@ -341,6 +515,7 @@ describe.skipIf(why !== '')(`an exported program, compiled and run here${why && 
   afterAll(() => rmSync(dir, { recursive: true }));
 
   const programs = [
+    ...ERRORS.map(([name]) => [name, () => withErrors(name)] as const),
     ...SUPPORTED.map((name) => [name, () => exported(name)] as const),
     ...BY_HAND.map(([name]) => [name, () => byHand(name)] as const),
   ];

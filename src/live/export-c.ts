@@ -15,7 +15,7 @@ import { type Names, namesIn } from './export/names.ts';
 import { type Observed, observe } from './export/promised.ts';
 import { storyOf } from './export/story.ts';
 import { FULL } from './full.ts';
-import { FILE_TOKEN, type LiveStep } from './protocol.ts';
+import { FILE_TOKEN, type LiveProgram, type LiveStep } from './protocol.ts';
 import { isUnsupported, type Translated, toLive } from './translate.ts';
 
 export interface ExportedC {
@@ -48,20 +48,26 @@ function whyNot({ program, from, scenario }: Translated, run: Observed): string 
     return `step ${run.stopped + 1} of ${scenario.steps.length} does not apply under v6.5-longterm-ban`;
   const bad = program.steps.findIndex(
     (s, i) =>
-      (s.op !== 'gup' && ['refused', 'blocked'].includes(run.outcomes[from[i]!]!)) ||
-      (s.op === 'dio' && run.outcomes[from[i]! - 1] === 'refused'),
+      run.outcomes[from[i]!] === 'blocked' ||
+      (s.op === 'dio' && run.outcomes[from[i]! - 1] === 'refused' && !run.errors.has(from[i]! - 1)),
   );
-  if (bad >= 0) return `${stepAt(bad)}: is refused, and a C program would end there`;
-  if (![...run.allowed.keys()].some((at) => from.includes(at)))
-    return 'no step of it observes anything that a program can see';
+  if (bad >= 0) return `${stepAt(bad)}: is not done under v6.5-longterm-ban, though its mapping allows it`;
+  if (checksOf(program, from, run) === 0) return 'no step of it observes anything that a program can see';
   return '';
 }
+
+/** How many `ok` or `not ok` lines the program prints. An O_DIRECT call that is an error is that of its first step. */
+const checksOf = ({ steps }: LiveProgram, from: readonly number[], run: Observed): number =>
+  steps.filter((s, i) => {
+    const at = from[i]!;
+    return run.allowed.has(at) || run.errors.has(s.op === 'dio' ? at - 1 : at);
+  }).length;
 
 function assembled(c: Counterexample, live: Translated, run: Observed, source: string): ExportedC {
   const { program, scenario, from } = live;
   const names = namesIn(scenario);
   const { text: story, helpers } = storyOf(c, live, run, names);
-  const checks = from.filter((at) => run.allowed.has(at)).length;
+  const checks = checksOf(program, from, run);
   const predicted = predict(scenario, run, live.promised);
   const needed = withNeeds(helpers);
   const has = (helper: string): boolean => needed.has(helper);
@@ -83,9 +89,11 @@ function assembled(c: Counterexample, live: Translated, run: Observed, source: s
       forks: names.mms.length > 1,
       exits: program.steps.some((s) => s.op === 'exit'),
       files,
+      contents: story.includes('\tcheck(got'),
+      results: story.includes('\tcheck_result('),
     }),
     ...HELPERS.filter((h) => has(h.name)).map((h) => h.code),
-    '\nint main(void)\n{\n\tlong got;\n\n\tbegin();\n',
+    `\nint main(void)\n{\n${story.includes('\tgot = ') ? '\tlong got;\n\n' : ''}\tbegin();\n`,
     preparation(live, names, has('side_file')),
     story,
     '\n\treturn finish();\n}\n',
@@ -106,6 +114,7 @@ function includes(has: (helper: string) => boolean, files: boolean): string[] {
     'errno.h',
     ...(has('held_call') || has('vmsplice_page') || has('direct') || files ? ['fcntl.h'] : []),
     ...(has('held_call') ? ['poll.h', 'pthread.h'] : []),
+    ...(has('segv') ? ['setjmp.h'] : []),
     'signal.h',
     'stdarg.h',
     'stdio.h',

@@ -6,11 +6,23 @@ export interface FrameOptions {
   readonly forks: boolean;
   readonly exits: boolean;
   readonly files: boolean;
+  /** Some check asks for contents. */
+  readonly contents: boolean;
+  /** Some check asks for an error, or for none. */
+  readonly results: boolean;
 }
 
 /** Needs the enums of processes, pages and files, `page_at`, PAGE and FILE_CONTENT before it. */
-export const frame = ({ checks, forks, exits, files }: FrameOptions): string =>
-  [ktap(checks), processes(exits), forks ? FORK_CHILD : '', files ? FILE_HELPERS : '', MAP_PAGE].join('');
+export const frame = ({ checks, forks, exits, files, contents, results }: FrameOptions): string =>
+  [
+    ktap(checks),
+    contents ? CHECK : '',
+    results ? CHECK_RESULT : '',
+    processes(exits),
+    forks ? FORK_CHILD : '',
+    files ? FILE_HELPERS : '',
+    MAP_PAGE,
+  ].join('');
 
 const ktap = (checks: number): string =>
   String.raw`
@@ -18,7 +30,6 @@ const ktap = (checks: number): string =>
  * Contents: every store writes the number of its step, 0 is a page that nobody stored to.
  */
 #define CHECKS	${checks}
-#define END	(-1)
 
 static int checked, failed, skipped;
 
@@ -39,6 +50,10 @@ static void need(const char *what, long result)
 	if (result < 0)
 		skip(what, result);
 }
+`;
+
+const CHECK = String.raw`
+#define END	(-1)
 
 /* Followed by the contents that break no promise, and END. */
 static void check(long got, const char *name, ...)
@@ -61,6 +76,18 @@ static void check(long got, const char *name, ...)
 		printf(" %ld", allowed);
 	va_end(list);
 	printf("\n");
+}
+`;
+
+const CHECK_RESULT = String.raw`
+/* Of a call: a negative errno, or 0 if it is no error. */
+static void check_result(long got, const char *name, long expected)
+{
+	printf("%s %d %s\n", got == expected ? "ok" : "not ok", ++checked, name);
+	if (got == expected)
+		return;
+	failed++;
+	printf("# result: %s; expected: %s\n", strerror(got < 0 ? -got : 0), strerror(-expected));
 }
 `;
 

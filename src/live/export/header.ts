@@ -1,5 +1,8 @@
 /** The comment at the head of an exported C program: what it tries, by what devices, and where it fails. */
+import { expandPolicy } from '../../machine/tables.ts';
+import { ERAS } from '../../policies/base.ts';
 import { renderColumns, wrapText } from '../../report/columns.ts';
+import { notesUnder } from '../../report/notes.ts';
 import type { Counterexample } from '../../scenario/definition.ts';
 import type { LiveCaller } from '../protocol.ts';
 import type { Translated } from '../translate.ts';
@@ -25,6 +28,7 @@ export function header(
 ): string {
   const failing = erasWith(predicted, 'not ok');
   const skipping = erasWith(predicted, 'skip');
+  const notes = notesUnder(scenario, ERAS.map(expandPolicy));
   const devices = scenario.steps.flatMap((s) =>
     s.op === 'gup' ? [`${s.result} is ${DEVICES[s.caller as LiveCaller]}.`] : [],
   );
@@ -34,7 +38,7 @@ export function header(
     '',
     ...wrapText(c.explanation, 74),
     '',
-    ...renderColumns(scenario, { width: 72 }).trimEnd().split('\n'),
+    ...renderColumns(scenario, { width: 72, notes }).trimEnd().split('\n'),
     '',
     ...devices.flatMap(hanging),
     ...(substitutions.length > 0 ? hanging(`Stand-ins: ${substitutions.join('; ')}.`) : []),

@@ -53,6 +53,54 @@ static long load(long page, long unused)
 `,
   },
   {
+    name: 'segv',
+    needs: [],
+    code: `
+static sigjmp_buf before_access;
+
+static void on_segv(int signal)
+{
+	siglongjmp(before_access, signal);
+}
+`,
+  },
+  {
+    name: 'store_or_segv',
+    needs: ['store', 'segv'],
+    code: `
+/* SIGSEGV is told as EFAULT. */
+static long store_or_segv(long page, long content)
+{
+	if (sigsetjmp(before_access, 1)) {
+		signal(SIGSEGV, SIG_DFL);
+		return -EFAULT;
+	}
+	signal(SIGSEGV, on_segv);
+	store(page, content);
+	signal(SIGSEGV, SIG_DFL);
+	return 0;
+}
+`,
+  },
+  {
+    name: 'load_or_segv',
+    needs: ['load', 'segv'],
+    code: `
+/* SIGSEGV is told as EFAULT. */
+static long load_or_segv(long page, long unused)
+{
+	if (sigsetjmp(before_access, 1)) {
+		signal(SIGSEGV, SIG_DFL);
+		return -EFAULT;
+	}
+	signal(SIGSEGV, on_segv);
+	load(page, unused);
+	signal(SIGSEGV, SIG_DFL);
+	return 0;
+}
+`,
+  },
+  {
     name: 'protect',
     needs: [],
     code: `
@@ -313,7 +361,12 @@ static long hold_process_vm_call(int ref, pid_t pid, int page, int for_writing)
 		return -EIO;
 	return result < 0 ? result : -EIO;
 }
-
+`,
+  },
+  {
+    name: 'finish_process_vm_call',
+    needs: ['held_call'],
+    code: `
 /* Gives the call our page, waits for its end, and returns what is in our page then. */
 static long finish_process_vm_call(int ref, long content)
 {
@@ -479,6 +532,16 @@ static long buffered_write(int file, long content)
 		data[i] = content;
 	n = pwrite(file_fd[file], data, PAGE, 0);
 	return n == PAGE ? 0 : n < 0 ? -errno : -EIO;
+}
+`,
+  },
+  {
+    name: 'sync_file',
+    needs: [],
+    code: `
+static long sync_file(int file)
+{
+	return fsync(file_fd[file]) ? -errno : 0;
 }
 `,
   },

@@ -8,7 +8,10 @@ export interface Names {
   readonly files: readonly string[];
 }
 
-/** As in the scenario if all those names are short, plain and different, else each with what it names in front. */
+/**
+ * As in the scenario if all those names are short, plain and different, else each with what it names in front. The
+ * underscore at the end is what no name of the helpers, of libc or of the kernel's headers has.
+ */
 export function namesIn({ setup, steps }: Scenario): Names {
   const mms = [mmName(0), ...steps.flatMap((s) => (s.op === 'fork' ? [s.result] : []))];
   const pages = setup.pages.map((p) => p.name);
@@ -17,7 +20,7 @@ export function namesIn({ setup, steps }: Scenario): Names {
   const all = [...mms, ...pages, ...refs, ...files];
   const clear = new Set(all).size === all.length && all.every(isPlain);
   const named = (what: string, names: string[]): string[] =>
-    clear ? names : names.map((n) => `${what}_${n}`);
+    clear ? names : names.map((n) => `${what}_${n}_`);
   return {
     mms: named('process', mms),
     pages: named('page', pages),

@@ -1,14 +1,18 @@
 /** What the reference promises to the observers of a scenario, as the contents that a C program checks for. */
-import { CALLERS, type Caller, DONE } from '../../domain/kinds.ts';
+import { CALLERS, type Caller, DONE, NO_EFFECT, REFUSED } from '../../domain/kinds.ts';
 import { runScenario } from '../../executor/run.ts';
 import { World } from '../../executor/simulated.ts';
 import type { Policy } from '../../machine/decisions.ts';
 import { expandPolicy } from '../../machine/tables.ts';
-import { aOf, bOf } from '../../ops/op.ts';
+import { OPS } from '../../ops/index.ts';
+import { aOf, bOf, opOf } from '../../ops/op.ts';
 import { MATCH } from '../../reference/reference.ts';
 import type { Scenario } from '../../scenario/scenario.ts';
 import { contentsAtStart, showsContent, TOKENS } from '../contents.ts';
 import { tokenOf } from '../translate.ts';
+
+/** Calls on a mapping, of which a program sees the result. */
+const ON_MAPPINGS: readonly string[] = ['munmap', 'mprotect', 'madvise'];
 
 /** A run of a scenario under a policy, seen as a program can see it. */
 export interface Observed {
@@ -17,7 +21,12 @@ export interface Observed {
   readonly stopped: number;
   /** By step that observes: contents that break no promise, as the program writes them. */
   readonly allowed: ReadonlyMap<number, readonly number[]>;
-  /** True if an observer saw what is not allowed. */
+  /**
+   * By step that has an error under every policy, since its mappings forbid it: the errno or signal by its name; ''
+   * for a call on a mapping that changes nothing, which is no error.
+   */
+  readonly errors: ReadonlyMap<number, string>;
+  /** True if an observer saw what is not allowed, or a step went otherwise than its mappings say. */
   readonly broken: boolean;
 }
 
@@ -35,12 +44,14 @@ export function observe(scenario: Scenario, policy: Policy, promised: ReadonlyMa
         ? result.outcomes.length
         : result.notApplicable,
     allowed: world.allowed,
+    errors: world.errors,
     broken: world.broken,
   };
 }
 
 class AskingWorld extends World {
   readonly allowed = new Map<number, readonly number[]>();
+  readonly errors = new Map<number, string>();
   broken = false;
   readonly #scenario: Scenario;
   readonly #promised: ReadonlyMap<string, Caller>;
@@ -81,7 +92,12 @@ class AskingWorld extends World {
       if (showsContent(kind)) seen = token;
     };
     this.#contents[before] = tokenOf(at);
+    const forbidden = OPS[opOf(packed)]!.allowed?.(reference, packed) === false;
     const outcome = super.step(packed);
+    if (forbidden || (op !== 'gup' && outcome === REFUSED)) {
+      if (forbidden && outcome === REFUSED) this.errors.set(at, this.machine.errno);
+      else this.broken = true;
+    } else if (outcome === NO_EFFECT && ON_MAPPINGS.includes(op)) this.errors.set(at, '');
     const caller = step.op === 'gup' ? this.#promised.get(step.result) : undefined;
     if (step.op === 'gup' && caller !== undefined && outcome === DONE)
       reference.take(this.slot, a, b, CALLERS.indexOf(caller), step.write, step.longterm);

@@ -67,17 +67,19 @@ class Teller {
       case 'exit':
         return `\texit_process(${mms[step.mm]});`;
       case 'munmap':
-        return need(at, 'munmap', this.#on(step, 'unmap', 0));
+        return this.#call(at, 'munmap', this.#on(step, 'unmap', 0));
       case 'write':
+        if (this.#isError(at)) return this.#fails(at, this.#on(step, 'store_or_segv', step.token));
         return `\t${this.#on(step, 'store', step.token)};`;
       case 'read':
+        if (this.#isError(at)) return this.#fails(at, this.#on(step, 'load_or_segv', 0));
         return `\tgot = ${this.#on(step, 'load', 0)};\n${this.#check(at)}`;
       case 'mprotect': {
         const prot = step.prot === 'r' ? 'PROT_READ' : 'PROT_READ | PROT_WRITE';
-        return need(at, 'mprotect', this.#on(step, 'protect', prot));
+        return this.#call(at, 'mprotect', this.#on(step, 'protect', prot));
       }
       case 'madvise':
-        return need(at, 'madvise', this.#on(step, 'advise', `MADV_${step.advice.toUpperCase()}`));
+        return this.#call(at, 'madvise', this.#on(step, 'advise', `MADV_${step.advice.toUpperCase()}`));
       case 'gup':
         return this.#gup(step, at);
       case 'unpin':
@@ -91,7 +93,10 @@ class Teller {
       case 'buffered_write':
         return need(at, 'write', this.#helper('buffered_write', file, step.token));
       case 'fsync':
-        return this.#sees(at, 'fsync', this.#helper('fsync_and_read_disk', file));
+        // shmem has no disk.
+        return this.#run.allowed.has(at)
+          ? this.#sees(at, 'fsync', this.#helper('fsync_and_read_disk', file))
+          : need(at, 'fsync', this.#helper('sync_file', file));
       case 'wb_start':
         return need(
           at,
@@ -118,6 +123,7 @@ class Teller {
       const writes = caller === 'process_vm_writev' ? 1 : 0;
       call = `hold_process_vm_call(${name}, process[${this.#names.mms[mm]}].pid, ${this.#names.pages[step.page]}, ${writes})`;
     }
+    if (this.#isError(at)) return this.#refused(at, caller, call);
     if (this.#run.outcomes[at] !== 'refused') return need(at, caller, call);
     return `\tgot = ${call};\n\tprintf("# step ${at + 1}: ${caller}: %s\\n", got < 0 ? strerror(-got) : "accepted");\n\tif (got >= 0)\n\t\tskip("step ${at + 1}: ${caller} is refused where the promises below hold", -EEXIST);`;
   }
@@ -140,7 +146,7 @@ class Teller {
             ? this.#helper('dma_read_through_pipe', ref)
             : caller === 'fixed_buffer'
               ? this.#helper('dma_read_from_fixed_buffer', ref, buffer)
-              : `finish_process_vm_call(${ref}, -1)`,
+              : this.#helper('finish_process_vm_call', ref, -1),
         );
       case 'dma_write':
         return need(
@@ -148,12 +154,19 @@ class Teller {
           'device',
           caller === 'fixed_buffer'
             ? this.#helper('dma_write_to_fixed_buffer', ref, buffer, step.token)
-            : `finish_process_vm_call(${ref}, ${step.token})`,
+            : this.#helper('finish_process_vm_call', ref, step.token),
         );
     }
   }
 
   #direct(step: LiveDirect, at: number): string {
+    if (this.#isError(at - 1))
+      return this.#refused(
+        at - 1,
+        `O_DIRECT ${step.write ? 'write' : 'read'}`,
+        this.#on(step, step.write ? 'direct_write' : 'direct_read', 0),
+        at,
+      );
     if (step.write) {
       const call = need(at, 'O_DIRECT write', this.#on(step, 'direct_write', 0));
       return `${call}\n${this.#sees(at, 'side file', this.#helper('side_file_content'))}`;
@@ -181,6 +194,29 @@ class Teller {
   /** A call that may fail, and else gives a content. */
   #sees(at: number, what: string, call: string): string {
     return `\tgot = ${call};\n${need(at, what, 'got')}\n${this.#check(at)}`;
+  }
+
+  #isError(at: number): boolean {
+    return this.#run.errors.has(at);
+  }
+
+  /** A call that is an error, or changes nothing, as its mapping says, or else has to succeed. */
+  #call(at: number, what: string, call: string): string {
+    return this.#isError(at) ? this.#fails(at, call) : need(at, what, call);
+  }
+
+  /** A device that has to be refused: what else goes wrong is that this kernel, or this user, cannot have it. */
+  #refused(at: number, what: string, call: string, told: number = at): string {
+    const expected = `-${this.#run.errors.get(at)}`;
+    return `\tgot = ${call};\n\tif (got != ${expected})\n${need(told, what, 'got').replace(/^/gm, '\t')}\n${this.#fails(at, 'got', told)}`;
+  }
+
+  /** `told`: the step whose words and number are used. */
+  #fails(at: number, call: string, told: number = at): string {
+    const error = this.#run.errors.get(at)!;
+    const expected = error === '' ? '0' : `-${error === 'SIGSEGV' ? 'EFAULT' : error}`;
+    const name = `step ${told + 1}: ${this.#words(told)}: ${error === '' ? 'no effect' : error}`;
+    return `\tcheck_result(${call}, "${name}", ${expected});`;
   }
 
   #check(at: number): string {
