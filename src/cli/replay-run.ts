@@ -1,22 +1,22 @@
 /** `replay`: each file on its policies, beside their bases, what became of it, and what contradicts the file. */
 import { type Replay, replayOn } from '../executor/replay.ts';
 import { notDone, notesOf } from '../executor/run.ts';
-import { doesNotApply } from '../executor/why-not.ts';
 import { observationsOf, type Trace, traceScenario } from '../executor/trace.ts';
+import { doesNotApply } from '../executor/why-not.ts';
 import type { BasePolicy } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { basesFor } from '../policies/base.ts';
 import { classId } from '../property/property.ts';
 import { BaseError } from '../regression/beside.ts';
 import { type BesideResult, judgeBeside } from '../regression/scenario.ts';
-import { renderColumns } from '../report/columns.ts';
+import { renderColumns, wrapText } from '../report/columns.ts';
 import { renderTrace } from '../report/trace.ts';
 import { type Counterexample, saysNothing } from '../scenario/definition.ts';
 import { plain } from '../scenario/file-error.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT, inputError, usageError, worst } from './exit.ts';
 import { exitOf, loadFiles, reportProblems, shownName } from './files.ts';
-import { paint, print, printJson, talk, width } from './io.ts';
+import { paint, print, printJson, talk, terminalWidth, width } from './io.ts';
 import type { REPLAY_FORMATS } from './replay.ts';
 
 export interface ReplayOptions {
@@ -80,7 +80,7 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
     for (const problem of loaded.problems) print(JSON.stringify(problem));
   } else {
     for (const r of results) {
-      print(textOf(r));
+      for (const line of textOf(r).split('\n')) print(wrapText(line, terminalWidth(), '    ').join('\n'));
       if (options.trace) for (const policy of traced(r, policies, given)) print(traceText(r, policy));
     }
     if (results.length > 1) talk(summary(results));

@@ -120,14 +120,19 @@ const TINT: { readonly [V in CheckVerdict]: (paint: Paint) => (text: string) => 
 /** A row per property: its verdict and how far it goes. What cannot be tested is told once per reason, below. */
 function tableText(r: CheckReport, paint: Paint, width: number): string[] {
   const room = Math.max(...r.properties.map((p) => p.property.length));
+  // Beside their names where there is room for a few words, else below them.
+  const beside = width - room >= 24;
   const rows = r.properties.flatMap((p) => {
-    const lead = `${p.property.padEnd(room)}  `;
+    const lead = beside ? `${p.property.padEnd(room)}  ` : '  ';
     const text = p.verdict === 'cannot be tested' ? p.verdict : verdictText(r, p);
-    return wrapText(text, width - lead.length).map((line, i) =>
-      i === 0
-        ? lead + line.replace(p.verdict, TINT[p.verdict](paint)(p.verdict))
-        : ' '.repeat(lead.length) + line,
-    );
+    return [
+      ...(beside ? [] : [p.property]),
+      ...wrapText(text, width - lead.length).map((line, i) =>
+        i === 0
+          ? lead + line.replace(p.verdict, TINT[p.verdict](paint)(p.verdict))
+          : ' '.repeat(lead.length) + line,
+      ),
+    ];
   });
   const unfit = r.properties.filter((p) => p.verdict === 'cannot be tested');
   const reasons = [...new Set(unfit.map((p) => p.reason))].flatMap((reason) => {

@@ -142,10 +142,14 @@ function expectation(c: Counterexample, policy: string, policies: readonly strin
   const width = Math.max(...policies.map((p) => p.length));
   const properties = propertiesOf(verdict === 'documented' ? documented : classes);
   const pinned = Object.entries(costs).map(([cost, n]) => `${cost} ${n}`);
+  const lead = `  ${policy.padEnd(width)}  `;
+  const text = `${verdict}${properties.length === 0 ? '' : `: ${properties.join(', ')}`}`;
   return [
-    `  ${policy.padEnd(width)}  ${verdict}${properties.length === 0 ? '' : `: ${properties.join(', ')}`}`,
-    ...(pinned.length === 0 ? [] : [`    costs: ${pinned.join(', ')}`]),
-  ].flatMap((line) => wrapText(line, WIDTH_DEFAULT, '      '));
+    ...wrapText(text, WIDTH_DEFAULT - lead.length).map(
+      (line, i) => (i === 0 ? lead : ' '.repeat(lead.length)) + line,
+    ),
+    ...(pinned.length === 0 ? [] : wrapText(`    costs: ${pinned.join(', ')}`, WIDTH_DEFAULT, '      ')),
+  ];
 }
 
 function minimalityInWords({ minimality: { kind, scope, depth, reason } }: Counterexample): string {
