@@ -11,6 +11,16 @@ import { isAgreement } from './verdict.ts';
 
 /** Fewer runs than this do not tell chance from rule. */
 export const RUNS_FOR_CHANCE = 5;
+/** Runs again of a program whose end may be an accident, before the kernel is blamed and not the load of the machine. */
+const ACCIDENT_LOOKS = 3;
+
+/** How many more runs it takes to tell accident from kernel, or chance from rule; 0: none. */
+export function moreLooks(results: readonly LiveResult[], compared: readonly Comparison[]): number {
+  if (results.length === 1 && mayBeAccident(results[0]!)) return ACCIDENT_LOOKS;
+  return results.length < RUNS_FOR_CHANCE && compared.every(isByChance)
+    ? RUNS_FOR_CHANCE - results.length
+    : 0;
+}
 
 /**
  * An end that a busy machine can bring about, and no kernel alone: no answer in time, or a process that was killed from

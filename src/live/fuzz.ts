@@ -28,7 +28,7 @@ import {
   type FreedomId,
   type LiveObserver,
 } from './compare.ts';
-import { compareAll, isByChance, mayBeAccident, RUNS_FOR_CHANCE } from './freedom.ts';
+import { compareAll, isByChance, moreLooks, RUNS_FOR_CHANCE } from './freedom.ts';
 import type { Capabilities, Kernel, LiveProgram, LiveResult } from './protocol.ts';
 import {
   isUnsupported,
@@ -324,7 +324,7 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
         incomplete++;
         count(reasons, `policy error: ${comparison.failed.replace(/step \d+/, 'a step')}`);
         failed ||= `${comparison.failed} (first in run ${run})`;
-      } else if (worst !== undefined && (await isNoAccident(subject, translated, result, worst))) {
+      } else if (worst !== undefined) {
         disagreed++;
         if (firstAt < 0) firstAt = run;
         const { scenario } = translated;
@@ -403,31 +403,20 @@ interface Subject {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Runs of a program whose end may be an accident, before the kernel is blamed and not the load of the machine. */
-const ACCIDENT_LOOKS = 3;
-
-/** A run that agrees by chance is run again: if all of them need the chance, it was none. */
+/**
+ * A run that agrees by chance is run again, and so is one that hung or was killed: if all need the chance, it was none; a
+ * program that hangs will hang again, one of a machine that was busy for once will not.
+ */
 async function lookAgain(
   { kernel, policy }: Subject,
   translated: Translated,
   result: LiveResult,
   comparison: Comparison,
 ): Promise<Comparison> {
-  if (comparison.disagreements.length > 0 || !isByChance(comparison)) return comparison;
-  const more = await kernel.run(Array.from({ length: RUNS_FOR_CHANCE - 1 }, () => translated.program));
+  const looks = moreLooks([result], [comparison]);
+  if (looks === 0) return comparison;
+  const more = await kernel.run(Array.from({ length: looks }, () => translated.program));
   return compareAll([result, ...more], translated, policy)[0]!;
-}
-
-/** A program that hangs or is killed will be so again; one of a machine that was busy for once will not. */
-async function isNoAccident(
-  subject: Subject,
-  translated: Translated,
-  result: LiveResult,
-  worst: Disagreement,
-): Promise<boolean> {
-  if (worst.observer !== 'end' || !mayBeAccident(result)) return true;
-  const again = await subject.kernel.run(Array.from({ length: ACCIDENT_LOOKS }, () => translated.program));
-  return again.some((r) => r.end === result.end);
 }
 
 /** Runs it again, so often, and shrinks it on the kernel. Undefined: what was taken for a rule is chance. */

@@ -9,8 +9,16 @@ import { renderColumns } from '../report/columns.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { plain } from '../scenario/file-error.ts';
 import { stepText } from '../scenario/scenario.ts';
-import { type BrokenPromise, brokenPromises, FREEDOMS, observes, predict, stepsSeen } from './compare.ts';
-import { compareAll } from './freedom.ts';
+import {
+  type BrokenPromise,
+  brokenPromises,
+  compare,
+  FREEDOMS,
+  observes,
+  predict,
+  stepsSeen,
+} from './compare.ts';
+import { compareAll, moreLooks, RUNS_FOR_CHANCE } from './freedom.ts';
 import type { LiveFinding, LiveFuzzResult } from './fuzz.ts';
 import type { Capabilities, Kernel, LiveProgram, LiveResult } from './protocol.ts';
 import { isUnsupported, LIVE_CALLERS, pageKindMissing, type Translated, toLive } from './translate.ts';
@@ -76,7 +84,10 @@ export interface Named {
 /** Programs asked for at a time: enough that the kernel is never without work, few enough to stop soon. */
 const BATCH = 128;
 
-/** Each scenario so often. `refuse`: '' or why a program must not run. Once `signal` aborts, the rest is not run. */
+/**
+ * Each scenario so often, and more often if that is too few to tell chance from rule. `refuse`: '' or why a program must
+ * not run. Once `signal` aborts, the rest is not run.
+ */
 export async function runOnKernel(
   kernel: Kernel,
   scenarios: readonly Named[],
@@ -92,14 +103,18 @@ export async function runOnKernel(
   const results: LiveResult[] = [];
   while (results.length < programs.length && signal?.aborted !== true)
     results.push(...(await kernel.run(programs.slice(results.length, results.length + BATCH))));
+  const reports: LiveReport[] = [];
   let at = 0;
-  return scenarios.map(({ name, scenario }, i) => {
+  for (const [i, { name, scenario }] of scenarios.entries()) {
     const { translated, verdict, cut } = prepared[i]!;
     const own = translated === undefined ? [] : results.slice(at, at + repeats);
     if (translated !== undefined) at += repeats;
-    if (translated !== undefined && own.length > 0)
-      return reportOf(name, kernel.name, translated, own, policies, cut);
-    return {
+    if (translated !== undefined && own.length > 0) {
+      if (signal?.aborted !== true) own.push(...(await looksFor(kernel, own, translated, policies)));
+      reports.push(reportOf(name, kernel.name, translated, own, policies, cut));
+      continue;
+    }
+    reports.push({
       name,
       kernel: kernel.name,
       verdict: verdict ?? untested('incomplete', 'stopped before it was run'),
@@ -110,8 +125,26 @@ export async function runOnKernel(
       fits: [],
       broken: [],
       log: [],
-    };
-  });
+    });
+  }
+  return reports;
+}
+
+/** What else has to be seen before these results can be judged. */
+async function looksFor(
+  kernel: Kernel,
+  results: readonly LiveResult[],
+  translated: Translated,
+  policies: readonly ExpandedPolicy[],
+): Promise<readonly LiveResult[]> {
+  if (results.length >= RUNS_FOR_CHANCE) return [];
+  const looks = policies.map((policy) =>
+    moreLooks(
+      results,
+      results.map((result) => compare(result, translated, policy)),
+    ),
+  );
+  return kernel.run(Array.from({ length: Math.max(0, ...looks) }, () => translated.program));
 }
 
 /** What is to be run, if anything is; `verdict`: if nothing is, or nothing contradicts it; `cut`: why not all of it is. */
