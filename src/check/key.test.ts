@@ -582,6 +582,24 @@ describe('what must not be taken for one state', () => {
         further(shares, ['anon'], grain, [[['gup', P, A, W_GET]], [['gup', P, A, W_PIN]]], [over, over]);
     });
 
+    it('whether it shows what its page holds, when the page has another folio', () => {
+      const begin: Program = [
+        ['write', P, A],
+        ['gup', P, A, W_PIN],
+        ['mprotect', P, A, 0],
+        ['mprotect', P, A, 1],
+      ];
+      for (const grain of GRAINS) {
+        const [older, same] = reached('v5.11-page-count', ['anon'], grain, [
+          [...begin, ['write', P, A]],
+          [...begin, ['gup', P, A, W_GET], ['unpin', H2, 0, 0]],
+        ]);
+        expect(older![0]).not.toBe(same![0]);
+        const found = [older, same].map((state) => /^dma_read .* -> \d+ (\S*)/m.exec(state![1])?.[1]);
+        expect(found).toEqual([expect.stringMatching(/^\d+$/), '']);
+      }
+    });
+
     it('what it was taken for, where both kinds are counted alike', () => {
       const all = proposal('pins all', pinsAll);
       further(
