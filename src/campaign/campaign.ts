@@ -27,6 +27,7 @@ import { SEARCH_STATES_MAX } from '../shrink/shrink.ts';
 import { unreachable } from './coverage.ts';
 import type { ShrinkEvent, ShrinkJob } from './jobs.ts';
 import { openPool, WorkersDied } from './pool.ts';
+import { isOutOfFiles, TOO_MANY_FILES } from './too-many-files.ts';
 import { FindingStore, slugOf } from './store.ts';
 import type { CampaignOptions, CampaignResult, Finding, Progress } from './types.ts';
 
@@ -353,8 +354,8 @@ function withBase(
 }
 
 const failureOf = (error: unknown): NonNullable<CampaignResult['failure']> => ({
-  kind: error instanceof WorkersDied ? 'system' : 'bug',
-  message: error instanceof Error ? error.message : String(error),
+  kind: error instanceof WorkersDied || isOutOfFiles(error) ? 'system' : 'bug',
+  message: isOutOfFiles(error) ? TOO_MANY_FILES : error instanceof Error ? error.message : String(error),
 });
 
 const NOT_SHRUNK = { kind: 'none', scope: 'as drawn', depth: 0 } as const;

@@ -96,7 +96,7 @@ export interface CampaignResult {
   readonly out?: string;
   /** Path of campaign.json in that folder, if it was written. */
   readonly listFile?: string;
-  /** What stopped the campaign or a part of it, in one line: a bug of gupfuzz, or a system that killed its workers. */
+  /** What stopped the campaign or a part of it, in one line: a bug of gupfuzz, or a system that did not let it finish. */
   readonly failure?: { readonly kind: 'bug' | 'system'; readonly message: string };
   /** In order of policy; regressions first, what is newest first; then by class id. */
   readonly findings: readonly Finding[];

@@ -36,7 +36,7 @@ import { checkScreen } from './check-screen.ts';
 import { chooseBase, choosePolicies } from './choose.ts';
 import { EXIT, inputError, usageError, worst } from './exit.ts';
 import { EXTENSION } from './files.ts';
-import { paint, print, printJson, talk, talkText, width } from './io.ts';
+import { paint, printJson, printResult, talk, talkText, whereKept, width } from './io.ts';
 import { memoryForStates } from './memory.ts';
 import { type Scope, scopeOf } from './scope-options.ts';
 import { onStop } from './stop.ts';
@@ -126,7 +126,12 @@ export async function runCheck(options: CheckOptions): Promise<number> {
     },
   };
   if (options.format === 'json') printJson(checkData(report));
-  else print(checkText(report, { paint, width: Math.min(100, width()), documented: options.documented }));
+  else
+    printResult(
+      checkText(report, { paint, width: Math.min(100, width()), documented: options.documented }),
+      stop.code !== undefined,
+      whereKept(options.out),
+    );
   const { notWritten } = searched.driven;
   if (notWritten !== '') talk(notWritten);
   else for (const line of notices(report, options)) talk(line);

@@ -52,7 +52,17 @@ import { choosePolicies } from './choose.ts';
 import type { COMPARE_FORMATS } from './compare.ts';
 import { EXIT, type ExitCode, inputError, usageError, worst } from './exit.ts';
 import { CATALOGUE, exitOf, type Loaded, loadFiles, reportProblems } from './files.ts';
-import { paint, print, printJson, terminalWidth, talk, talkText, width } from './io.ts';
+import {
+  paint,
+  print,
+  printJson,
+  printResult,
+  terminalWidth,
+  talk,
+  talkText,
+  whereKept,
+  width,
+} from './io.ts';
 import { onStop } from './stop.ts';
 import { checkFolder, write } from './write.ts';
 
@@ -136,7 +146,7 @@ export async function runCompare(options: CompareOptions): Promise<number> {
   if (format === 'json') printJson(dataOf(compared, options));
   else if (format === 'junit') print(renderJunit('gupfuzz compare', suitesOf(compared, options)));
   else if (format === 'markdown') print(markdownOf(compared, options));
-  else print(textOf(compared, options));
+  else printResult(textOf(compared, options), stopped !== undefined, whereKept(options.out));
   if (campaign?.failure !== undefined) return reportFailure(campaign.failure);
   return stopped ?? exitCode(compared, options);
 }
@@ -305,9 +315,10 @@ function textOf(compared: Compared, options: CompareOptions): string {
   const { policies, files, campaign } = compared;
   const parts: string[] = [];
   if (options.pair !== undefined) {
-    parts.push(pairText(compared, options));
-    if (campaign !== undefined) parts.push(`\n${onePerLine(budgetText(campaign))}`);
-    return parts.join('');
+    const text = pairText(compared, options);
+    if (campaign === undefined) return text;
+    const budget = onePerLine(budgetText(campaign));
+    return campaign.ended === 'interrupted' ? `${budget}\n${text}` : `${text}\n${budget}`;
   }
   const ids = policies.map((p) => p.id);
   if (files.length > 0) {

@@ -21,7 +21,7 @@ import { checkScreen } from './check-screen.ts';
 import { choosePolicies } from './choose.ts';
 import { DISTINGUISH_SCOPE, type DistinguishOptions } from './distinguish.ts';
 import { EXIT, inputError, usageError } from './exit.ts';
-import { paint, print, printJson, talk, width } from './io.ts';
+import { paint, print, printJson, printResult, talk, whereKept, width } from './io.ts';
 import { memoryForStates } from './memory.ts';
 import { type Scope, scopeOf } from './scope-options.ts';
 import { onStop } from './stop.ts';
@@ -83,7 +83,7 @@ export async function runDistinguish(options: DistinguishOptions): Promise<numbe
   const result: Result = { a, b, scope, told, costs, verdict, complete, stopped, states: exploration.states };
   if (format === 'json') printJson(dataOf(result, options));
   else if (format === 'md') print(markdownOf(result, options));
-  else print(textOf(result, options));
+  else printResult(textOf(result, options), stop.code !== undefined, whereKept(out));
   if (stop.code !== undefined) return stop.code;
   return verdict === 'told apart' ? EXIT.finding : verdict === 'equivalent' ? EXIT.ok : EXIT.goalsMissed;
 }

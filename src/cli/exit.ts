@@ -1,4 +1,4 @@
-/** Exit codes, and the errors that have one. Light: main.ts and every command load it. */
+/** Exit codes, and the errors that have one. Light: program.ts and every command load it. */
 
 export const EXIT = {
   /** Nothing unexpected. */
@@ -16,7 +16,7 @@ export const EXIT = {
   goalsMissed: 6,
   /** A bug of gupfuzz. */
   bug: 70,
-  /** The system did not let it finish: workers were killed again and again. */
+  /** The system did not let it finish: workers were killed again and again, or it may open too few files. */
   system: 71,
   /** `git bisect run`: this version cannot be tested. */
   bisectSkip: 125,
@@ -33,7 +33,7 @@ export const EXIT_HELP: string = `Exit codes:
     1  a finding or a regression   5  not deterministic
     2  wrong command line          6  goals, canary or proof missed
     3  a bad file or policy       70  a bug of gupfuzz
-                                  71  the system killed its workers
+                                  71  the system did not let it
   130, 143  interrupted (findings are saved)`;
 
 /** Something the user can put right. The message is one line that names what is wrong and what is allowed. */

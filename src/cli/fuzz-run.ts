@@ -21,7 +21,7 @@ import { reportFailure } from './campaign-failure.ts';
 import type { CampaignScope } from './campaign-scope.ts';
 import { campaignScreen } from './campaign-screen.ts';
 import { EXIT } from './exit.ts';
-import { paint, print, printJson, terminalWidth, talk, talkText, width } from './io.ts';
+import { paint, printJson, printResult, terminalWidth, talk, talkText, whereKept, width } from './io.ts';
 import { onStop } from './stop.ts';
 
 export interface FuzzOptions {
@@ -86,7 +86,14 @@ export async function runFuzz(options: FuzzOptions): Promise<number> {
   }
 
   if (options.format === 'json') printJson(campaignData(result, result.out));
-  else print(summary(result, options));
+  else {
+    const onScreen = stop.code !== undefined && process.stdout.isTTY === true;
+    printResult(
+      onScreen ? shortSummary(result, options) : summary(result, options),
+      onScreen,
+      whereKept(result.out),
+    );
+  }
   for (const line of problems(result)) talk(line);
   if (result.failure !== undefined) return reportFailure(result.failure);
   if (stop.code !== undefined) return stop.code;
@@ -152,12 +159,7 @@ function exitCode(result: CampaignResult, options: FuzzOptions): number {
 }
 
 function summary(result: CampaignResult, options: FuzzOptions): string {
-  const parts: string[] = [];
-  parts.push(onePerLine(budgetText(result)));
-  parts.push(
-    `\n${wrapped(`${paint.bold('Policies x properties')} (classes/fewest steps; - not found within this budget; ? goal not reached; ! not a policy)`)}`,
-  );
-  parts.push(matrixText(result, paint, terminalWidth()));
+  const parts = [onePerLine(budgetText(result)), '\n', cellsText(result)];
   parts.push(`\n${paint.bold('Cost')}\n${costsText(result, terminalWidth())}`);
   parts.push(
     `\n${paint.bold('Coverage')}\n${coverageText(result)
@@ -166,7 +168,21 @@ function summary(result: CampaignResult, options: FuzzOptions): string {
       .map((line) => onePerLine(line, '    '))
       .join('')}`,
   );
-  parts.push(findingsText(result, options));
+  parts.push(findingsText(result, options), tailText(result, options));
+  return parts.join('');
+}
+
+/** One screen: what else there is can be seen in the files, or once it has run to its end. */
+const shortSummary = (result: CampaignResult, options: FuzzOptions): string =>
+  `${onePerLine(budgetText(result))}${tailText(result, options)}\n${cellsText(result)}`;
+
+const cellsText = (result: CampaignResult): string =>
+  wrapped(
+    `${paint.bold('Policies x properties')} (classes/fewest steps; - not found within this budget; ? goal not reached; ! not a policy)`,
+  ) + matrixText(result, paint, terminalWidth());
+
+function tailText(result: CampaignResult, options: FuzzOptions): string {
+  const parts: string[] = [];
   const broken = result.findings.filter((f) => !f.documented).length;
   parts.push(
     `\n${[`${broken} classes of broken promises on ${result.policies.length} policies`, ...verdicts(result)]

@@ -33,7 +33,7 @@ import { program, shellWord } from '../report/shell.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT, inputError, UserError, worst } from './exit.ts';
 import { exitOf, loadFiles, type Problem, reportProblems, shownName, STDIN } from './files.ts';
-import { print, printJson, talk, talkText } from './io.ts';
+import { print, printJson, printResult, talk, talkText, whereKept } from './io.ts';
 import { LIVE_POLICY, LIVE_RUNS, type LiveOptions } from './live.ts';
 import { progressLine } from './progress-line.ts';
 import { onStop } from './stop.ts';
@@ -84,8 +84,9 @@ interface Outcome {
 }
 const NOTHING: Outcome = { text: '', data: [], suites: [], problems: [], codes: [] };
 
-function show({ what, format }: LiveOptions, { text, data, suites, problems }: Outcome): void {
-  if (format === 'text') print(text);
+function show({ what, format, out }: LiveOptions, { text, data, suites, problems, codes }: Outcome): void {
+  const stopped = codes.some((code) => code === EXIT.interrupted || code === EXIT.terminated);
+  if (format === 'text') printResult(text, stopped, whereKept(out));
   else if (format === 'json') printJson({ what, kernels: data, problems });
   else {
     const all = [...problemSuites(problems), ...suites];

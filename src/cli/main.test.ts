@@ -188,6 +188,22 @@ describe('terminals and pipes', () => {
     expect(code).toBe(0);
   });
 
+  it.each([
+    [[], 71],
+    [['--bisect'], 125],
+  ] as const)('too few open files are said in one line: %j', (flags, code) => {
+    const { status, stderr, stdout } = spawnSync(
+      'sh',
+      ['-c', 'ulimit -n 24; exec "$@"', 'sh', process.execPath, MAIN, 'replay', B01, ...flags],
+      { encoding: 'utf8' },
+    );
+    expect([status, stdout, stderr]).toEqual([
+      code,
+      '',
+      'gupfuzz: too many open files; more must be allowed (ulimit -n 256)\n',
+    ]);
+  });
+
   it('a full disk is said in one line', () => {
     const { status, stderr } = spawnSync('sh', [
       '-c',

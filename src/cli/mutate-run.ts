@@ -6,7 +6,7 @@ import { type Explained, mutating } from '../mutate/run.ts';
 import { hint } from '../policies/nearest.ts';
 import { choosePolicies } from './choose.ts';
 import { EXIT, inputError, usageError } from './exit.ts';
-import { paint, print, printJson, talk, width } from './io.ts';
+import { paint, print, printJson, printResult, talk, width } from './io.ts';
 import type { MutateCommandOptions } from './mutate.ts';
 import { progressLine } from './progress-line.ts';
 import { onStop } from './stop.ts';
@@ -34,7 +34,12 @@ export async function runMutate(options: MutateCommandOptions): Promise<number> 
   const result = { ...rest, mutants: judged };
   if (options.format === 'json') printJson(mutantsData(result));
   else if (options.format === 'md') print(mutantsMarkdown(result));
-  else print(mutantsText(result, { paint, width: width() }));
+  else
+    printResult(
+      mutantsText(result, { paint, width: width() }),
+      stop.code !== undefined,
+      '--format json in a file has all of it',
+    );
   if (judged.length < total) talk(`${judged.length} of ${total} mutants were judged`);
   return stop.code ?? EXIT.ok;
 }

@@ -174,7 +174,7 @@ export function wrapText(text: string, width: number, indent = ''): string[] {
       words = 0;
     }
     if (words++ > 0) line += ' ';
-    while (widthOf(line) + widthOf(word) > width) {
+    while (word !== '' && widthOf(line) + widthOf(word) > width) {
       const part = start(word, Math.max(1, width - widthOf(line)));
       lines.push(line + part);
       word = word.slice(part.length);
