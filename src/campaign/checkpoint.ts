@@ -228,7 +228,7 @@ function firstLine(path: string, line: string): Summed {
   if (header.version !== VERSION)
     throw new CheckpointError(
       path,
-      `was written by another version (${String(header.version).slice(0, 20)}, not ${VERSION})`,
+      `says that it is of version ${String(header.version).slice(0, 20)}; this program reads ${VERSION}`,
     );
   return header;
 }
@@ -251,7 +251,7 @@ function check(path: string, spec: Spec, x: Exploration): void {
     if (slot < 0 || x.table.slots[slot + 3] !== state + 1)
       throw new CheckpointError(
         path,
-        'was written by another version: its states are not those of this model',
+        'cannot be gone on with: its states are not those of this model, as it is of another version or was changed',
       );
   }
 }

@@ -2,7 +2,8 @@
 import { judgeEventual } from '../check/eventual.ts';
 import { NotClosedError } from '../check/eventual-graph.ts';
 import { type Ban, type EventualReport, newBans } from '../check/eventual-properties.ts';
-import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
+import { type ExpandedPolicy, expanded } from '../machine/tables.ts';
+import { ancestorOf } from '../policies/base.ts';
 import { findPolicy } from '../policies/index.ts';
 import { eventualText } from '../report/eventual.ts';
 import { stepText } from '../scenario/scenario.ts';
@@ -61,18 +62,12 @@ function judge(
     // A policy of one's own may not refuse for ever what the built-in one that it changes grants.
     const base = findPolicy(policy.id) === undefined ? ancestorOf(policy) : undefined;
     if (report.bans.length === 0 || base === undefined) return { report, newBans: [], base: '' };
-    const before = judgeEventual({ setup, policy: base, alphabet, statesMax });
+    const before = judgeEventual({ setup, policy: expanded(base), alphabet, statesMax });
     return { report, newBans: newBans(report, before), base: base.id };
   } catch (error) {
     if (error instanceof NotClosedError) return error;
     throw error;
   }
-}
-
-/** The nearest built-in policy that it derives from. */
-function ancestorOf(policy: ExpandedPolicy): ExpandedPolicy | undefined {
-  const id = policy.derivedFrom.findLast((name) => findPolicy(name) !== undefined);
-  return id === undefined ? undefined : expandPolicy(findPolicy(id)!);
 }
 
 function exitOf({ report, newBans }: Judged): number {

@@ -13,8 +13,8 @@ import { renderColumns, wrapText } from '../report/columns.ts';
 import { renderTrace } from '../report/trace.ts';
 import { type Counterexample, saysNothing } from '../scenario/definition.ts';
 import { plain } from '../scenario/file-error.ts';
-import { choosePolicies } from './choose.ts';
-import { EXIT, inputError, usageError, worst } from './exit.ts';
+import { chooseBase, choosePolicies } from './choose.ts';
+import { EXIT, worst } from './exit.ts';
 import { exitOf, loadFiles, reportProblems, shownName } from './files.ts';
 import { paint, print, printJson, talk, terminalWidth, width } from './io.ts';
 import type { REPLAY_FORMATS } from './replay.ts';
@@ -34,6 +34,10 @@ export interface ReplayOptions {
 interface PolicyReplay extends Replay {
   /** Beside the base, where regressions are news: of a user's policy, or with an explicit base. */
   readonly beside: BesideResult | undefined;
+  /** Why it could not be judged beside the base: that is no policy on this program. '' otherwise. */
+  readonly baseError: string;
+  /** What it breaks and the base keeps. */
+  readonly news: readonly { readonly classId: string; readonly what: string }[];
   /** What must not be, one line each: contradictions, regressions, and what is violated though nothing says so. */
   readonly unexpected: readonly string[];
   /** Something is violated of which neither the file nor a base says anything. */
@@ -55,7 +59,7 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
   const given = options.policies.length > 0;
   const { policies, broken } = await choosePolicies(given ? options.policies : ['all']);
   for (const { message } of broken) talk(message);
-  const bases = basesFor(policies, await baseGiven(options.base));
+  const bases = basesFor(policies, await chooseBase(options.base));
   const loaded = loadFiles(options.paths);
   reportProblems(loaded);
   const pairs = policies.map((policy, i) => ({ policy, base: bases[i] }));
@@ -88,14 +92,6 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
   return worst(codes);
 }
 
-async function baseGiven(name: string | undefined): Promise<ExpandedPolicy | undefined> {
-  if (name === undefined) return undefined;
-  if (name === 'all') throw usageError('--base is "all"; allowed: one policy');
-  const { policies, broken } = await choosePolicies([name]);
-  if (broken.length > 0) throw inputError(broken[0]!.message);
-  return policies[0];
-}
-
 interface Pair {
   readonly policy: ExpandedPolicy;
   readonly base: BasePolicy | undefined;
@@ -122,34 +118,38 @@ function replayFile(file: string, c: Counterexample, pairs: readonly Pair[], giv
   return {
     file,
     counterexample: c,
-    replays: pairs.map((pair) => replayPair(file, c, pair)),
+    replays: pairs.map((pair) => replayPair(c, pair)),
     rows: pairs.length > 1 && (given || saysNothing(c)),
     missing: foreign ? c.policy! : undefined,
   };
 }
 
-function replayPair(file: string, c: Counterexample, { policy, base }: Pair): PolicyReplay {
+function replayPair(c: Counterexample, { policy, base }: Pair): PolicyReplay {
   const replay = replayOn(c, policy);
   let beside: BesideResult | undefined;
+  let baseError = '';
   try {
     if (base?.tells === true) beside = judgeBeside(c, policy, base.policy);
   } catch (error) {
-    if (error instanceof BaseError) throw inputError(`${file}: ${error.message}`);
-    throw error;
+    if (!(error instanceof BaseError)) throw error;
+    baseError = error.message;
   }
   // A policy that fails says nothing of promises.
   const says = replay.status !== 'policy error';
   const news = says
-    ? (beside?.regressions ?? []).map(
-        ({ classId: id, at }) =>
-          `regresses: violates ${id} at step ${at + 1}, which ${beside!.base} does not`,
-      )
+    ? (beside?.regressions ?? []).map(({ classId: id, at }) => ({
+        classId: id,
+        what: `violates ${id} at step ${at + 1}, which ${beside!.base} does not`,
+      }))
     : [];
   return {
     ...replay,
     beside,
-    unexpected: [...replay.contradictions, ...news],
-    unclaimed: says && beside === undefined && !isClaimed(c, replay) && replay.classes.length > 0,
+    baseError,
+    news,
+    unexpected: [...replay.contradictions, ...news.map(({ what }) => `regresses: ${what}`)],
+    unclaimed:
+      says && beside === undefined && baseError === '' && !isClaimed(c, replay) && replay.classes.length > 0,
   };
 }
 
@@ -165,7 +165,7 @@ const failed = ({ status }: Replay): boolean => status === 'policy error';
 
 function codeOf(replay: PolicyReplay): number {
   if (!replay.deterministic) return EXIT.notDeterministic;
-  if (failed(replay)) return EXIT.badInput;
+  if (failed(replay) || replay.baseError !== '') return EXIT.badInput;
   if (replay.unexpected.length > 0 || replay.unclaimed) return EXIT.finding;
   return cannotRun(replay) ? EXIT.nothingTested : EXIT.ok;
 }
@@ -181,7 +181,7 @@ function bisectCode(results: readonly FileReplay[], codes: readonly number[], gi
     const own = r.replays.filter((x) => x.policy === policy);
     return (given || own.length === 0 ? r.replays : own).map((replay) => {
       const { violations } = replay.result;
-      const cannot = failed(replay) || replay.result.notApplicable >= 0;
+      const cannot = failed(replay) || replay.baseError !== '' || replay.result.notApplicable >= 0;
       const bad =
         wanted === null
           ? violations.length > 0 || (replay.unexpected.length > 0 && !cannot)
@@ -200,7 +200,9 @@ function bisectCode(results: readonly FileReplay[], codes: readonly number[], gi
   }
   const cannot = replays.filter((r) => r.cannot);
   if (replays.length === 0 || cannot.length > 0 || codes.some((code) => fatal.some((f) => f === code))) {
-    const why = cannot.map(({ name, replay }) => `${name}: ${replay.result.policyError || stopped(replay)}`);
+    const why = cannot.map(
+      ({ name, replay }) => `${name}: ${replay.result.policyError || replay.baseError || stopped(replay)}`,
+    );
     talk(['cannot be tested', ...why].join(': '));
     return EXIT.bisectSkip;
   }
@@ -227,9 +229,21 @@ function textOf(r: FileReplay): string {
         : `its policy ${r.missing} is not built in`;
     return `${file}: ${paint.yellow('not tested')}: ${why}; give one with --policy`;
   }
+  const own = r.rows
+    ? undefined
+    : (replays.find((x) => x.policy === c.policy) ?? (replays.length === 1 ? replays[0] : undefined));
+  // What the file is about and what is worse than the base is one thing, said in one sentence.
+  const regressed =
+    own?.status === 'reproduced' && own.news.some((n) => n.classId === classId(c.class!))
+      ? classId(c.class!)
+      : undefined;
   const tail = replays.flatMap((x) => [
     ...(x.deterministic ? [] : [`  ${paint.red('not deterministic')} on ${x.policy}: two runs differ`]),
-    ...x.unexpected.map((line) => `  ${paint.red('unexpected')} on ${x.policy}: ${line}`),
+    ...x.contradictions.map((line) => `  ${paint.red('unexpected')} on ${x.policy}: ${line}`),
+    ...x.news.flatMap(({ classId: id, what }) =>
+      x === own && id === regressed ? [] : [`  ${paint.red('regression')} on ${x.policy}: ${what}`],
+    ),
+    ...(x.baseError === '' ? [] : [`  ${paint.red('not compared')} on ${x.policy}: ${x.baseError}`]),
     ...besideLines(x).map((line) => `  ${x.policy} ${line}`),
   ]);
   if (r.rows) {
@@ -244,10 +258,11 @@ function textOf(r: FileReplay): string {
       ...(replays.some((x) => x.unclaimed) ? [paint.red(`! ${UNCLAIMED}`)] : []),
     ].join('\n');
   }
-  const own = replays.find((x) => x.policy === c.policy) ?? (replays.length === 1 ? replays[0] : undefined);
   const parts: string[] = [];
   if (own !== undefined) {
-    parts.push(statusText(c, own));
+    const worse =
+      regressed === undefined ? '' : `, a regression: ${own.beside!.base} does not violate ${regressed}`;
+    parts.push(`${statusText(c, own)}${worse}`);
     if (own.status !== 'no class') parts.push(...also(c, own));
     const skipped = notDone(own.result);
     if (skipped !== '') parts.push(skipped);
@@ -259,14 +274,16 @@ function textOf(r: FileReplay): string {
     );
   const compared = replays.filter((x) => x.expectation !== undefined);
   const fine = compared.filter((x) => x.contradictions.length === 0).length;
-  if (compared.length > 0)
+  if (compared.length > 0) {
+    const as = regressed === undefined ? 'as expected' : 'as the file expects';
     parts.push(
       fine === compared.length
         ? compared.length === 1
-          ? 'as expected'
-          : `as expected on ${fine} policies`
-        : `as expected on ${fine} of ${compared.length} policies`,
+          ? as
+          : `${as} on ${fine} policies`
+        : `${as} on ${fine} of ${compared.length} policies`,
     );
+  }
   return [`${file}: ${parts.join('; ')}`, ...tail].join('\n');
 }
 
@@ -366,6 +383,7 @@ function summary(results: readonly FileReplay[]): string {
   const kinds: readonly (readonly [string, (r: FileReplay) => boolean])[] = [
     ['not deterministic', (r) => has(r, (x) => !x.deterministic)],
     ['on which a policy fails', (r) => has(r, failed)],
+    ['on which a base fails', (r) => has(r, (x) => x.baseError !== '')],
     ['with a regression', (r) => has(r, (x) => (x.beside?.regressions.length ?? 0) > 0)],
     ['unexpected', (r) => has(r, (x) => x.unexpected.length > 0)],
     [UNCLAIMED, (r) => has(r, (x) => x.unclaimed)],
@@ -424,6 +442,7 @@ function dataOf(r: FileReplay, policies: readonly ExpandedPolicy[], withTrace: b
         policyError: result.policyError === '' ? null : result.policyError,
         expected: expectation ?? null,
         beside: beside === undefined ? null : besideData(beside),
+        baseError: replay.baseError === '' ? null : replay.baseError,
         unexpected: replay.unexpected,
         unclaimed: replay.unclaimed,
         deterministic,

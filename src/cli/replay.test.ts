@@ -85,9 +85,8 @@ describe('replay', () => {
     expect(broken.code).toBe(1);
     expect(lines(broken.out)).toEqual([
       expect.stringMatching(
-        /: reproduced on forgetful at step 5; violates claim: pinned anon folio .* as well$/,
+        /: reproduced on forgetful at step 5, a regression: v6\.5-longterm-ban does not violate pin-coherence\/stale\/anon\/PIN-W-LT\/device->cpu; violates claim: pinned anon folio .* as well$/,
       ),
-      '  unexpected on forgetful: regresses: violates pin-coherence/stale/anon/PIN-W-LT/device->cpu at step 5, which v6.5-longterm-ban does not',
       expect.stringMatching(/^ {2}forgetful violates claim: pinned anon folio => exclusive/),
     ]);
     expect(gupfuzz(['replay', B01, '--policy', './forgetful.ts'])).toEqual({
@@ -95,6 +94,29 @@ describe('replay', () => {
       out: `${B01}: fixed on forgetful (not violated)\n`,
       err: '',
     });
+  });
+
+  it('a saved regression is reproduced, as it says, and is one', () => {
+    const policy = writeForgetful(folder);
+    expect(gupfuzz(['save', B06, '--policy', policy, '--out', 'r.gup.json']).code).toBe(0);
+    const { code, out, err } = gupfuzz(['replay', 'r.gup.json', '--policy', policy]);
+    expect([code, err]).toEqual([1, '']);
+    expect(out.split('\n')[0]).toMatch(
+      /^r\.gup\.json: reproduced on forgetful at step 5, a regression: v6\.5-longterm-ban does not violate pin-\S+;.* as the file expects$/,
+    );
+    expect(out).not.toMatch(/unexpected|regresses/);
+  });
+
+  it('a base that fails on one file fails that one alone', () => {
+    const loops = writePolicy(folder, 'loops', `gupSlow: [table(otherwise('write fault'))]`);
+    const files = [B06, B01];
+    const { code, out, err } = gupfuzz(['replay', ...files, '--policy', 'canary', '--base', loops]);
+    expect(code).toBe(3);
+    for (const file of files) expect(out).toContain(`${file}: `);
+    expect(out).toMatch(/^ {2}not compared on canary: the base, policy loops, fails at step \d+: gupSlow /m);
+    expect(err).toMatch(/^gupfuzz: 2 files, .*\d on which a base fails/);
+    // What is broken is broken, whatever it cannot be compared with.
+    expect(gupfuzz(['replay', B01, '--policy', 'canary', '--base', loops, '--bisect']).code).toBe(1);
   });
 
   it('a policy equal to its base passes the catalogue, and what both break is listed apart', () => {
@@ -106,7 +128,9 @@ describe('replay', () => {
     // Beside another base it does not: that one keeps what it breaks.
     expect(gupfuzz(['replay', B06, '--policy', './same.ts', '--base', 'pae'])).toMatchObject({
       code: 1,
-      out: expect.stringMatching(/regresses: violates pin-coherence.* which v6\.2-anon-exclusive does not/),
+      out: expect.stringMatching(
+        / reproduced on same at step 5, a regression: v6\.2-anon-exclusive does not violate pin-coherence/,
+      ),
     });
     expect(gupfuzz(['replay', B06, '--policy', 'mapcount', '--base', 'mapcount']).code).toBe(0);
   });

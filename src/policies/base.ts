@@ -7,21 +7,24 @@ import { BUILT_IN, findPolicy } from './index.ts';
 /** The built-in policies that stand for kernels, oldest first: without the canary. */
 export const ERAS: readonly Policy[] = BUILT_IN.filter((policy) => policy.canary !== true);
 
-/**
- * The built-in policy that `policy` was derived from last: the predecessor of a built-in one. A policy that was written
- * from nothing is judged beside the newest era. Undefined for the oldest era: nothing came before it.
- */
-export function baseOf({
-  id,
-  derivedFrom = [],
-}: {
+interface Derived {
   readonly id: string;
+  /** What derive() sets, or what a module claims: warnings.ts tells where its rules say something else. */
   readonly derivedFrom?: readonly string[];
-}): Policy | undefined {
-  const last = derivedFrom.findLast((name) => findPolicy(name) !== undefined);
-  if (last !== undefined) return findPolicy(last);
-  return findPolicy(id) === undefined ? ERAS.at(-1) : undefined;
 }
+
+/** The era that `policy` was derived from last. Never the canary, which excuses everything. */
+export function ancestorOf({ derivedFrom = [] }: Derived): Policy | undefined {
+  const last = derivedFrom.findLast((name) => ERAS.some(({ id }) => id === name));
+  return last === undefined ? undefined : findPolicy(last);
+}
+
+/**
+ * The era that `policy` was derived from last: the predecessor of a built-in one. A policy that was written from nothing
+ * is judged beside the newest era. Undefined for the oldest era: nothing came before it.
+ */
+export const baseOf = (policy: Derived): Policy | undefined =>
+  ancestorOf(policy) ?? (findPolicy(policy.id) === undefined ? ERAS.at(-1) : undefined);
 
 /**
  * Beside which policies a campaign judges its own. With an explicit base all are told about; without, a built-in policy

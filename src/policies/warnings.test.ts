@@ -10,6 +10,7 @@ import {
   table,
 } from '../machine/decisions.ts';
 import { expandPolicy } from '../machine/tables.ts';
+import { baseOf } from './base.ts';
 import { BUILT_IN, policyByName } from './index.ts';
 import { warningsOf } from './warnings.ts';
 
@@ -117,5 +118,39 @@ describe('warningsOf', () => {
       }),
     ).toHaveLength(1);
     for (const policy of BUILT_IN) expect(warningsOf('x', policy, expandPolicy(policy))).toEqual([]);
+  });
+});
+
+describe('a base that is claimed', () => {
+  const claiming = (derivedFrom: readonly string[], of = 'longterm-ban'): string[] => {
+    const policy: Policy = {
+      ...derive(
+        policyByName(of),
+        { id: 'mine', title: 'mine', sources: [] },
+        { forkPte: [table(otherwise('share'))] },
+      ),
+      derivedFrom,
+    };
+    return warningsOf('./mine.ts', policy, expandPolicy(policy));
+  };
+
+  it('is told where the rules are nearer to another era', () => {
+    for (const weak of ['v5.7-mapcount', 'v5.8-cow-break'])
+      expect(claiming([weak])).toEqual([
+        `policy ./mine.ts: it is judged beside ${weak}, from which it says it derives, but its rules are nearer to v6.5-longterm-ban: --base longterm-ban judges it beside that`,
+      ]);
+    expect(claiming(['v6.5-longterm-ban'])).toEqual([]);
+    expect(claiming([], 'v5.7-mapcount')).toHaveLength(1);
+  });
+
+  it('is never the canary, which excuses everything', () => {
+    const id = 'mine';
+    expect(baseOf({ id, derivedFrom: ['canary'] })?.id).toBe('v6.5-longterm-ban');
+    expect(baseOf({ id, derivedFrom: ['v5.8-cow-break', 'canary'] })?.id).toBe('v5.8-cow-break');
+    expect(baseOf({ id, derivedFrom: ['v5.8-cow-break', 'somebody-elses'] })?.id).toBe('v5.8-cow-break');
+  });
+
+  it('is right for all that derive() makes of the built-in ones', () => {
+    for (const { id } of BUILT_IN) expect(warnings({}, id)).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 /**
  * Rules that are allowed and make no sense: one that is never the first to match, or that compares a fact with a value
  * which it never has (mostly a typing error: nobody type checks a module that is loaded). Rules that a policy takes over
- * from a built-in one as they are are not warned about.
+ * from a built-in one as they are are not warned about. So is a base that its rules do not speak for.
  */
 import { DECISION_NAMES, DECISIONS, type Policy } from '../machine/decisions.ts';
 import {
@@ -9,8 +9,10 @@ import {
   type ExpandedPolicy,
   type ExpandedTable,
   entryOf,
+  expandPolicy,
   PolicyError,
 } from '../machine/tables.ts';
+import { baseOf, ERAS } from './base.ts';
 import { BUILT_IN } from './index.ts';
 import { hint } from './nearest.ts';
 
@@ -19,9 +21,9 @@ interface AnyRule {
   readonly when?: (facts: never) => unknown;
 }
 
-/** One line each, which names the module, the table and the rule. `policy` is what `expanded` was made from. */
+/** One line each, which names the module and where there is one the table and the rule. `policy` is what `expanded` was made from. */
 export function warningsOf(module: string, policy: Policy, expanded: ExpandedPolicy): string[] {
-  return DECISION_NAMES.flatMap((decision, at) => {
+  const ofRules = DECISION_NAMES.flatMap((decision, at) => {
     const rules: readonly AnyRule[] = policy.tables[decision];
     return rules.flatMap((rule, i) => {
       if (rule.when === undefined || isInherited(rule, decision)) return [];
@@ -33,6 +35,36 @@ export function warningsOf(module: string, policy: Policy, expanded: ExpandedPol
       );
     });
   });
+  return [...ofRules, ...strangeBase(module, policy, expanded)];
+}
+
+/** A base that is not the era to which its rules are nearest excuses what that does not break. */
+function strangeBase(module: string, policy: Policy, expanded: ExpandedPolicy): string[] {
+  const base = baseOf(policy);
+  if (base === undefined) return [];
+  const far = new Map(ERAS.map((era) => [era, distance(expandPolicy(era), expanded)]));
+  const [nearest] = [...ERAS].sort((a, b) => far.get(a)! - far.get(b)!);
+  if (nearest === undefined || far.get(nearest)! >= far.get(base)!) return [];
+  const what =
+    `it is judged beside ${base.id}, from which it says it derives, but its rules are nearer to ${nearest.id}: ` +
+    `--base ${nearest.alias ?? nearest.id} judges it beside that`;
+  return [new PolicyError(module, undefined, undefined, what).message];
+}
+
+/** Over all decision points, the shares of combinations of facts that are answered differently. */
+function distance(a: ExpandedPolicy, b: ExpandedPolicy): number {
+  let sum = 0;
+  a.tables.forEach((one, at) => {
+    const other = b.tables[at]!;
+    let all = 0;
+    let different = 0;
+    for (const chosen of combinationsOf(one.decision)) {
+      all++;
+      if (one.answer[entryOf(one, chosen)] !== other.answer[entryOf(other, chosen)]) different++;
+    }
+    sum += different / all;
+  });
+  return sum;
 }
 
 const isInherited = (rule: AnyRule, decision: (typeof DECISION_NAMES)[number]): boolean =>
