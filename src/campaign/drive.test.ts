@@ -257,7 +257,7 @@ describe('checkpoints', () => {
     await refuses(good.subarray(0, good.length - 40), /length/);
     await refuses(
       Buffer.concat([Buffer.from(line.replace(/"version":\d+/, '"version":9')), rest]),
-      /says that it is of version 9; this program reads 4/,
+      /says that it is of version 9; this program reads \d+$/,
     );
     await refuses(
       Buffer.concat([Buffer.from(line.replace(/"states":\d+/, '"states":-5')), rest]),

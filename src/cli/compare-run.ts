@@ -1,9 +1,7 @@
 /** `compare`: policies x counterexamples, policies x properties, and what is new in a candidate. */
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { runCampaign } from '../campaign/campaign.ts';
-import { makeFolder } from '../campaign/folder.ts';
-import { slugOf } from '../campaign/store.ts';
+import { FindingStore, slugOf } from '../campaign/store.ts';
 import type { CampaignResult, Finding } from '../campaign/types.ts';
 import { replayOn } from '../executor/replay.ts';
 import { doesNotApply } from '../executor/why-not.ts';
@@ -51,7 +49,7 @@ import { campaignScreen } from './campaign-screen.ts';
 import { choosePolicies } from './choose.ts';
 import type { COMPARE_FORMATS } from './compare.ts';
 import { EXIT, type ExitCode, inputError, usageError, worst } from './exit.ts';
-import { CATALOGUE, exitOf, type Loaded, loadFiles, reportProblems } from './files.ts';
+import { CATALOGUE, EXTENSION, exitOf, type Loaded, loadFiles, reportProblems } from './files.ts';
 import {
   paint,
   print,
@@ -64,7 +62,7 @@ import {
   width,
 } from './io.ts';
 import { onStop } from './stop.ts';
-import { checkFolder, write } from './write.ts';
+import { checkFolder } from './write.ts';
 
 export interface CompareOptions {
   /** Empty: the catalogue. */
@@ -218,6 +216,7 @@ function newFindings(
   [base, cand]: readonly ExpandedPolicy[],
   options: CompareOptions,
 ): NewFinding[] {
+  const store = new FindingStore(options.out, talk, talkText);
   return campaign.findings.flatMap((f): NewFinding[] => {
     if (f.regression === undefined) return [];
     const counterexample = buildCounterexample({
@@ -231,7 +230,8 @@ function newFindings(
     });
     const { way } = f.regression;
     const by = way === undefined ? '' : `-by-${slugOf(`${way.decision} ${way.candidate}`)}`;
-    const file = save(counterexample, `${slugOf(f.class)}${by}`, options.out);
+    const file =
+      store.write(`${slugOf(f.class)}${by}${EXTENSION}`, formatCounterexample(counterexample)) ?? '';
     return [{ counterexample, regression: f.regression, run: f.run, file }];
   });
 }
@@ -260,14 +260,6 @@ function failuresOf(
     ...(asBase === undefined ? [] : [`${asBase.baseError} (first in run ${asBase.baseErrorRun})`]),
     ...ofFiles.filter((n) => n.class === '').map((n) => `${n.what} (${plain(n.where)})`),
   ];
-}
-
-function save(c: Counterexample, name: string, out: string | undefined): string {
-  if (out === undefined) return '';
-  const file = join(out, `${name}.gup.json`);
-  makeFolder(out);
-  write(file, formatCounterexample(c));
-  return file;
 }
 
 function idOf({ class: c }: Counterexample): string {

@@ -1,9 +1,7 @@
 /** `distinguish`: searches pairs of worlds, and tells what it found. */
-import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { drive } from '../campaign/drive.ts';
-import { makeFolder } from '../campaign/folder.ts';
+import { FindingStore } from '../campaign/store.ts';
 import { type Shown, show, type Told, toldIn } from '../check/distinguish.ts';
 import { type Difference, OBSERVERS } from '../check/pair.ts';
 import { tableLines } from '../check/pair-table.ts';
@@ -21,10 +19,12 @@ import { checkScreen } from './check-screen.ts';
 import { choosePolicies } from './choose.ts';
 import { DISTINGUISH_SCOPE, type DistinguishOptions } from './distinguish.ts';
 import { EXIT, inputError, usageError } from './exit.ts';
-import { paint, print, printJson, printResult, talk, whereKept, width } from './io.ts';
+import { EXTENSION } from './files.ts';
+import { paint, print, printJson, printResult, talk, talkText, whereKept, width } from './io.ts';
 import { memoryForStates } from './memory.ts';
 import { type Scope, scopeOf } from './scope-options.ts';
 import { onStop } from './stop.ts';
+import { checkFolder } from './write.ts';
 
 interface Result {
   readonly a: ExpandedPolicy;
@@ -48,6 +48,8 @@ interface ToldAndShown extends Told {
 
 export async function runDistinguish(options: DistinguishOptions): Promise<number> {
   const { by, depth, states, threads, out, format } = options;
+  if (out !== undefined) checkFolder(out);
+  const store = new FindingStore(out, talk, talkText);
   const scope = await scopeOf(options.scope, DISTINGUISH_SCOPE);
   const [a, b] = [await onePolicy(options.a), await onePolicy(options.b)];
   const spec = { setup: scope.setup, a, b, alphabet: scope.alphabet };
@@ -74,7 +76,7 @@ export async function runDistinguish(options: DistinguishOptions): Promise<numbe
   const all = toldIn(exploration);
   const shown = (told: Told): ToldAndShown => {
     const one = show(spec, told);
-    return { ...told, shown: one, file: out === undefined ? '' : save(told, one, a, b, scope, out) };
+    return { ...told, shown: one, file: save(told, one, a, b, scope, store) };
   };
   const told = all.filter((t) => wanted(t.difference)).map(shown);
   const costs = by === 'cost' || told.length > 0 ? [] : all.map(shown);
@@ -102,7 +104,7 @@ function save(
   a: ExpandedPolicy,
   b: ExpandedPolicy,
   scope: Scope,
-  out: string,
+  store: FindingStore,
 ): string {
   const what = differenceText(told.difference, a, b);
   const c = buildCounterexample({
@@ -115,19 +117,8 @@ function save(
     title: `${a.id} and ${b.id} told apart: ${what}`,
     explanation: `In the last step, ${a.id}: ${seen.a}. ${b.id}: ${seen.b}.`,
   });
-  const file = join(
-    out,
-    `${a.id}-${b.id}-${what.replace(/[^a-z0-9.]+/gi, '-')}.gup.json`.replaceAll('/', '-'),
-  );
-  try {
-    makeFolder(out);
-    writeFileSync(file, formatCounterexample(c));
-  } catch (error) {
-    throw inputError(
-      `${file}: cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
-    );
-  }
-  return file;
+  const name = `${a.id}-${b.id}-${what.replace(/[^a-z0-9.]+/gi, '-')}${EXTENSION}`;
+  return store.write(name, formatCounterexample(c)) ?? '';
 }
 
 const steps = (n: number): string => `${n} step${n === 1 ? '' : 's'}`;

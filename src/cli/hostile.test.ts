@@ -1,8 +1,9 @@
 /** Text that a terminal obeys, in every field and name that gets to one. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { entry } from '../testing/catalogue.ts';
-import { gupfuzzIn, type Result } from '../testing/cli.ts';
+import { gupfuzzIn, type Result, start } from '../testing/cli.ts';
 import { freshFolder } from '../testing/folder.ts';
 
 const folder = freshFolder();
@@ -151,5 +152,32 @@ describe('names that every object has are names', () => {
     const { code, out, err } = gupfuzz(args);
     expect([code, out]).toEqual([2, '']);
     expect(err).toMatch(/^gupfuzz: .*"(?:constructor|toString|valueOf)"[^\n]*\n$/);
+  });
+});
+
+describe('kill -9', () => {
+  it('leaves no process that loads a module for nobody', async () => {
+    folder.write(
+      'loops.ts',
+      `import { writeFileSync } from 'node:fs';
+      writeFileSync('pid', String(process.pid));
+      for (;;);`,
+    );
+    const { child, ended } = start(['policies', './loops.ts'], { cwd: folder.path });
+    while (!existsSync(folder.at('pid'))) await sleep(20);
+    await sleep(50); // until it is written
+    child.kill('SIGKILL');
+    await ended;
+    const stat = `/proc/${readFileSync(folder.at('pid'), 'utf8')}/stat`;
+    const lives = (): boolean => {
+      try {
+        return !/\) Z /.test(readFileSync(stat, 'utf8'));
+      } catch {
+        return false;
+      }
+    };
+    // Loading may take 10 s: less than that.
+    for (let n = 0; n < 80 && lives(); n++) await sleep(50);
+    expect(lives()).toBe(false);
   });
 });

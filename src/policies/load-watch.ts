@@ -20,6 +20,8 @@ export interface LoadJob {
   readonly conditions: boolean;
   /** Resident memory of the process, bytes. */
   readonly rssMax: number;
+  /** Process id of who asked: without it nobody waits for the answer. */
+  readonly parent: number;
 }
 
 /** What the process says, once. */
@@ -59,15 +61,20 @@ function watch({ job, at }: Watch): void {
   const stop = (what: string): void => {
     const table = DECISION_NAMES[at[AT_TABLE]!];
     const rule = names[at[AT_TABLE]!]?.[at[AT_RULE]!];
-    say({
-      ...(table === undefined ? {} : { table }),
-      ...(rule === undefined ? {} : { rule }),
-      what: `${table === undefined ? 'loading it' : 'its condition'} ${what}`,
-    });
-    process.kill(process.pid, 'SIGKILL');
+    try {
+      say({
+        ...(table === undefined ? {} : { table }),
+        ...(rule === undefined ? {} : { rule }),
+        what: `${table === undefined ? 'loading it' : 'its condition'} ${what}`,
+      });
+    } finally {
+      // Whoever asked may be gone (EPIPE).
+      process.kill(process.pid, 'SIGKILL');
+    }
   };
   setInterval(() => {
-    if (performance.now() > end) stop(`did not end within ${job.deadlineMs / 1000} s`);
+    if (process.ppid !== job.parent) process.kill(process.pid, 'SIGKILL');
+    else if (performance.now() > end) stop(`did not end within ${job.deadlineMs / 1000} s`);
     else if (process.memoryUsage.rss() > job.rssMax) stop(`took more than ${job.rssMax >> 20} MiB of memory`);
   }, WATCH_MS);
   parentPort?.postMessage('watching');

@@ -65,7 +65,15 @@ async function loadModule(path: string, options: LoadOptions): Promise<LoadedMod
   if (!stat.isFile()) throw wrong(path, { what: 'is not a file' });
   if (!MODULE.test(file))
     throw wrong(path, { what: 'is not a module: its name must end in .ts, .mts, .js or .mjs' });
-  const answer = await run({ module: path, file, library, deadlineMs, conditions, rssMax: RSS_MAX });
+  const answer = await run({
+    module: path,
+    file,
+    library,
+    deadlineMs,
+    conditions,
+    rssMax: RSS_MAX,
+    parent: process.pid,
+  });
   if ('policy' in answer) return answer;
   throw wrong(path, answer);
 }

@@ -13,7 +13,7 @@ import {
   PolicyError,
 } from '../machine/tables.ts';
 import { baseOf, ERAS } from './base.ts';
-import { BUILT_IN } from './index.ts';
+import { BUILT_IN, findPolicy } from './index.ts';
 import { hint } from './nearest.ts';
 
 interface AnyRule {
@@ -40,7 +40,7 @@ export function warningsOf(module: string, policy: Policy, expanded: ExpandedPol
 
 /** A base that is not the era to which its rules are nearest excuses what that does not break. */
 function strangeBase(module: string, policy: Policy, expanded: ExpandedPolicy): string[] {
-  const base = baseOf(policy);
+  const base = findPolicy(policy.id) === undefined ? baseOf(policy) : undefined;
   if (base === undefined) return [];
   const far = new Map(ERAS.map((era) => [era, distance(expandPolicy(era), expanded)]));
   const [nearest] = [...ERAS].sort((a, b) => far.get(a)! - far.get(b)!);
