@@ -9,6 +9,7 @@ import { ERAS } from '../policies/base.ts';
 import { findPolicy } from '../policies/index.ts';
 import { classId } from '../property/property.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
+import { command } from '../report/shell.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { formatCounterexample } from '../scenario/file.ts';
 import { remarksOf } from '../scenario/text.ts';
@@ -42,24 +43,28 @@ export async function runSave({ paths, policy, out }: SaveOptions): Promise<numb
     const c = saved(read, policies, asked);
     const text = formatCounterexample(c);
     const name = shownName(read.file);
+    let written: string | undefined;
     if (out === undefined) print(text);
     else {
       const several = loaded.files.length > 1 || folder;
       const to = several ? join(out, basename(name).replace(/(?:\.gup)?(?:\.json)?$/, EXTENSION)) : out;
       if (several && !folder) makeFolder(out);
       write(to, text);
+      written = to;
       talk(`${name}: written to ${to}`);
     }
     const what = c.class !== null ? `${classId(c.class)} on ${c.policy}` : 'nothing is violated';
-    talk(`${name}: ${c.id}, ${what}; ${provedText(c)}`);
+    talk(`${name}: ${c.id}, ${what}; ${provedText(c, written)}`);
   }
   return worst([exitOf(loaded)]);
 }
 
-const provedText = ({ minimality: { kind } }: Counterexample): string =>
-  kind === 'shortest'
-    ? 'proved to be shortest'
-    : 'how small it can get is not known (gupfuzz minimize --shortest says)';
+/** `file`: where it was written, if anywhere. */
+function provedText({ minimality: { kind } }: Counterexample, file: string | undefined): string {
+  if (kind === 'shortest') return 'proved to be shortest';
+  const how = file === undefined ? '' : `; ${command('minimize', '--shortest', '--in-place', file)} says`;
+  return `how small it can get is not known${how}`;
+}
 
 /** The whole file: what it says of policies is what they do now. */
 function saved(

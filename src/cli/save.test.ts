@@ -30,7 +30,7 @@ describe('save', () => {
     expect(code).toBe(0);
     const c = load(folder.at('lost.gup.json'));
     expect(err).toBe(
-      `gupfuzz: lost.gup: written to lost.gup.json\ngupfuzz: lost.gup: ${c.id}, pin-coherence/stale/anon/PIN-W-LT/device->cpu on v5.7-mapcount; how small it can get is not known (gupfuzz minimize --shortest says)\n`,
+      `gupfuzz: lost.gup: written to lost.gup.json\ngupfuzz: lost.gup: ${c.id}, pin-coherence/stale/anon/PIN-W-LT/device->cpu on v5.7-mapcount; how small it can get is not known; gupfuzz minimize --shortest --in-place lost.gup.json says\n`,
     );
     const b06 = load(B06);
     expect([c.policy, c.class, c.expect, c.id]).toEqual([b06.policy, b06.class, b06.expect, b06.id]);
