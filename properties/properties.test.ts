@@ -195,7 +195,7 @@ it('protection breaks where stores look at no VMA', () => {
     return at;
   };
   const found = fc.check(
-    fc.property(gupCommands(SETUPS.shmem, { properties: ['protection'] }), (commands) =>
+    fc.property(gupCommands(SETUPS.shmem, { properties: ['protection'], gups: [R_GET] }), (commands) =>
       fc.modelRun(start, commands),
     ),
     { seed: SEED, numRuns: KEPT_RUNS },

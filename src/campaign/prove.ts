@@ -24,6 +24,7 @@ import type { ExpandedPolicy } from '../machine/tables.ts';
 import { BaseError } from '../regression/beside.ts';
 import { judgeBeside } from '../regression/scenario.ts';
 import type { Scenario } from '../scenario/scenario.ts';
+import { type Unasked, unasked } from './asked.ts';
 import { type DriveOptions, drive } from './drive.ts';
 
 /** Steps; Infinity: any number. */
@@ -47,6 +48,8 @@ export interface RegressionProof {
   readonly stopped: Limit | undefined;
   /** Visited by all searches, the one of the candidate alone apart. */
   readonly states: number;
+  /** Nothing of what the tables differ in was ever asked: the proof says nothing of the change. */
+  readonly unasked: Unasked | undefined;
   /** The base is no policy: one line that says at which step of which program; else ''. */
   readonly baseError: string;
 }
@@ -92,6 +95,7 @@ export async function proveBeside(
   const proof = new Proof(spec, base, alone, options);
   try {
     await proof.search();
+    await proof.ask();
   } catch (error) {
     if (!(error instanceof BaseError)) throw error;
     return proof.result(error.message);
@@ -118,6 +122,9 @@ class Proof {
   readonly #judged = new Set<FoundNote>();
   #stopped: Limit | undefined;
   #states = 0;
+  /** Somebody told them apart. */
+  #apart = false;
+  #unasked: Unasked | undefined;
 
   constructor(spec: PolicySpec, base: ExpandedPolicy, alone: Alone, options: ProveOptions) {
     const { setup, policy, alphabet, symmetry, grain } = spec;
@@ -129,6 +136,14 @@ class Proof {
     this.#open = new Map(
       alone.broken.map((found) => [this.#findingOf(found.code), { found, covered: 0, met: false }]),
     );
+  }
+
+  /** Where no regression was met, and nobody told the policies apart. */
+  async ask(): Promise<void> {
+    if (this.#regressions.length > 0 || this.#apart) return;
+    const { setup, candidate, base, alphabet } = this.#beside;
+    const { depthMax, signal } = this.#options;
+    this.#unasked = await unasked({ setup, alphabet, a: candidate, b: base }, depthMax ?? Infinity, signal);
   }
 
   async search(): Promise<void> {
@@ -159,6 +174,7 @@ class Proof {
       stopped:
         limitOf(stopped) ?? this.#stopped ?? (common.length > 0 && this.#enough() ? 'enough' : undefined),
       states: this.#states,
+      unasked: this.#unasked,
       baseError,
     };
   }
@@ -194,6 +210,7 @@ class Proof {
     const { x, covered } = await this.#drive({ setup, a: candidate, b: base, alphabet }, told);
     if (told(x)) {
       this.#stopped = undefined; // what follows has its own end
+      this.#apart = true;
       return 'told';
     }
     for (const open of this.#open.values()) open.covered = covered;

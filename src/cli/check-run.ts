@@ -415,6 +415,6 @@ function exitOf(r: CheckReport): number {
     ...(r.policyError === undefined && (proof?.baseError ?? '') === '' ? [] : [EXIT.badInput]),
     ...(r.unexpected.size > 0 ? [EXIT.finding] : []),
     ...(r.policy.canary && !broken ? [EXIT.goalsMissed] : []),
-    ...(answered ? (tested ? [] : [EXIT.nothingTested]) : [EXIT.goalsMissed]),
+    ...(answered ? (tested && proof?.unasked === undefined ? [] : [EXIT.nothingTested]) : [EXIT.goalsMissed]),
   ]);
 }

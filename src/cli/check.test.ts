@@ -163,6 +163,15 @@ describe('beside a base', () => {
     }
   });
 
+  it('says, with exit code 4, that no program of the scope asks what the rules answer differently', () => {
+    const fast = writePolicy(folder, 'fast', "gupFast: [without('R/O pin of an anon page, not exclusive')]");
+    const flags = ['-p', fast, '--pages', 'anon', '--refs', '1', '-q', '--format', 'json'];
+    const slow = check(...flags, '--gups', 'pin:R');
+    expect(slow.code, slow.err).toBe(4);
+    expect(data(slow).beside!.proof).toMatchObject({ verdict: 'not tested', unasked: ['gupFast'] });
+    expect(check(...flags, '--gups', 'pin:R:fast').code).toBe(1);
+  });
+
   it('of built-in policies with --base; without, what became worse is shown and is no failure', () => {
     const flags = ['-p', 'page-count', '--depth', '4', '--format', 'json', '-q'];
     const history = check(...flags);

@@ -1,5 +1,6 @@
 /** `distinguish`: searches pairs of worlds, and tells what it found. */
 import { availableParallelism } from 'node:os';
+import { type Unasked, unasked } from '../campaign/asked.ts';
 import { drive } from '../campaign/drive.ts';
 import { FindingStore } from '../campaign/store.ts';
 import { type Shown, show, type Told, toldIn } from '../check/distinguish.ts';
@@ -9,6 +10,7 @@ import type { Stopped } from '../check/search.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { isModulePath } from '../policies/load.ts';
 import { renderColumns, wrapText } from '../report/columns.ts';
+import { unaskedText } from '../report/check.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
 import { notesUnder } from '../report/notes.ts';
 import { command, replayCommand, shellWord } from '../report/shell.ts';
@@ -35,6 +37,8 @@ interface Result {
   /** With `--by observable`, where no observer can tell: what costs more. */
   readonly costs: readonly ToldAndShown[];
   readonly verdict: 'told apart' | 'equivalent' | 'inconclusive';
+  /** Why that says nothing of what they differ in. */
+  readonly unasked: Unasked | undefined;
   readonly complete: 'closed' | number;
   readonly stopped: Stopped;
   readonly states: number;
@@ -82,7 +86,19 @@ export async function runDistinguish(options: DistinguishOptions): Promise<numbe
   const costs = by === 'cost' || told.length > 0 ? [] : all.map(shown);
   const covered = complete === 'closed' || (depth !== undefined && complete >= depth);
   const verdict = told.length > 0 ? 'told apart' : covered ? 'equivalent' : 'inconclusive';
-  const result: Result = { a, b, scope, told, costs, verdict, complete, stopped, states: exploration.states };
+  const never = verdict === 'equivalent' ? await unasked(spec, depth ?? Infinity, stop.signal) : undefined;
+  const result: Result = {
+    a,
+    b,
+    scope,
+    told,
+    costs,
+    verdict,
+    unasked: never,
+    complete,
+    stopped,
+    states: exploration.states,
+  };
   if (format === 'json') printJson(dataOf(result, options));
   else if (format === 'md') print(markdownOf(result, options));
   else printResult(textOf(result, options), stop.code !== undefined, whereKept(out));
@@ -143,8 +159,10 @@ function verdictText(result: Result, { by }: DistinguishOptions): string {
     const least = Math.min(...told.map((t) => t.length));
     return `told apart ${by === 'cost' ? 'in cost' : ''} in ${steps(least)}`.replace('  ', ' ');
   }
-  if (verdict === 'equivalent')
-    return `equivalent: ${a.id} and ${b.id} cannot be told apart ${who} in this scope`;
+  if (verdict === 'equivalent') {
+    const why = result.unasked === undefined ? '' : `: ${unaskedText(result.unasked)}`;
+    return `equivalent: ${a.id} and ${b.id} cannot be told apart ${who} in this scope${why}`;
+  }
   const why =
     stopped === 'interrupted' ? 'interrupted' : `gave up${stopped === 'memory' ? ', out of memory,' : ''}`;
   return `inconclusive: not told apart ${who} so far; ${why} at ${states.toLocaleString('en-US')} pairs of states`;
@@ -163,14 +181,19 @@ function partedText({ shown: { parted } }: ToldAndShown): string[] {
 
 function textOf(result: Result, options: DistinguishOptions): string {
   const { a, b, scope, told, costs, verdict } = result;
-  const colour = verdict === 'told apart' ? paint.red : verdict === 'equivalent' ? paint.green : paint.yellow;
+  const colour =
+    verdict === 'told apart'
+      ? paint.red
+      : verdict === 'equivalent' && result.unasked === undefined
+        ? paint.green
+        : paint.yellow;
   const lines = [
     `a: ${paint.bold(a.id)}  ${a.title}`,
     `b: ${paint.bold(b.id)}  ${b.title}`,
     ...wrapText(`scope: ${scope.words}`, width(), '  '),
     ...wrapText(`covered: ${coveredText(result)}`, width(), '  '),
     '',
-    colour(verdictText(result, options)),
+    ...wrapText(verdictText(result, options), width(), '').map(colour),
   ];
   for (const t of told) lines.push(...sectionText(t, result, options));
   if (verdict === 'told apart' && options.by === 'observable') {
@@ -273,6 +296,7 @@ function dataOf(result: Result, options: DistinguishOptions): object {
     by: options.by,
     scope: { words: scope.words, flags: scope.flags, setup: scope.setup },
     verdict,
+    unasked: result.unasked?.decisions ?? null,
     closed: complete === 'closed',
     depth: complete === 'closed' ? null : complete,
     states,

@@ -27,9 +27,11 @@ describe('gupfuzz distinguish', () => {
     const closed = await run('mapcount', 'cow-break', { scope: 'shared-file' });
     expect(closed.code).toBe(0);
     expect(closed.out).toContain('covered: closed: programs of any length');
+    expect(closed.out.replace(/\s+/g, ' ')).toContain('no program of this scope asks gupSlow, gupFast');
     const shallow = await run('mapcount', 'cow-break', { scope: 'anon', depth: '1' });
     expect(shallow.code).toBe(0);
     expect(shallow.out).toContain('all programs of up to 1 step ');
+    expect(shallow.out).not.toContain('no program of');
     expect(shallow.out).toContain('Costs differ (--by cost shows how):');
   });
 

@@ -1,5 +1,6 @@
 /** What an exhaustive search came to, as text for people and as data. Decides nothing. */
 import { PROPERTIES } from '../../properties/index.ts';
+import type { Unasked } from '../campaign/asked.ts';
 import type { RegressionProof } from '../campaign/prove.ts';
 import type { Grain } from '../check/key.ts';
 import type { Stopped } from '../check/search.ts';
@@ -349,6 +350,16 @@ function newsText(r: CheckReport): string {
   return `${total}, ${number(r.unexpected.size)} of a kind not known for it${era}.`;
 }
 
+/** Why nothing can be said of what two policies differ in. */
+export function unaskedText({ decisions, steps }: Unasked): string {
+  const programs =
+    steps === Infinity ? 'no program of this scope' : `no program of up to ${count(steps, 'step')}`;
+  return (
+    `${programs} asks ${decisions.join(', ')} for facts by which the ` +
+    'answers differ (another --scope, --gups all, or --pin-bias 2 may).'
+  );
+}
+
 /** What the search beside the base came to. */
 function proofText(proof: RegressionProof): string {
   const { base, regressions, common, covered, stopped, states, baseError } = proof;
@@ -365,6 +376,8 @@ function proofText(proof: RegressionProof): string {
   if (regressions.length === 0) {
     if (baseError !== '') return end.trim();
     const of = common.length === 0 ? '' : `;${rest}`;
+    if (proof.unasked !== undefined)
+      return `Nothing of the change was tested beside ${base.id}: ${unaskedText(proof.unasked)}${end}`;
     return `No regression beside ${base.id} ${none}${size}${of}.${end}`;
   }
   const shortest = `${number(regressions.length)} ${regressions.length === 1 ? 'class' : 'classes'} of regressions beside ${base.id}, the shortest in ${count(regressions[0]!.length, 'step')}`;
@@ -457,13 +470,16 @@ function besideData(r: CheckReport, { base, proof, worse }: BesideReport): objec
       verdict:
         regressions.length > 0
           ? 'regression'
-          : stopped === undefined && baseError === ''
-            ? 'none'
-            : 'inconclusive',
+          : proof.unasked !== undefined
+            ? 'not tested'
+            : stopped === undefined && baseError === ''
+              ? 'none'
+              : 'inconclusive',
       closed: covered === Infinity,
       covered: depth(covered),
       stopped: stopped ?? null,
       states,
+      unasked: proof.unasked?.decisions ?? null,
       baseError: baseError === '' ? null : baseError,
       regressions: regressions.map((c) => classData(r, c)),
       common: common.map((c) => ({

@@ -11,7 +11,7 @@ export function writePolicy(
   tables: string,
   { base = 'longterm-ban', prelude = '' }: { readonly base?: string; readonly prelude?: string } = {},
 ): string {
-  const source = `import { before, derive, otherwise, policyByName, rule, table } from 'gupfuzz';
+  const source = `import { before, derive, otherwise, policyByName, rule, table, without } from 'gupfuzz';
 ${prelude}
 export default derive(policyByName('${base}'), { id: '${id}', title: 'a test', sources: [] }, { ${tables} });
 `;
