@@ -11,14 +11,20 @@ const V65 = policyByName('longterm-ban');
 describe('what the process that loads a module says', () => {
   it.each(BUILT_IN.map((p) => p.id))('is believed where it is a policy: %s', (id) => {
     const policy = policyByName(id);
-    for (const expanded of [expandPolicy(policy), withConditions(expandPolicy(policy), policy)])
+    for (const { alias: _, ...same } of [
+      expandPolicy(policy),
+      withConditions(expandPolicy(policy), policy),
+    ]) {
+      const expanded = { ...same, id: 'mine' };
       expect(checkedAnswer(JSON.stringify({ policy: expanded, warnings: [] }))).toEqual({
         policy: expanded,
         warnings: [],
       });
+    }
   });
 
-  const expanded = expandPolicy(V65);
+  const { alias: _, ...tables } = expandPolicy(V65);
+  const expanded = { ...tables, id: 'mine' };
   const withTable = (change: object): object => ({
     ...expanded,
     tables: expanded.tables.map((t, i) => (i === 0 ? { ...t, ...change } : t)),
@@ -48,6 +54,10 @@ describe('what the process that loads a module says', () => {
     ],
     ['strides of its own', JSON.stringify({ policy: withTable({ strides: [7, 7] }), warnings: [] })],
     ['an id like a path', JSON.stringify({ policy: { ...expanded, id: '../x' }, warnings: [] })],
+    ...['v5.7-mapcount', 'V6.5-Longterm-Ban', 'pae', 'all'].flatMap((name): [string, string][] => [
+      [`the id ${name}`, JSON.stringify({ policy: { ...expanded, id: name }, warnings: [] })],
+      [`the alias ${name}`, JSON.stringify({ policy: { ...expanded, alias: name }, warnings: [] })],
+    ]),
     [
       'errors that are no finding',
       JSON.stringify({ policy: { ...expanded, errorsAreFindings: true }, warnings: [] }),
@@ -58,9 +68,14 @@ describe('what the process that loads a module says', () => {
 });
 
 describe('a module that writes to the channel of its loader', () => {
+  const named = JSON.stringify({
+    policy: { ...expandPolicy(V65), id: 'v5.7-mapcount', alias: undefined },
+    warnings: [],
+  });
   it.each([
     ['a line of its own', '"hello\\n"'],
     ['a forged policy', 'JSON.stringify({ policy: { id: "v6.5-longterm-ban" }, warnings: [] }) + "\\n"'],
+    ['a policy by the name of a built-in one', `${JSON.stringify(named)} + "\\n"`],
     ['without end', '"x".repeat(2 ** 20)'],
   ])('%s: is refused, and the others go on', async (_, written) => {
     const loop = written.includes('repeat') ? 'for (;;) ' : '';

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { CLAIMS, DECISION_NAMES, DECISIONS } from '../machine/decisions.ts';
 import { combinationCount, type ExpandedPolicy, type ExpandedTable } from '../machine/tables.ts';
 import type { LoadAnswer } from './load-watch.ts';
+import { nameProblem } from './shape.ts';
 
 /** Characters of an answer; the largest expanded policies have a few million. */
 export const ANSWER_MAX: number = 64 * 2 ** 20;
@@ -26,9 +27,13 @@ const TABLE = z.strictObject({
   conditions: z.array(z.strictObject({ answer: index, holds: z.string() })).optional(),
 });
 
+/** No name of a built-in policy: it would be taken for that one. */
+const ownName = (field?: string): z.ZodType<string> =>
+  z.string().refine((name) => nameProblem(name, field) === undefined);
+
 const POLICY = z.strictObject({
-  id: z.string().regex(ID),
-  alias: z.string().regex(ID).optional(),
+  id: ownName(),
+  alias: ownName('alias').optional(),
   title: text,
   sources: z.array(text),
   keeps: z.strictObject({ anonExclusive: z.boolean(), hasPinned: z.boolean() }),
