@@ -11,14 +11,19 @@ export function leftOf(whole: Scenario, part: Scenario): number[] | undefined {
   if (!part.setup.pages.every((p) => has(whole.setup.pages, p))) return undefined;
   if (!part.setup.files.every((f) => has(whole.setup.files, f))) return undefined;
   if (part.setup.aside !== whole.setup.aside && part.steps.some(goesAside)) return undefined;
+  // What was in vain once is again: without this, steps that are alike cost exponential time.
+  const failed = new Set<string>();
   const search = (at: number, from: number, names: ReadonlyMap<string, string>): number[] | undefined => {
     const step = part.steps[at];
     if (step === undefined) return [];
+    const key = JSON.stringify([at, from, ...names]);
+    if (failed.has(key)) return undefined;
     for (let i = from; i <= whole.steps.length - (part.steps.length - at); i++) {
       const bound = matched(step, whole.steps[i]!, names);
       const rest = bound === undefined ? undefined : search(at + 1, i + 1, bound);
       if (rest !== undefined) return [i, ...rest];
     }
+    failed.add(key);
     return undefined;
   };
   return search(0, 0, new Map());
