@@ -15,7 +15,7 @@ export const protection: Property = {
     return o.allowed ? '' : 'unprotected';
   },
   sometimes: {
-    goal: 'a store to a mapping that forbids it ended in SIGSEGV',
+    goal: 'a store to a mapping that forbids it ended in SIGSEGV, or a reference for writing in EFAULT',
     takes: [],
     reached: (o) => o.refused && !o.allowed,
   },

@@ -6,7 +6,7 @@ import type { Setup } from '../domain/setup.ts';
 import { World } from '../executor/simulated.ts';
 import { derive, otherwise, table } from '../machine/decisions.ts';
 import { expandPolicy } from '../machine/tables.ts';
-import { GUP_VARIANTS } from '../ops/gup.ts';
+import { fastOf, GUP_VARIANTS, writeOf } from '../ops/gup.ts';
 import { type Alphabet, OP_KINDS, type OpKind, opOf } from '../ops/op.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
 import type { ObservationKind } from '../property/property.ts';
@@ -89,6 +89,22 @@ describe('what a scope lacks', () => {
       'get-lifetime',
       ...FILES,
     ]);
+  });
+
+  it('no store, where GUP-fast for writing is left', () => {
+    const setup = setupOf(['anon'], 2, 1);
+    const lacks = (fast: boolean): boolean =>
+      unfit(
+        setup,
+        without(
+          alphabetFor(
+            setup,
+            GUP_VARIANTS.filter((v) => !writeOf(v) || fastOf(v) === fast),
+          ),
+          'write',
+        ),
+      ).includes('protection');
+    expect([lacks(true), lacks(false)]).toEqual([false, true]);
   });
 
   it('is nothing where a goal is met', () => {

@@ -8,6 +8,7 @@ import { BLOCKED, REFUSED } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';
 import type { Setup } from '../domain/setup.ts';
 import { World } from '../executor/simulated.ts';
+import { fastOf, writeOf } from '../ops/gup.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 import { unmetNeed } from '../property/needs.ts';
 import type { ObservationKind, Property } from '../property/property.ts';
@@ -23,8 +24,8 @@ export const OBSERVED_IN: { readonly [K in Exclude<ObservationKind, 'freed'>]: r
   'writeback-end': ['wb_end', 'fsync'],
   dirtied: ['write', 'unpin', 'dio_end'],
   'writeback-lost': ['wb_start', 'fsync'],
-  // A store to a mapping that forbids it is the one access without a right that searches take.
-  access: ['write'],
+  // Without a right searches take a store to a mapping that forbids it, and GUP-fast for writing.
+  access: ['write', 'gup'],
 };
 
 /** What is observed through a reference, which a gup must have taken. */
@@ -44,8 +45,13 @@ export function lacking(property: Property, setup: Setup, alphabet: Alphabet): s
   const observers = [
     ...new Set(property.observes.flatMap((kind) => (kind === 'freed' ? [] : OBSERVED_IN[kind]))),
   ];
-  if (!observers.some(has)) return `needs an operation that is left out: ${observers.join(' or ')}`;
-  if (!has('gup') && !observers.some((kind) => has(kind) && !THROUGH_REFERENCE.includes(kind)))
+  const shows = (kind: OpKind): boolean =>
+    has(kind) && (kind !== 'gup' || alphabet.gups.some((v) => fastOf(v) && writeOf(v)));
+  if (!observers.some(shows)) {
+    const named = observers.map((kind) => (kind === 'gup' ? 'gup W fast' : kind));
+    return `needs an operation that is left out: ${named.join(' or ')}`;
+  }
+  if (!has('gup') && !observers.some((kind) => shows(kind) && !THROUGH_REFERENCE.includes(kind)))
     return 'needs references (--refs 1, and gup among the operations)';
   const forbids = has('mprotect') || setup.pages.some((page) => page.prot === 'r');
   if (property.observes.every((kind) => kind === 'access') && !forbids)

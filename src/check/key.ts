@@ -9,6 +9,8 @@
  * to is not described. Counts are left out as they follow from who holds what (Machine.recount checks that).
  *
  * Law (key.test.ts): two states with one key have the same enabled steps, outcomes, findings and successor keys.
+ * With three or more references, those that tie keep the order of their slots: a successor may then have several keys,
+ * which costs duplicates and merges nothing wrongly.
  */
 import { CALLERS, PRIVATE_FILE, STORER_DEVICE_DIO, STORER_DEVICE_GET, ZERO_TOKEN } from '../domain/kinds.ts';
 import { isPrivate, type Setup } from '../domain/setup.ts';
