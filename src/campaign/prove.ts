@@ -276,7 +276,7 @@ class Proof {
 }
 
 /** Names the steps that a search of a BesideModel found. */
-export function besideProgram(spec: BesideSpec, packed: readonly number[]): Scenario {
+function besideProgram(spec: BesideSpec, packed: readonly number[]): Scenario {
   const model = new BesideModel(spec);
   return programOf(spec.setup, packed, (step) => {
     model.step(step);

@@ -60,7 +60,7 @@ export function notDone({ outcomes, errnos }: Pick<RunResult, 'outcomes' | 'errn
 }
 
 /** `refused: EFAULT`. */
-export const outcomeText = (outcome: StepOutcome, errno: string | undefined): string =>
+const outcomeText = (outcome: StepOutcome, errno: string | undefined): string =>
   errno === undefined ? outcome : `${outcome}: ${errno}`;
 
 /**

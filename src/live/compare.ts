@@ -320,7 +320,7 @@ export function predict(translated: Translated, policy: AnyPolicy): readonly (re
 }
 
 /** What was seen at a step of the scenario, in words. */
-export function seenText(scenario: Scenario, o: LiveOutcome): string {
+function seenText(scenario: Scenario, o: LiveOutcome): string {
   if (o.outcome === 'done') return o.value === undefined ? 'done' : tokenText(scenario, o.value);
   return `${o.outcome} ${o.why}`.trim();
 }

@@ -163,7 +163,7 @@ function findingData(f: LiveFinding, file: string | undefined, again: string): o
 // ---- JUnit and KTAP ----------------------------------------------------------------------------------------------
 
 /** The name of the case that asks whether a kernel is one that a policy describes. */
-export const ONE_POLICY = 'one policy explains all that was tested';
+const ONE_POLICY = 'one policy explains all that was tested';
 
 export function reportsSuite({ kernel, reports, again }: KernelReports): JunitSuite {
   const fit = bestFits(reports);

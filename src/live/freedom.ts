@@ -55,7 +55,7 @@ export function compareAll(
 }
 
 /** Freedoms of chance that every run needs; none if there are too few runs to say. */
-export function alwaysNeeded(
+function alwaysNeeded(
   results: readonly LiveResult[],
   compared: readonly Comparison[],
   translated: Translated,

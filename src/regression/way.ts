@@ -10,7 +10,10 @@ import type { ExpandedPolicy } from '../machine/tables.ts';
 
 /** Ways are numbers below this; NO_WAY: no decision parts them (what the policies keep does). */
 export const WAYS = 1024;
-export const NO_WAY = 0;
+const NO_WAY = 0;
+
+if (DECISION_NAMES.length << 6 >= WAYS || DECISION_NAMES.some((name) => DECISIONS[name].answers.length > 8))
+  throw new Error('ways have too few bits for the decision points or their answers');
 
 export interface Way {
   readonly decision: DecisionName;
