@@ -162,7 +162,7 @@ describe.each(named)('%s', (id) => {
       if (gups === 'rarely') continue;
       it(`breaks ${property} on ${name} (${why})`, () => {
         const found = fc.check(
-          fc.property(gupCommands(SETUPS[name], { properties: [property], gups }), (commands) =>
+          fc.property(gupCommands(SETUPS[name], { properties: [property], claims: true, gups }), (commands) =>
             fc.modelRun(start, commands),
           ),
           { seed: SEED, numRuns: FOUND_RUNS, endOnFailure: true },
@@ -178,7 +178,7 @@ describe.each(named)('%s', (id) => {
     const kept = PROPERTIES.map((p) => p.id).filter((p) => !breaks.some(([property]) => property === p));
     it(`keeps ${kept.length === PROPERTIES.length ? 'all' : kept.join(', ')} on ${name}`, () => {
       fc.assert(
-        fc.property(gupCommands(SETUPS[name], { properties: kept }), (commands) =>
+        fc.property(gupCommands(SETUPS[name], { properties: kept, claims: true }), (commands) =>
           fc.modelRun(start, commands),
         ),
         { seed: SEED, numRuns: KEPT_RUNS },

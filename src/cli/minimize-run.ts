@@ -5,11 +5,12 @@ import { makeFolder } from '../campaign/folder.ts';
 import { replayOn } from '../executor/replay.ts';
 import { runScenario } from '../executor/run.ts';
 import type { Costs } from '../machine/machine.ts';
-import { type ExpandedPolicy, expanded } from '../machine/tables.ts';
-import { baseOf, ERAS } from '../policies/base.ts';
+import type { ExpandedPolicy } from '../machine/tables.ts';
+import { ERAS, ownBaseOf } from '../policies/base.ts';
 import { findPolicy } from '../policies/index.ts';
 import { classId } from '../property/property.ts';
 import { regressesBy } from '../regression/scenario.ts';
+import { mostTelling } from '../regression/subject.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
 import {
   type Counterexample,
@@ -111,8 +112,8 @@ interface Wanted {
 }
 
 /**
- * As the file has it; of a file without a class, what is violated first on the first policy that violates anything in
- * it, beside the base if there is one. Undefined if there is nothing of that kind. Throws UserError.
+ * As the file has it; of a file without a class, what tells most (mostTelling) of what the first policy that violates
+ * anything in it violates, beside the base if there is one. Undefined if there is nothing of that kind. Throws UserError.
  */
 async function targetsOf(
   c: Counterexample,
@@ -127,7 +128,7 @@ async function targetsOf(
   if (claimed === undefined || names === undefined) {
     for (const policy of name === undefined ? await candidatesOf(c) : await policiesFor([name], file, name)) {
       const { violations } = replayOn(c, policy).result;
-      const found = violations.find(
+      const found = mostTelling(c, policy, base ?? ownBaseOf(policy), violations).find(
         (f) => base === undefined || regressesBy(c, policy, base, f.code, undefined),
       );
       if (found === undefined) continue;
@@ -290,8 +291,7 @@ function keeping(
     return `${result.verdict}${shows ? `, with ${wanted.classId}` : ''}`;
   };
   const [first] = wanted.policies;
-  const own = findPolicy(first!.id) === undefined ? baseOf(first!) : undefined;
-  const base = given ?? (own && expanded(own));
+  const base = given ?? ownBaseOf(first!);
   const regresses = (scenario: Scenario): boolean =>
     base !== undefined && regressesBy(scenario, first!, base, wanted.code, undefined);
   const before = new Map(policies.map((p) => [p.id, verdict(c, p)]));

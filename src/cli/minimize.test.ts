@@ -2,11 +2,12 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { classId } from '../property/property.ts';
 import { parseCounterexample } from '../scenario/file.ts';
 import { changed, entry, load } from '../testing/catalogue.ts';
 import { gupfuzzIn, lines, oneLine } from '../testing/cli.ts';
 import { freshFolder } from '../testing/folder.ts';
-import { writeForgetful } from '../testing/policy.ts';
+import { writeForgetful, writePolicy } from '../testing/policy.ts';
 
 const folder = freshFolder();
 const gupfuzz = gupfuzzIn(folder);
@@ -58,6 +59,24 @@ describe('minimize', () => {
     const { code, out } = gupfuzz(['minimize', 'long.gup.json', '--policy', './forgetful.ts']);
     expect(code).toBe(0);
     expect(parseCounterexample(out, 'stdout').policy).toBe('forgetful');
+  });
+
+  it('of a program without a class takes the loss, not the claim that breaks before it; so does save', () => {
+    const fast = writePolicy(folder, 'fast', `gupFast: [without('R/O pin of an anon page, not exclusive')]`);
+    folder.write(
+      'gf.gup',
+      'page A anon rw\nP: write A\nC = P: fork\nh1 = P: gup A pin R fast\nP: write A\ndevice: dma_read h1\n',
+    );
+    const stale = 'pin-coherence/stale/anon/PIN-R/cpu->device';
+    const minimized = gupfuzz(['minimize', 'gf.gup', '-p', fast]);
+    expect(minimized.code).toBe(0);
+    expect(lines(minimized.err)[0]).toBe(
+      `gupfuzz: gf.gup: has no class; taken for it: ${stale}, which fast violates`,
+    );
+    expect(minimized.out).toContain('device: dma_read h1');
+    const saved = parseCounterexample(gupfuzz(['save', 'gf.gup', '-p', fast]).out, 'stdout');
+    expect([saved.policy, classId(saved.class!)]).toEqual(['fast', stale]);
+    expect(saved.expect.fast!.classes.filter((id) => id.startsWith('claim: '))).toHaveLength(1);
   });
 
   it('--shortest proves, or says in the file why not: exit 0 or 6', () => {

@@ -5,9 +5,10 @@ import { makeFolder } from '../campaign/folder.ts';
 import { replayOn } from '../executor/replay.ts';
 import type { FoundInRun } from '../executor/run.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
-import { ERAS } from '../policies/base.ts';
+import { ERAS, ownBaseOf } from '../policies/base.ts';
 import { findPolicy } from '../policies/index.ts';
 import { classId } from '../property/property.ts';
+import { mostTelling } from '../regression/subject.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
 import { command } from '../report/shell.ts';
 import type { Counterexample } from '../scenario/definition.ts';
@@ -111,7 +112,7 @@ interface Subject {
   readonly documented: boolean;
 }
 
-/** What the file is about: its own class where that is still violated, else what is violated first, else documented. */
+/** What the file is about: its own class where that is still violated, else what tells most, else documented. */
 function subject(
   c: Counterexample,
   policies: readonly ExpandedPolicy[],
@@ -127,7 +128,10 @@ function subject(
     list.find((f) => c.class !== null && f.classId === classId(c.class)) ?? list[0];
   for (const documented of [false, true])
     for (const { policy, result } of results) {
-      const found = take(documented ? result.documented : result.violations);
+      const { violations } = result;
+      const found = take(
+        documented ? result.documented : mostTelling(c, policy, ownBaseOf(policy), violations),
+      );
       if (found !== undefined) return { policy, code: found.code, documented };
     }
   return undefined;

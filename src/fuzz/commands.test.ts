@@ -4,13 +4,21 @@ import { pagesOf, setupOf } from '../check/scope.ts';
 import type { PageKind } from '../domain/kinds.ts';
 import type { Setup } from '../domain/setup.ts';
 import { runScenario } from '../executor/run.ts';
-import { derive, otherwise, table } from '../machine/decisions.ts';
+import { derive, otherwise, table, without } from '../machine/decisions.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { gupVariant } from '../ops/gup.ts';
 import { OP_KINDS } from '../ops/op.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
+import { judgeBeside } from '../regression/scenario.ts';
 import { stepText } from '../scenario/scenario.ts';
-import { type BrokenPromise, gupCommands, type Model, modelAndReal, type Real } from './commands.ts';
+import {
+  type BrokenPromise,
+  type GupCommandsOptions,
+  gupCommands,
+  type Model,
+  modelAndReal,
+  type Real,
+} from './commands.ts';
 
 type Commands = Iterable<fc.Command<Model, Real>>;
 
@@ -161,12 +169,12 @@ describe('gupCommands', () => {
     expect(documented).toBeGreaterThan(0);
   });
 
-  it('counts only the properties it is told, but always the claims of the policy', () => {
+  it('counts only the properties it is told, and the claims of the policy if it is told so', () => {
     const setup = small('shared-file');
-    const thrown = (properties: readonly string[], under: ExpandedPolicy, on: Setup = setup): Set<string> => {
+    const thrown = (options: GupCommandsOptions, under: ExpandedPolicy, on: Setup = setup): Set<string> => {
       const found = new Set<string>();
       fc.assert(
-        fc.property(gupCommands(on, { properties }), (commands) => {
+        fc.property(gupCommands(on, options), (commands) => {
           const { error } = run(on, under, commands);
           if (error !== undefined) found.add(error.message.split('/')[0]!);
         }),
@@ -179,11 +187,33 @@ describe('gupCommands', () => {
       { id: 'boast', title: 'claims what it does not keep', sources: [] },
       { wpFault: [table(otherwise('reuse'))] },
     );
-    expect(thrown([], policy('v5.7-mapcount'))).toEqual(new Set());
-    expect(thrown([], expandPolicy(boast), small('anon'))).toEqual(
+    const none: readonly string[] = [];
+    expect(thrown({ properties: none }, policy('v5.7-mapcount'))).toEqual(new Set());
+    expect(thrown({ properties: none, claims: true }, expandPolicy(boast), small('anon'))).toEqual(
       new Set(['claim: pinned anon folio => exclusive']),
     );
-    expect(thrown(['fs-state', 'isolation'], policy('v5.7-mapcount'))).toEqual(new Set(['fs-state']));
+    expect(thrown({ properties: none }, expandPolicy(boast), small('anon'))).toEqual(new Set());
+    expect(thrown({ properties: ['fs-state', 'isolation'] }, policy('v5.7-mapcount'))).toEqual(
+      new Set(['fs-state']),
+    );
+  });
+
+  it('shows the loss, not the claim that breaks before it, also after shrinking', () => {
+    const setup = small('anon');
+    const stale = derive(
+      policyByName('v6.5-longterm-ban'),
+      { id: 'stale', title: 'pins a shared page without unsharing it', sources: [] },
+      { gupFast: [without('R/O pin of an anon page, not exclusive')] },
+    );
+    const start = modelAndReal(setup, stale);
+    const { failed, errorInstance } = fc.check(
+      fc.property(gupCommands(setup), (commands) => fc.modelRun(start, commands)),
+      { seed: 1, numRuns: 5000 },
+    );
+    expect(failed).toBe(true);
+    const { classId, scenario } = (errorInstance as Error).cause as BrokenPromise;
+    expect(classId).toBe('pin-coherence/stale/anon/PIN-R/cpu->device');
+    expect(judgeBeside(scenario, stale, policyByName('v6.5-longterm-ban')).regressions).toHaveLength(1);
   });
 
   it('says what is wrong with its arguments', () => {

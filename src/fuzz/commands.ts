@@ -11,7 +11,7 @@ import { PROPERTIES } from '../../properties/index.ts';
 import { alphabetFor } from '../check/scope.ts';
 import { POLICY_ERROR } from '../domain/kinds.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
-import { decodeClass, INVALID, World } from '../executor/simulated.ts';
+import { decodeClass, INVALID, PROMISE_CLAIM, promiseOf, World } from '../executor/simulated.ts';
 import { type AnyPolicy, expanded } from '../machine/tables.ts';
 import { GUP_VARIANTS } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
@@ -40,8 +40,13 @@ export interface GupCommandsOptions {
   readonly maxCommands?: number;
   /** Ways to take a reference (ops/gup.ts: gupVariant), plainest first. Default: all. */
   readonly gups?: readonly number[];
-  /** Ids of the properties that count; a breach of another does not throw. Default: all. A policy's own claims count. */
+  /** Ids of the properties that count; a breach of another does not throw. Default: all. */
   readonly properties?: readonly string[];
+  /**
+   * A breach of what the policy claims about itself counts too. Default: false: a claim is no promise, it breaks before
+   * the promise that depends on it, and a program that ends there, or is shrunk to that, shows no loss.
+   */
+  readonly claims?: boolean;
   /** fast-check's replayPath, to repeat a failure that it printed. */
   readonly replayPath?: string;
 }
@@ -163,7 +168,8 @@ function scenarioOf(setup: Setup, { taken }: Real): Scenario {
 
 /**
  * Programs for fc.modelRun: iterables of commands over the reference (model) and machine with policy (real). A
- * command throws when a promise is broken; documented mismatches do not throw. Throws RangeError if the setup is
+ * command throws when a promise is broken; documented mismatches do not throw, nor do breached claims unless `claims`
+ * is set. Throws RangeError if the setup is
  * inconsistent.
  *
  * @example
@@ -174,7 +180,13 @@ export function gupCommands(
   setup: Setup,
   options: GupCommandsOptions = {},
 ): fc.Arbitrary<Iterable<fc.Command<Model, Real>>> {
-  const { maxCommands = COMMANDS_MAX_DEFAULT, gups = GUP_VARIANTS, properties, replayPath } = options;
+  const {
+    maxCommands = COMMANDS_MAX_DEFAULT,
+    gups = GUP_VARIANTS,
+    properties,
+    claims = false,
+    replayPath,
+  } = options;
   shapeOf(setup); // says what is wrong with it
   const known = PROPERTIES.map((p) => p.id);
   const unknown = properties?.find((id) => !known.includes(id));
@@ -185,8 +197,8 @@ export function gupCommands(
   const terms: Terms = {
     setup,
     counts: (code) => {
-      const { property } = decodeClass(code);
-      return properties === undefined || properties.includes(property) || !known.includes(property);
+      if (promiseOf(code) === PROMISE_CLAIM) return claims;
+      return properties?.includes(decodeClass(code).property) ?? true;
     },
   };
   const { ops } = alphabetFor(setup, gups);

@@ -26,6 +26,12 @@ export function ancestorOf({ derivedFrom = [] }: Derived): Policy | undefined {
 export const baseOf = (policy: Derived): Policy | undefined =>
   ancestorOf(policy) ?? (findPolicy(policy.id) === undefined ? ERAS.at(-1) : undefined);
 
+/** The base of a user's policy, expanded; undefined for a built-in one, whose predecessor is history. */
+export function ownBaseOf(policy: Derived): ExpandedPolicy | undefined {
+  const base = findPolicy(policy.id) === undefined ? baseOf(policy) : undefined;
+  return base && expanded(base);
+}
+
 /**
  * Beside which policies a campaign judges its own. With an explicit base all are told about; without, a built-in policy
  * is shown beside its predecessor, which is history and no news.
