@@ -389,7 +389,7 @@ function summary(results: readonly FileReplay[]): string {
     [UNCLAIMED, (r) => has(r, (x) => x.unclaimed)],
     ['that cannot be run', (r) => has(r, cannotRun)],
     ['not tested', (r) => r.replays.length === 0 || r.missing !== undefined],
-    ['without a regression', (r) => has(r, (x) => x.beside !== undefined)],
+    ['no worse than the base', (r) => has(r, (x) => x.beside !== undefined)],
     ['not violated, of which the file says nothing', (r) => !has(r, (x) => isClaimed(r.counterexample, x))],
     ['as expected', () => true],
   ];
