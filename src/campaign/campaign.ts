@@ -28,7 +28,7 @@ import { unreachable } from './coverage.ts';
 import type { ShrinkEvent, ShrinkJob } from './jobs.ts';
 import { openPool, WorkersDied } from './pool.ts';
 import { isOutOfFiles, TOO_MANY_FILES } from './too-many-files.ts';
-import { FindingStore, slugOf } from './store.ts';
+import { FindingStore, findingName } from './store.ts';
 import type { CampaignOptions, CampaignResult, Finding, Progress } from './types.ts';
 
 /** At most so many progress calls a second. */
@@ -98,8 +98,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const fileOf = (raw: RawFinding, id: string): string => {
     const kind = raw.documented ? 'documented-' : raw.regression === undefined ? '' : 'regression-';
     const way = raw.regression === undefined ? undefined : wayOf(raw.regression.way);
-    const by = way === undefined ? '' : `-by-${slugOf(`${way.decision} ${way.candidate}`)}`;
-    return `${raw.policy}/${kind}${slugOf(id)}${by}`;
+    return `${raw.policy}/${kind}${findingName(id, way)}`;
   };
   const textOf = (raw: RawFinding, scenario: Scenario, minimality: Finding['minimality']): string =>
     formatCounterexample(

@@ -16,8 +16,9 @@ export interface Pool {
   close(): Promise<void>;
 }
 
-/** What workerpool says when a worker is gone, or when it wrote to one that just went. */
-const WORKER_DIED = /^Workerpool Worker (terminated|error)|EPIPE|ERR_IPC_CHANNEL_CLOSED|channel closed/i;
+/** What workerpool says when a worker is gone, also one that was idle, or when it wrote to one that just went. */
+const WORKER_DIED =
+  /^(Workerpool )?Worker (is )?(terminated|error)|^Pool terminated|EPIPE|ERR_IPC_CHANNEL_CLOSED|channel closed/i;
 /** Times a job is tried before the campaign gives up: its workers keep dying. */
 const TRIES_MAX = 3;
 /** Milliseconds between two looks for work that was lost with its worker. */
@@ -97,6 +98,7 @@ export function openPool(
       forkOpts: { execArgv: [] },
     });
   let pool = start();
+  let closed = false;
 
   /**
    * A worker that dies before it has said that it is ready may take its work with it, and nobody is told: there is work
@@ -137,7 +139,7 @@ export function openPool(
         )) as T;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        if (!WORKER_DIED.test(message)) throw error;
+        if (closed || !WORKER_DIED.test(message)) throw error;
         if (tries >= TRIES_MAX) throw new WorkersDied(describe(job));
         onNotice(`a worker process died; its work (${describe(job)}) is done again by another`);
       }
@@ -148,6 +150,7 @@ export function openPool(
     chunk: (job) => perform<ChunkResult>('chunk', job),
     shrink: (job, onEvent) => perform<Shrunk[]>('shrink', job, onEvent),
     close: async () => {
+      closed = true;
       await pool.terminate(true);
       process.off('exit', clean);
       clean();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { alphabetFor, pagesOf } from '../check/scope.ts';
+import { alphabetFor, PLAIN_GUPS, pagesOf } from '../check/scope.ts';
 import { judge, searchable } from '../check/verdicts.ts';
 import type { PageKind } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';
@@ -310,5 +310,16 @@ describe('a proof', () => {
     const loops = variant('loops', 'longterm-ban', { gupSlow: [table(otherwise('write fault'))] });
     const proof = await prove(V65, loops, setup, alphabet, { depthMax: 6 });
     expect(proof.baseError).toMatch(/^the base, policy loops, fails at step \d+: gupSlow does not converge/);
+  });
+
+  it('and so where the candidate breaks nothing on the program on which the base fails', async () => {
+    const reuses = variant('reuses', 'longterm-ban', { wpFault: [table(otherwise('reuse'))] });
+    const fails = variant('fails', 'longterm-ban', {
+      wpFault: [table(otherwise('reuse'))],
+      unshareFault: [table(otherwise('none'))],
+    });
+    const anon = scope(['anon'], 2, 1);
+    const proof = await prove(reuses, fails, anon, alphabetFor(anon, PLAIN_GUPS), { depthMax: 5 });
+    expect(proof.baseError).toMatch(/^the base, policy fails, fails at step \d+: /);
   });
 });

@@ -22,7 +22,7 @@ import type { FoundClass } from '../check/verdicts.ts';
 import { CLAIM_PROPERTIES, coarseClass, InvariantError, promiseOf } from '../executor/simulated.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { BaseError } from '../regression/beside.ts';
-import { judgeBeside } from '../regression/scenario.ts';
+import { baseErrorOn, judgeBeside } from '../regression/scenario.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { type Unasked, unasked } from './asked.ts';
 import { type DriveOptions, drive } from './drive.ts';
@@ -249,7 +249,10 @@ class Proof {
   #judge(spec: BesideSpec, x: Exploration, which: 'some' | 'all'): void {
     const error = x.found.get(BASE_ERROR);
     if (error !== undefined) {
-      judgeBeside(besideProgram(spec, x.stepsOf(error)), this.#candidate, this.#base);
+      // The candidate may break nothing on that program, so that there is nothing to judge.
+      const program = besideProgram(spec, x.stepsOf(error));
+      const met = baseErrorOn(program, this.#candidate, this.#base);
+      if (met !== undefined) throw met;
       throw new InvariantError('an answer of the base that cannot be carried out, which is not met again');
     }
     for (const [finding, note] of x.found) {

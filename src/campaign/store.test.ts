@@ -14,12 +14,23 @@ import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { PROPERTIES } from '../../properties/index.ts';
 import { PAGE_KINDS, REF_KINDS } from '../domain/kinds.ts';
 import { CLAIM_PROPERTIES } from '../executor/simulated.ts';
+import { DECISION_NAMES } from '../machine/decisions.ts';
 import { classId, DAMAGES, OBSERVED_BY, STORED_BY } from '../property/property.ts';
-import { FindingStore, slugOf } from './store.ts';
+import { wayOf } from '../regression/way.ts';
+import { FindingStore, findingName, slugOf } from './store.ts';
 
 const temp = mkdtempSync(join(tmpdir(), 'gupfuzz-test-'));
 afterAll(() => rmSync(temp, { recursive: true, force: true }));
 afterEach(() => vi.unstubAllEnvs());
+
+it('names regressions apart by all that tells their ways apart', () => {
+  const ways = Array.from({ length: DECISION_NAMES.length << 6 }, (_, at) => wayOf(at + 1)).filter(
+    (w) => w?.base !== undefined && w.candidate !== undefined,
+  );
+  expect(ways.length).toBeGreaterThan(50);
+  const told = new Set(ways.map((w) => JSON.stringify(w)));
+  expect(new Set(ways.map((w) => findingName('a/b/c/-/x->y', w))).size).toBe(told.size);
+});
 
 describe('a store of findings', () => {
   it('writes a whole file, and nothing beside it', () => {

@@ -6,6 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Way } from '../regression/way.ts';
 import { makeFolder } from './folder.ts';
 import { writeText } from './whole.ts';
 
@@ -51,7 +52,14 @@ export class FindingStore {
   }
 
   remove(name: string): void {
-    if (this.#dir !== undefined) rmSync(join(this.#dir, name), { force: true });
+    if (this.#dir === undefined) return;
+    try {
+      rmSync(join(this.#dir, name), { force: true });
+    } catch (error) {
+      this.#onNotice(
+        `${name} stays, though it is told elsewhere: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
   }
 
   #put(path: string, text: string): string {
@@ -60,6 +68,12 @@ export class FindingStore {
     return path;
   }
 }
+
+/** File name of a finding: of its class, and of all that tells the way of a regression from another. */
+export const findingName = (classId: string, way: Way | undefined): string =>
+  way === undefined
+    ? slugOf(classId)
+    : `${slugOf(classId)}-by-${slugOf(`${way.decision} ${way.candidate} for ${way.base}`)}`;
 
 /** File name of a class: `isolation--leak-anon-get-r-cpu-to-device`. */
 export function slugOf(classId: string): string {

@@ -1,7 +1,7 @@
 /** `compare`: policies x counterexamples, policies x properties, and what is new in a candidate. */
 import { availableParallelism } from 'node:os';
 import { runCampaign } from '../campaign/campaign.ts';
-import { FindingStore, slugOf } from '../campaign/store.ts';
+import { FindingStore, findingName } from '../campaign/store.ts';
 import type { CampaignResult, Finding } from '../campaign/types.ts';
 import { replayOn } from '../executor/replay.ts';
 import { doesNotApply } from '../executor/why-not.ts';
@@ -229,9 +229,8 @@ function newFindings(
       policies: [base!],
     });
     const { way } = f.regression;
-    const by = way === undefined ? '' : `-by-${slugOf(`${way.decision} ${way.candidate}`)}`;
     const file =
-      store.write(`${slugOf(f.class)}${by}${EXTENSION}`, formatCounterexample(counterexample)) ?? '';
+      store.write(`${findingName(f.class, way)}${EXTENSION}`, formatCounterexample(counterexample)) ?? '';
     return [{ counterexample, regression: f.regression, run: f.run, file }];
   });
 }

@@ -20,7 +20,7 @@ import { stepText } from '../scenario/scenario.ts';
 import { reportFailure } from './campaign-failure.ts';
 import type { CampaignScope } from './campaign-scope.ts';
 import { campaignScreen } from './campaign-screen.ts';
-import { EXIT } from './exit.ts';
+import { EXIT, worst } from './exit.ts';
 import { paint, printJson, printResult, terminalWidth, talk, talkText, whereKept, width } from './io.ts';
 import { onStop } from './stop.ts';
 
@@ -150,12 +150,17 @@ function proofsText(result: CampaignResult): string {
 
 function exitCode(result: CampaignResult, options: FuzzOptions): number {
   if (result.runs === 0) return EXIT.nothingTested;
-  if (regressions(result).length > 0 || unexpected(result).length > 0) return EXIT.finding;
-  if (options.broken.length > 0 || result.counts.some((c) => c.errorRun >= 0 || c.baseErrorRun >= 0))
-    return EXIT.badInput;
-  if (result.canariesMissed.length > 0 || result.goalsMissed.length > 0) return EXIT.goalsMissed;
-  if (options.shrinkStates !== undefined && unproved(result).length > 0) return EXIT.goalsMissed;
-  return EXIT.ok;
+  const failed =
+    options.broken.length > 0 || result.counts.some((c) => c.errorRun >= 0 || c.baseErrorRun >= 0);
+  const missed =
+    result.canariesMissed.length > 0 ||
+    result.goalsMissed.length > 0 ||
+    (options.shrinkStates !== undefined && unproved(result).length > 0);
+  return worst([
+    ...(failed ? [EXIT.badInput] : []),
+    ...(regressions(result).length > 0 || unexpected(result).length > 0 ? [EXIT.finding] : []),
+    ...(missed ? [EXIT.goalsMissed] : []),
+  ]);
 }
 
 function summary(result: CampaignResult, options: FuzzOptions): string {

@@ -102,6 +102,12 @@ export class Beside {
     });
   }
 
+  /** Both runs of the base, whatever the candidate breaks. Throws BaseError. */
+  runBase(steps: ArrayLike<number>, length: number, outcomes: ArrayLike<number>): void {
+    this.#run(steps, length, undefined);
+    if (refusesAny(outcomes, length)) this.#run(steps, length, outcomes);
+  }
+
   /** `leftOut`: the candidate's outcomes, where what it refused is left out. */
   #run(steps: ArrayLike<number>, length: number, leftOut: ArrayLike<number> | undefined): BaseRun {
     const world = this.#world;

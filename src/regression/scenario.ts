@@ -78,6 +78,22 @@ export function regressesBy(
   }
 }
 
+/** Where the base, as it is or without what the candidate refuses, is no policy on the scenario; undefined: nowhere. */
+export function baseErrorOn(
+  scenario: Scenario,
+  candidate: ExpandedPolicy,
+  base: ExpandedPolicy,
+): BaseError | undefined {
+  const { steps, outcomes } = execute(scenario, new World(scenario.setup, { ...candidate }));
+  try {
+    new Beside(scenario.setup, base).runBase(steps, steps.length, outcomes);
+  } catch (error) {
+    if (error instanceof BaseError) return error;
+    throw error;
+  }
+  return undefined;
+}
+
 interface Executed {
   readonly steps: readonly number[];
   readonly outcomes: readonly number[];
