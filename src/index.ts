@@ -51,7 +51,8 @@ export {
 } from './scenario/file.ts';
 export { FileError } from './scenario/file-error.ts';
 export { parseSteps } from './scenario/parse.ts';
-export { type Scenario, type Step, stepText } from './scenario/scenario.ts';
+export type { Step } from './ops/index.ts';
+export { type Scenario, stepText } from './scenario/scenario.ts';
 export { formatText, parseText, type ScenarioText } from './scenario/text.ts';
 
 // A run of one scenario: the verdict, or everything that was seen.

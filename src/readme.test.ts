@@ -6,7 +6,7 @@ import { COMMANDS } from './cli/commands.ts';
 import { CALLERS, PAGE_KINDS } from './domain/kinds.ts';
 import { runScenario } from './executor/run.ts';
 import { DECISIONS } from './machine/decisions.ts';
-import { ADVICE } from './ops/madvise.ts';
+import { MADVISE } from './ops/madvise.ts';
 import { OP_KINDS } from './ops/op.ts';
 import { policyByName } from './policies/index.ts';
 import { parseText } from './scenario/text.ts';
@@ -78,7 +78,7 @@ describe('the limits of README.md', () => {
     const there = [
       ...OP_KINDS,
       ...PAGE_KINDS,
-      ...ADVICE,
+      ...MADVISE.args.advice.oneOf,
       ...CALLERS,
       ...Object.values(DECISIONS).flatMap(({ facts }) =>
         facts.flatMap(([name, values]) => [name, ...values.map(String)]),

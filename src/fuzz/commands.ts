@@ -13,15 +13,14 @@ import { POLICY_ERROR } from '../domain/kinds.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
 import { decodeClass, INVALID, PROMISE_CLAIM, promiseOf, World } from '../executor/simulated.ts';
 import { type AnyPolicy, expanded } from '../machine/tables.ts';
+import { sizeOf } from '../ops/args.ts';
 import { GUP_VARIANTS } from '../ops/gup.ts';
-import { OPS } from '../ops/index.ts';
-import { ADVICE } from '../ops/madvise.ts';
-import { type Op, type OpKind, pack } from '../ops/op.ts';
-import { WB_MODES } from '../ops/writeback.ts';
+import { OPS, type RegisteredOp } from '../ops/index.ts';
+import { pack } from '../ops/op.ts';
 import { classId } from '../property/property.ts';
 import { HANDLE_VOID, type Reference } from '../reference/reference.ts';
 import { Naming, type Scenario, type Step, stepText } from '../scenario/scenario.ts';
-import { releaseOf, WEIGHTS } from './generate.ts';
+import { releaseOf } from './generate.ts';
 
 /** What may be relied on. It advances with the world that it was made with. */
 export interface Model {
@@ -60,15 +59,9 @@ export interface BrokenPromise {
 
 const COMMANDS_MAX_DEFAULT = 60;
 
-/** Operations that have variants besides gup: how many. */
-const VARIANTS: { readonly [K in OpKind]?: number } = {
-  mprotect: 2,
-  madvise: ADVICE.length,
-  unpin: 2,
-  wb_start: WB_MODES.length,
-};
-/** Operations of an mm that concern the whole of it, not a page. */
-const WHOLE_MM: readonly OpKind[] = ['fork', 'exit'];
+/** In how many ways the words and flags of its steps can be said; gup's are those that a program is to draw from. */
+const variantsOf = ({ packing }: RegisteredOp): number =>
+  packing.fields.reduce((ways, { arg }) => ('oneOf' in arg || 'flag' in arg ? ways * sizeOf(arg) : ways), 1);
 
 /** What all commands of one program agree on: the setup, and whether a breach of this class counts. */
 interface Terms {
@@ -78,9 +71,9 @@ interface Terms {
 
 /** Whose number the first argument of a step is: known only when its turn comes, but for file pages. */
 type Actor = 'mm' | 'ref' | 'file';
-const actorOf = (op: Op): Actor => (op.task === 'mm' ? 'mm' : op.usesRef === true ? 'ref' : 'file');
+const actorOf = (op: RegisteredOp): Actor => (op.task === 'mm' ? 'mm' : op.usesRef ? 'ref' : 'file');
 
-const actorsOf = (setup: Setup, op: Op): number =>
+const actorsOf = (setup: Setup, op: RegisteredOp): number =>
   ({ mm: setup.mms, ref: setup.refs, file: setup.files.length })[actorOf(op)];
 
 /** The k-th mm or reference that can do this to that page, or file page k. One class serves all operations. */
@@ -93,7 +86,7 @@ class OpCommand implements fc.Command<Model, Real> {
   readonly #variant: number;
   readonly #counts: (code: number) => boolean;
 
-  constructor({ setup, counts }: Terms, op: Op, k: number, page: number, variant: number) {
+  constructor({ setup, counts }: Terms, op: RegisteredOp, k: number, page: number, variant: number) {
     this.#setup = setup;
     this.#counts = counts;
     this.#op = OPS.indexOf(op);
@@ -204,7 +197,7 @@ export function gupCommands(
   const { ops } = alphabetFor(setup, gups);
   const weighted = OPS.filter(
     (op, at) => ops[at] === true && actorsOf(setup, op) > 0 && (op.kind !== 'gup' || gups.length > 0),
-  ).map((op) => ({ weight: WEIGHTS[op.kind], arbitrary: commandOf(terms, op, gups) }));
+  ).map((op) => ({ weight: op.weight, arbitrary: commandOf(terms, op, gups) }));
   return fc.commands([fc.oneof(...weighted)], {
     maxCommands,
     size: 'max',
@@ -212,11 +205,15 @@ export function gupCommands(
   });
 }
 
-function commandOf(terms: Terms, op: Op, gups: readonly number[]): fc.Arbitrary<fc.Command<Model, Real>> {
+function commandOf(
+  terms: Terms,
+  op: RegisteredOp,
+  gups: readonly number[],
+): fc.Arbitrary<fc.Command<Model, Real>> {
   const { setup } = terms;
   const below = (n: number): fc.Arbitrary<number> => fc.nat({ max: n - 1 });
-  const pages = op.task === 'mm' && !WHOLE_MM.includes(op.kind) ? setup.pages.length : 1;
-  const variants = op.kind === 'gup' ? fc.constantFrom(...gups) : below(VARIANTS[op.kind] ?? 1);
+  const pages = 'page' in op.args ? setup.pages.length : 1;
+  const variants = op.kind === 'gup' ? fc.constantFrom(...gups) : below(variantsOf(op));
   return fc
     .tuple(below(actorsOf(setup, op)), below(pages), variants)
     .map(([k, page, variant]) => new OpCommand(terms, op, k, page, variant));

@@ -26,31 +26,6 @@ export const PROGRAM_MAX = 128;
 /** Draws that may fail in a row before the program ends early. */
 const TRIES_MAX = 24;
 
-/** How likely an operation is among those that are on; the swarm multiplies it. Ends of things are rare. */
-export const WEIGHTS: { readonly [K in OpKind]: number } = {
-  fork: 4,
-  exit: 1,
-  munmap: 2,
-  mprotect: 3,
-  madvise: 2,
-  read: 4,
-  write: 8,
-  gup: 7,
-  unpin: 4,
-  dio_end: 3,
-  dma_read: 5,
-  dma_write: 5,
-  wb_start: 3,
-  wb_end: 3,
-  fsync: 4,
-  reclaim: 4,
-  drop_caches: 2,
-  buffered_read: 1,
-  buffered_write: 2,
-};
-/** Without these a program has nothing to say. */
-const ALWAYS_ON: readonly OpKind[] = ['write', 'gup'];
-
 export type Profile = 'anon' | 'file' | 'all';
 export const PROFILES: readonly Profile[] = ['anon', 'file', 'all'];
 
@@ -164,16 +139,16 @@ export class Generator {
     const { ops: possible, gups: variants } = this.#alphabets[at]!;
     let total = 0;
     for (let i = 0; i < OP_KINDS.length; i++) {
-      const kind = OP_KINDS[i]!;
-      const on = ALWAYS_ON.includes(kind) || rng.below(4) !== 0;
+      const { weight, always } = OPS[i]!;
+      const on = always === true || rng.below(4) !== 0;
       const times = 1 + rng.below(3);
-      if (possible[i] === true && on) total += WEIGHTS[kind] * times;
+      if (possible[i] === true && on) total += weight * times;
       this.#cumulative[i] = total;
     }
     // Of few operations, all may be off.
     if (total === 0)
       for (let i = 0; i < OP_KINDS.length; i++) {
-        if (possible[i] === true) total += WEIGHTS[OP_KINDS[i]!];
+        if (possible[i] === true) total += OPS[i]!.weight;
         this.#cumulative[i] = total;
       }
     // And a handful of the ways to take a reference.

@@ -7,7 +7,7 @@ import { Columns } from '../domain/columns.ts';
 import { CALLERS, PAGE_KINDS, type PageKind } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
-import { advance, WEIGHTS } from '../fuzz/generate.ts';
+import { advance } from '../fuzz/generate.ts';
 import { nameSteps } from '../fuzz/program.ts';
 import type { AnyPolicy } from '../machine/tables.ts';
 import { expanded } from '../machine/tables.ts';
@@ -110,7 +110,7 @@ export class LiveGenerator {
     const cumulative = OP_KINDS.map((kind, i) => {
       const on = kind === 'write' || kind === 'gup' || rng.below(4) !== 0;
       const times = 1 + rng.below(3);
-      if (possible[i]! && on && kind !== 'dio_end') total += WEIGHTS[kind] * times;
+      if (possible[i]! && on && kind !== 'dio_end') total += OPS[i]!.weight * times;
       return total;
     });
     const gups =

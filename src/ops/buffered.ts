@@ -27,9 +27,16 @@ const steps: { readonly [K in 'read' | 'write']: number } = procedure('buffered'
   },
 });
 
-export const bufferedRead: Op = {
+/** What its steps say (args.ts). */
+export const BUFFERED_READ = {
   kind: 'buffered_read',
   task: 'other',
+  args: { file: { is: 'file' } },
+} as const;
+
+export const bufferedRead: Op = {
+  ...BUFFERED_READ,
+  weight: 1,
   title: 'read(2) of the file by another process',
   kernel: 'mm/filemap.c: filemap_read()',
   live: 'read(2)',
@@ -41,9 +48,16 @@ export const bufferedRead: Op = {
   apply: () => {},
 };
 
-export const bufferedWrite: Op = {
+/** What its steps say (args.ts). */
+export const BUFFERED_WRITE = {
   kind: 'buffered_write',
   task: 'other',
+  args: { file: { is: 'file' } },
+} as const;
+
+export const bufferedWrite: Op = {
+  ...BUFFERED_WRITE,
+  weight: 2,
   title: 'write(2) to the file by another process',
   kernel: 'mm/filemap.c: generic_perform_write()',
   live: 'write(2)',

@@ -24,15 +24,21 @@ const steps: { readonly [K in 'E1']: number } = procedure('dio_end', {
   },
 });
 
-export const dioEnd: Op = {
+/** What its steps say (args.ts). */
+export const DIO_END = {
   kind: 'dio_end',
   task: 'device',
+  args: { ref: { is: 'ref', noun: 'reference' } },
+  ends: 'ref',
+} as const;
+
+export const dioEnd: Op = {
+  ...DIO_END,
+  weight: 3,
   title: 'an O_DIRECT read or write moves its data and completes',
   kernel: 'fs/iomap/direct-io.c: iomap_dio_bio_end_io(); block/bio.c: __bio_release_pages()',
   live: 'the end of pread(2) or pwrite(2) with O_DIRECT; cannot be held open at will',
   stores: true,
-  usesRef: true,
-  releases: true,
   ...onRef(
     OP_KINDS.indexOf('dio_end'),
     1,

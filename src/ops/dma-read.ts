@@ -13,13 +13,19 @@ const steps: { readonly [K in 'I1']: number } = procedure('dma_read', {
   },
 });
 
-export const dmaRead: Op = {
+/** What its steps say (args.ts). */
+export const DMA_READ = {
   kind: 'dma_read',
   task: 'device',
+  args: { ref: { is: 'ref', noun: 'reference' } },
+} as const;
+
+export const dmaRead: Op = {
+  ...DMA_READ,
+  weight: 5,
   title: 'the device reads through the reference',
   kernel: 'none: DMA, or a kernel copy through the page',
   live: 'read the pipe; IORING_OP_WRITE_FIXED to a memfd; the other side of process_vm_readv',
-  usesRef: true,
   ...onRef(
     OP_KINDS.indexOf('dma_read'),
     1,

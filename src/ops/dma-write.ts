@@ -19,14 +19,20 @@ function storer(ref: Reference, handle: number): number {
   return (ref.handleFlags[handle]! & REF_LONGTERM) !== 0 ? STORER_DEVICE_PIN_LT : STORER_DEVICE_PIN;
 }
 
-export const dmaWrite: Op = {
+/** What its steps say (args.ts). */
+export const DMA_WRITE = {
   kind: 'dma_write',
   task: 'device',
+  args: { ref: { is: 'ref', noun: 'reference' } },
+} as const;
+
+export const dmaWrite: Op = {
+  ...DMA_WRITE,
+  weight: 5,
   title: 'the device writes through the reference (never through an R reference: G6)',
   kernel: 'none: DMA, or a kernel copy through the page',
   live: 'IORING_OP_READ_FIXED from a memfd; process_vm_writev',
   stores: true,
-  usesRef: true,
   ...onRef(
     OP_KINDS.indexOf('dma_write'),
     1,

@@ -21,9 +21,12 @@ const steps: { readonly [K in 'X1']: number } = procedure('exit', {
 
 const enabled: Op['enabled'] = (ref, step) => ref.alive[aOf(step)] === 1 && ref.aliveCount() > 1;
 
+/** What its steps say (args.ts). */
+export const EXIT = { kind: 'exit', task: 'mm', args: {}, ends: 'mm' } as const;
+
 export const exit: Op = {
-  kind: 'exit',
-  task: 'mm',
+  ...EXIT,
+  weight: 1,
   title: 'the process exits (the last one cannot)',
   kernel: 'mm/mmap.c: exit_mmap()',
   live: '_exit(2)',

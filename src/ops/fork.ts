@@ -82,9 +82,12 @@ function copyPte(m: Machine, from: number, to: number, hasPinned: number): void 
 
 const enabled: Op['enabled'] = (ref, step) => ref.alive[aOf(step)] === 1 && ref.freeMm() >= 0;
 
+/** What its steps say (args.ts). */
+export const FORK = { kind: 'fork', task: 'mm', args: {}, makes: 'mm' } as const;
+
 export const fork: Op = {
-  kind: 'fork',
-  task: 'mm',
+  ...FORK,
+  weight: 4,
   title: 'fork(2)',
   kernel: 'kernel/fork.c: dup_mmap(); mm/memory.c: copy_present_pte()',
   live: 'fork(2)',

@@ -31,6 +31,7 @@ import {
 } from '../machine/procedures.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import type { Reference } from '../reference/reference.ts';
+import { packingOf, VARIANT_AT } from './args.ts';
 import { type Alphabet, aOf, bOf, cOf, drawMm, namesPage, OP_KINDS, type Op, pack } from './op.ts';
 
 const AT = OP_KINDS.indexOf('gup');
@@ -49,6 +50,36 @@ const ROUNDS_MAX = 8;
  */
 const PIN_IN_VAIN = 4;
 
+/** What its steps say (args.ts). */
+export const GUP = {
+  kind: 'gup',
+  task: 'mm',
+  args: {
+    page: { is: 'page' },
+    caller: { is: 'caller', title: 'Who asks; the promise follows it' },
+    write: { either: ['R', 'W'], noun: 'access', title: 'FOLL_WRITE' },
+    longterm: { flag: 'LONGTERM', title: 'FOLL_LONGTERM' },
+    fast: { flag: 'fast', title: 'GUP-fast is tried first' },
+    target: {
+      is: 'file',
+      after: 'to',
+      title: 'File of the setup that an O_DIRECT write goes to; absent: the one aside',
+    },
+  },
+  makes: 'ref',
+} as const;
+
+/** Where an argument is in the variant: what to shift by, and its mask. */
+function place(argument: string): readonly [shift: number, mask: number] {
+  const { shift, bits } = packingOf(GUP, AT).fields.find((f) => f.name === argument)!;
+  return [shift - VARIANT_AT, (1 << bits) - 1];
+}
+const [CALLER_AT, CALLER_MASK] = place('caller');
+const [WRITE_AT] = place('write');
+const [LONGTERM_AT] = place('longterm');
+const [FAST_AT] = place('fast');
+const [TARGET_AT, TARGET_MASK] = place('target');
+
 /**
  * Variant of a gup step: caller, FOLL_WRITE, FOLL_LONGTERM, fast path first; `target` of an O_DIRECT write: 0 for the
  * file aside (Setup.aside), else 1 + index of the file.
@@ -60,12 +91,16 @@ export const gupVariant = (
   fast: boolean,
   target = 0,
 ): number =>
-  CALLERS.indexOf(caller) | (write ? 8 : 0) | (longterm ? 16 : 0) | (fast ? 32 : 0) | (target << 6);
-export const callerOf = (variant: number): number => variant & 7;
-export const writeOf = (variant: number): boolean => (variant & 8) !== 0;
-export const longtermOf = (variant: number): boolean => (variant & 16) !== 0;
-export const fastOf = (variant: number): boolean => (variant & 32) !== 0;
-export const targetOf = (variant: number): number => variant >>> 6;
+  (CALLERS.indexOf(caller) << CALLER_AT) |
+  ((write ? 1 : 0) << WRITE_AT) |
+  ((longterm ? 1 : 0) << LONGTERM_AT) |
+  ((fast ? 1 : 0) << FAST_AT) |
+  (target << TARGET_AT);
+export const callerOf = (variant: number): number => (variant >>> CALLER_AT) & CALLER_MASK;
+export const writeOf = (variant: number): boolean => ((variant >>> WRITE_AT) & 1) !== 0;
+export const longtermOf = (variant: number): boolean => ((variant >>> LONGTERM_AT) & 1) !== 0;
+export const fastOf = (variant: number): boolean => ((variant >>> FAST_AT) & 1) !== 0;
+export const targetOf = (variant: number): number => (variant >>> TARGET_AT) & TARGET_MASK;
 
 /** All variants that callers can ask for, plain ones first. O_DIRECT writes go to the file aside. */
 export const GUP_VARIANTS: readonly number[] = [false, true].flatMap((fast) =>
@@ -202,8 +237,9 @@ const drawAny = (ref: Reference, { gups }: Alphabet, rng: Rng): number =>
 const FORBIDDEN_DRAWN = 8;
 
 export const gup: Op = {
-  kind: 'gup',
-  task: 'mm',
+  ...GUP,
+  weight: 7,
+  always: true,
   title: 'a caller takes a reference: get_user_pages or pin_user_pages',
   kernel: 'mm/gup.c: __get_user_pages(), gup_fast_pte_range(), try_grab_folio()',
   live: 'vmsplice, IORING_REGISTER_BUFFERS, process_vm_readv/writev, O_DIRECT; plain get and pin have no system call',

@@ -6,8 +6,7 @@ import { aOf, bOf, cOf, drawPage, enumeratePages, namesPage, OP_KINDS, type Op }
 
 const AT = OP_KINDS.indexOf('madvise');
 
-/** Variants, by index: MADV_DONTNEED, MADV_DONTFORK, MADV_DOFORK. */
-export const ADVICE = ['dontneed', 'dontfork', 'dofork'] as const;
+/** Variants, by index in what `advice` may be. */
 export const DONTNEED = 0;
 export const DONTFORK = 1;
 export const DOFORK = 2;
@@ -42,9 +41,22 @@ const offered = (ref: Reference, step: number): boolean => {
   return ref.dontfork[mm * ref.shape.pages + page] === (cOf(step) === DONTFORK ? 0 : 1);
 };
 
-export const madvise: Op = {
+/** What its steps say (args.ts). */
+export const MADVISE = {
   kind: 'madvise',
   task: 'mm',
+  args: {
+    page: { is: 'page' },
+    advice: {
+      oneOf: ['dontneed', 'dontfork', 'dofork'],
+      title: 'MADV_DONTNEED, MADV_DONTFORK or MADV_DOFORK',
+    },
+  },
+} as const;
+
+export const madvise: Op = {
+  ...MADVISE,
+  weight: 2,
   title: 'madvise(2): dontneed, dontfork, dofork',
   kernel: 'mm/madvise.c: madvise_dontneed_single_vma(), madvise_vma_behavior()',
   live: 'madvise(2)',

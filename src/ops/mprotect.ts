@@ -44,9 +44,19 @@ const steps: { readonly [K in 'M1']: number } = procedure('mprotect', {
 const offered = (ref: Reference, step: number): boolean =>
   ref.isMapped(aOf(step), bOf(step)) && ref.isWritable(aOf(step), bOf(step)) === (cOf(step) === PROTECT_RO);
 
-export const mprotect: Op = {
+/** What its steps say (args.ts). */
+export const MPROTECT = {
   kind: 'mprotect',
   task: 'mm',
+  args: {
+    page: { is: 'page' },
+    prot: { oneOf: ['r', 'rw'], noun: 'protection', title: 'PROT_READ, or PROT_READ|PROT_WRITE' },
+  },
+} as const;
+
+export const mprotect: Op = {
+  ...MPROTECT,
+  weight: 3,
   title: 'mprotect(2) of the page to r or rw',
   kernel: 'mm/mprotect.c: change_pte_range(), can_change_pte_writable()',
   live: 'mprotect(2)',

@@ -16,9 +16,12 @@ const steps: { readonly [K in 'Z1']: number } = procedure('munmap', {
   },
 });
 
+/** What its steps say (args.ts). */
+export const MUNMAP = { kind: 'munmap', task: 'mm', args: { page: { is: 'page' } } } as const;
+
 export const munmap: Op = {
-  kind: 'munmap',
-  task: 'mm',
+  ...MUNMAP,
+  weight: 2,
   title: 'munmap(2) of the page',
   kernel: 'mm/mmap.c: do_munmap(); mm/memory.c: zap_pte_range()',
   live: 'munmap(2)',

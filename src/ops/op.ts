@@ -8,6 +8,9 @@
 import type { Rng } from '../domain/rng.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { Reference } from '../reference/reference.ts';
+import { aOf, bOf, cOf, type Grammar, pack } from './args.ts';
+
+export { aOf, bOf, cOf, opOf, pack, type TaskKind } from './args.ts';
 
 export const OP_KINDS = [
   'fork',
@@ -32,12 +35,6 @@ export const OP_KINDS = [
 ] as const;
 export type OpKind = (typeof OP_KINDS)[number];
 
-export const pack = (op: number, a: number, b = 0, c = 0): number => op | (a << 5) | (b << 9) | (c << 13);
-export const opOf = (step: number): number => step & 31;
-export const aOf = (step: number): number => (step >>> 5) & 15;
-export const bOf = (step: number): number => (step >>> 9) & 15;
-export const cOf = (step: number): number => (step >>> 13) & 0xfff;
-
 /** Which operations, and which variants of gup and madvise, a search may use. */
 export interface Alphabet {
   /** By index in OP_KINDS. */
@@ -46,24 +43,20 @@ export interface Alphabet {
   readonly gups: readonly number[];
 }
 
-/** Who executes the step: an mm's task, the device, the kernel, or another process that has the file open. */
-export type TaskKind = 'mm' | 'device' | 'kernel' | 'other';
-
-export interface Op {
+export interface Op extends Grammar {
   readonly kind: OpKind;
-  readonly task: TaskKind;
   /** One line for people. */
   readonly title: string;
   /** Kernel functions this stands for. */
   readonly kernel: string;
   /** How a test program causes it, or why it cannot. */
   readonly live: string;
+  /** How likely among those that are on; the swarm multiplies it. Ends of things are rare. */
+  readonly weight: number;
+  /** On in every swarm: without these a program has nothing to say. */
+  readonly always?: boolean;
   /** Stores content: needs a fresh token. */
   readonly stores?: boolean;
-  /** Argument `a` is a reference that an earlier gup must have produced. */
-  readonly usesRef?: boolean;
-  /** With `usesRef`: ends the reference. */
-  readonly releases?: boolean;
 
   /**
    * Does the step name what exists, within the bounds of the setup? Then it has an outcome, an error or no effect

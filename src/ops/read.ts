@@ -13,9 +13,12 @@ const steps: { readonly [K in 'R1']: number } = procedure('read', {
   },
 });
 
+/** What its steps say (args.ts). */
+export const READ = { kind: 'read', task: 'mm', args: { page: { is: 'page' } } } as const;
+
 export const read: Op = {
-  kind: 'read',
-  task: 'mm',
+  ...READ,
+  weight: 4,
   title: 'a load by the CPU',
   kernel: 'mm/memory.c: do_anonymous_page(), do_read_fault()',
   live: 'a load',

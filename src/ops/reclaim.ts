@@ -9,15 +9,16 @@ import { END_DONE, END_NO_EFFECT, procedure } from '../machine/procedures.ts';
 import { aOf, isTracked, OP_KINDS, type Op, onFile } from './op.ts';
 
 const STRIP_BUFFERS = DECISION_NAMES.indexOf('stripBuffers');
-const RECLAIM = 0;
-const DROP_CACHES = 1;
+/** Who takes the page: a fact of stripBuffers. */
+const BY_PRESSURE = 0;
+const BY_DROPPING = 1;
 
 const steps: { readonly [K in 'V1' | 'V2']: number } = procedure('reclaim', {
   // shrink_folio_list(): not under writeback; try_to_unmap() first, which may find dirty PTEs.
   V1: (m, t) => {
     const pfn = m.cache[m.task.other[t]!]!;
     if (pfn === NO_PFN || (m.flags[pfn]! & F_WRITEBACK) !== 0) return END_NO_EFFECT;
-    if (m.task.kind[t] === DROP_CACHES) return m.mapcount[pfn]! > 0 ? END_NO_EFFECT : steps.V2;
+    if (m.task.kind[t] === BY_DROPPING) return m.mapcount[pfn]! > 0 ? END_NO_EFFECT : steps.V2;
     // A dirty page is left to the flusher and stays mapped.
     if (isDirty(m, pfn)) return END_NO_EFFECT;
     for (let i = 0; i < m.pte.length; i++) if (m.pfn[i] === pfn) m.zap(i);
@@ -48,31 +49,37 @@ function isDirty(m: Machine, pfn: number): boolean {
   return false;
 }
 
+/** What its steps say (args.ts). */
+export const RECLAIM = { kind: 'reclaim', task: 'kernel', args: { file: { is: 'file' } } } as const;
+
 export const reclaim: Op = {
-  kind: 'reclaim',
-  task: 'kernel',
+  ...RECLAIM,
+  weight: 4,
   title: 'memory pressure takes the clean page: unmap, strip buffers, free',
   kernel: 'mm/vmscan.c: shrink_folio_list()',
   live: 'memory pressure in a cgroup; MADV_PAGEOUT of a file mapping',
   ...onFile(OP_KINDS.indexOf('reclaim'), 1, isTracked),
   start: (m, t, step) => {
     m.task.other[t] = aOf(step);
-    m.task.kind[t] = RECLAIM;
+    m.task.kind[t] = BY_PRESSURE;
     return steps.V1;
   },
   apply: () => {},
 };
 
+/** What its steps say (args.ts). */
+export const DROP_CACHES = { kind: 'drop_caches', task: 'kernel', args: { file: { is: 'file' } } } as const;
+
 export const dropCaches: Op = {
-  kind: 'drop_caches',
-  task: 'kernel',
+  ...DROP_CACHES,
+  weight: 2,
   title: 'drop_caches or fadvise(DONTNEED) takes the clean unmapped page',
   kernel: 'mm/truncate.c: invalidate_mapping_pages(), mapping_evict_folio()',
   live: '/proc/sys/vm/drop_caches, posix_fadvise(POSIX_FADV_DONTNEED)',
   ...onFile(OP_KINDS.indexOf('drop_caches'), 1, isTracked),
   start: (m, t, step) => {
     m.task.other[t] = aOf(step);
-    m.task.kind[t] = DROP_CACHES;
+    m.task.kind[t] = BY_DROPPING;
     return steps.V1;
   },
   apply: () => {},

@@ -77,14 +77,23 @@ function drop(m: Machine, handle: number): void {
   }
 }
 
-export const unpin: Op = {
+/** What its steps say (args.ts). */
+export const UNPIN = {
   kind: 'unpin',
   task: 'device',
+  args: {
+    ref: { is: 'ref', noun: 'reference' },
+    dirty: { flag: 'dirty', title: 'The driver marks the page dirty' },
+  },
+  ends: 'ref',
+} as const;
+
+export const unpin: Op = {
+  ...UNPIN,
+  weight: 4,
   title: 'the holder releases the reference, dirtying the page or not',
   kernel: 'mm/gup.c: unpin_user_pages_dirty_lock(); mm/swap.c: __folio_put()',
   live: 'read the pipe; IORING_UNREGISTER_BUFFERS; let the process_vm call end',
-  usesRef: true,
-  releases: true,
   ...onRef(OP_KINDS.indexOf('unpin'), 2, (ref, handle, variant) => {
     const { release } = CALLER_CONTRACTS[CALLERS[ref.handleCaller[handle]!]!];
     if (release === 'dio_end') return false;

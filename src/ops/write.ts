@@ -24,9 +24,13 @@ const steps: { readonly [K in 'S1']: number } = procedure('write', {
   },
 });
 
+/** What its steps say (args.ts). */
+export const WRITE = { kind: 'write', task: 'mm', args: { page: { is: 'page' } } } as const;
+
 export const write: Op = {
-  kind: 'write',
-  task: 'mm',
+  ...WRITE,
+  weight: 8,
+  always: true,
   title: 'a store by the CPU',
   kernel: 'mm/memory.c: do_wp_page(), do_anonymous_page(), do_cow_fault(), do_shared_fault()',
   live: 'a store',

@@ -23,8 +23,7 @@ import { aOf, cOf, isTracked, OP_KINDS, type Op, onFile } from './op.ts';
 
 const WB_BEGIN = DECISION_NAMES.indexOf('wbBegin');
 
-/** Variant: WB_SYNC_NONE or WB_SYNC_ALL. */
-export const WB_MODES = ['NONE', 'ALL'] as const;
+/** Variant, by index in what `mode` may be: WB_SYNC_ALL. */
 const ALL = 1;
 
 /** B1, B2: write-protects and cleans every PTE of the folio and folds their dirtiness into it; ignores pins. */
@@ -104,9 +103,16 @@ const steps: { readonly [K in 'B1' | 'B6' | 'Y1' | 'Y2' | 'Y3']: number } = proc
 /** Writeback of what is clean, of a page whose writeback was started, or of shmem is a step without effect. */
 const anyFile = (): boolean => true;
 
-export const wbStart: Op = {
+/** What its steps say (args.ts). */
+export const WB_START = {
   kind: 'wb_start',
   task: 'kernel',
+  args: { file: { is: 'file' }, mode: { oneOf: ['NONE', 'ALL'], title: 'WB_SYNC_NONE or WB_SYNC_ALL' } },
+} as const;
+
+export const wbStart: Op = {
+  ...WB_START,
+  weight: 3,
   title: 'writeback starts: mkclean, clear dirty, writeback flag',
   kernel: 'mm/page-writeback.c: folio_clear_dirty_for_io(); mm/rmap.c: folio_mkclean()',
   live: 'sync_file_range(SYNC_FILE_RANGE_WRITE), the flusher',
@@ -126,9 +132,12 @@ export const wbStart: Op = {
   },
 };
 
+/** What its steps say (args.ts). */
+export const WB_END = { kind: 'wb_end', task: 'kernel', args: { file: { is: 'file' } } } as const;
+
 export const wbEnd: Op = {
-  kind: 'wb_end',
-  task: 'kernel',
+  ...WB_END,
+  weight: 3,
   title: 'writeback ends: the data is on the disk',
   kernel: 'mm/filemap.c: folio_end_writeback()',
   live: 'the I/O completes; cannot be held back at will',
@@ -142,9 +151,12 @@ export const wbEnd: Op = {
   },
 };
 
+/** What its steps say (args.ts). */
+export const FSYNC = { kind: 'fsync', task: 'other', args: { file: { is: 'file' } } } as const;
+
 export const fsync: Op = {
-  kind: 'fsync',
-  task: 'other',
+  ...FSYNC,
+  weight: 4,
   title: 'fsync(2) of the file',
   kernel: 'fs/sync.c: vfs_fsync_range(); mm/filemap.c: file_write_and_wait_range()',
   live: 'fsync(2), msync(MS_SYNC)',

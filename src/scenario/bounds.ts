@@ -1,5 +1,6 @@
 /** How much room a program needs: what a person need not count. */
 import type { Setup } from '../domain/setup.ts';
+import { opOfStep } from '../ops/index.ts';
 import type { Step } from './scenario.ts';
 
 /** Smallest bounds under which the steps run: mms and references alive at a time. */
@@ -9,10 +10,11 @@ export function bounds({ steps }: { readonly steps: readonly Step[] }): Pick<Set
   let mmsMax = 1;
   let refsMax = 0;
   for (const step of steps) {
-    if (step.op === 'fork') mmsMax = Math.max(mmsMax, ++mms);
-    else if (step.op === 'exit') mms--;
-    else if (step.op === 'gup') refsMax = Math.max(refsMax, ++refs);
-    else if (step.op === 'unpin' || step.op === 'dio_end') refs--;
+    const { makes, ends } = opOfStep(step);
+    if (makes === 'mm') mmsMax = Math.max(mmsMax, ++mms);
+    else if (makes === 'ref') refsMax = Math.max(refsMax, ++refs);
+    if (ends === 'mm') mms--;
+    else if (ends === 'ref') refs--;
   }
   return { mms: mmsMax, refs: refsMax };
 }

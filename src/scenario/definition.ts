@@ -4,12 +4,13 @@
  */
 import { z } from 'zod';
 import { CALLERS, PAGE_KINDS, REF_KINDS } from '../domain/kinds.ts';
-import { FILES_MAX, MMS_MAX, PAGES_MAX, REFS_MAX, type Setup } from '../domain/setup.ts';
 import { own } from '../domain/own.ts';
+import { FILES_MAX, MMS_MAX, PAGES_MAX, REFS_MAX, type Setup } from '../domain/setup.ts';
 import { DIRECT_FILESYSTEMS, FILESYSTEMS } from '../machine/filesystems.ts';
 import { COST_NAMES, type Costs } from '../machine/machine.ts';
-import { ADVICE } from '../ops/madvise.ts';
-import { WB_MODES } from '../ops/writeback.ts';
+import type { Arg, TaskKind } from '../ops/args.ts';
+import { OPS } from '../ops/index.ts';
+import type { Op } from '../ops/op.ts';
 import { DAMAGES, type FindingClass, OBSERVED_BY, STORED_BY } from '../property/property.ts';
 import { UNPRINTABLE } from './file-error.ts';
 import { FIRST_MM, type Step } from './scenario.ts';
@@ -152,89 +153,48 @@ const classIds = (title: string, min: number) =>
     'class ids',
   ).meta({ title });
 
-const mmTask = name('The mm whose task executes the step');
-const pageArgument = name('Name of a page of the setup');
-const fileArgument = name('Name of a file page of the setup');
-const refArgument = name('Name that an earlier gup gave to its reference');
-const device = only('device', 'The device that holds the reference');
-const kernel = only('kernel', 'The kernel by itself');
-const other = only('other', 'Another process that has the file open');
+/** What an argument of a step may be. */
+function argument(arg: Arg): z.ZodType {
+  const title = arg.title ?? TITLES[arg.noun ?? ('is' in arg ? arg.is : '')] ?? '';
+  if ('oneOf' in arg) return oneOf(arg.oneOf as [string, ...string[]], title);
+  if (!('is' in arg)) return flag(title);
+  if (arg.is === 'caller') return oneOf(CALLERS, title);
+  return arg.after === undefined ? name(title) : name(title).exactOptional();
+}
+const TITLES: { readonly [noun: string]: string } = {
+  page: 'Name of a page of the setup',
+  file: 'Name of a file page of the setup',
+  reference: 'Name that an earlier gup gave to its reference',
+};
+const TASKS: { readonly [K in TaskKind]: z.ZodType } = {
+  mm: name('The mm whose task executes the step'),
+  device: only('device', 'The device that holds the reference'),
+  kernel: only('kernel', 'The kernel by itself'),
+  other: only('other', 'Another process that has the file open'),
+};
 
-const STEP = z
-  .discriminatedUnion(
-    'op',
-    [
-      object({ task: mmTask, op: only('fork', 'fork(2)'), result: name('Name of the child') }),
-      object({ task: mmTask, op: only('exit', 'The process exits') }),
-      object({
-        task: mmTask,
-        op: oneOf(['munmap', 'read', 'write'], 'munmap(2); a load; a store of fresh content'),
-        page: pageArgument,
-      }),
-      object({
-        task: mmTask,
-        op: only('mprotect', 'mprotect(2)'),
-        page: pageArgument,
-        prot: oneOf(['r', 'rw'], 'PROT_READ, or PROT_READ|PROT_WRITE'),
-      }),
-      object({
-        task: mmTask,
-        op: only('madvise', 'madvise(2)'),
-        page: pageArgument,
-        advice: oneOf(ADVICE, 'MADV_DONTNEED, MADV_DONTFORK or MADV_DOFORK'),
-      }),
-      object({
-        task: mmTask,
-        op: only('gup', 'A caller takes a reference'),
-        page: pageArgument,
-        caller: oneOf(CALLERS, 'Who asks; the promise follows it'),
-        write: flag('FOLL_WRITE'),
-        longterm: flag('FOLL_LONGTERM'),
-        fast: flag('GUP-fast is tried first'),
-        target: name(
-          'File of the setup that an O_DIRECT write goes to; absent: the one aside',
-        ).exactOptional(),
-        result: name('Name of the reference'),
-      }),
-      object({
-        task: device,
-        op: only('unpin', 'The reference is released'),
-        ref: refArgument,
-        dirty: flag('The driver marks the page dirty'),
-      }),
-      object({
-        task: device,
-        op: oneOf(
-          ['dio_end', 'dma_read', 'dma_write'],
-          'O_DIRECT completes; the device loads; the device stores',
-        ),
-        ref: refArgument,
-      }),
-      object({
-        task: kernel,
-        op: only('wb_start', 'Writeback starts'),
-        file: fileArgument,
-        mode: oneOf(WB_MODES, 'WB_SYNC_NONE or WB_SYNC_ALL'),
-      }),
-      object({
-        task: kernel,
-        op: oneOf(['wb_end', 'reclaim', 'drop_caches'], 'Writeback ends; memory pressure; drop_caches'),
-        file: fileArgument,
-      }),
-      object({
-        task: other,
-        op: oneOf(['fsync', 'buffered_read', 'buffered_write'], 'fsync(2), read(2) or write(2) of the file'),
-        file: fileArgument,
-      }),
-    ],
-    {
-      error: (issue) =>
-        issue.code === 'invalid_union'
-          ? `one of ${(issue.options as string[]).join(', ')}`
-          : 'an object: a step',
-    },
-  )
-  .meta({ id: 'Step', title: 'One step', description: 'A task does one operation, to its end.' });
+const stepOf = ({ kind, task, args, makes, title }: Op) =>
+  object({
+    task: TASKS[task],
+    op: only(kind, title),
+    ...Object.fromEntries(Object.entries(args).map(([field, arg]) => [field, argument(arg)])),
+    ...(makes === undefined
+      ? {}
+      : { result: name(makes === 'mm' ? 'Name of the child' : 'Name of the reference') }),
+  });
+
+const STEP: z.ZodType<Step> = z
+  .discriminatedUnion('op', OPS.map(stepOf) as unknown as [z.core.$ZodTypeDiscriminable], {
+    error: (issue) =>
+      issue.code === 'invalid_union'
+        ? `one of ${(issue.options as string[]).join(', ')}`
+        : 'an object: a step',
+  })
+  .meta({
+    id: 'Step',
+    title: 'One step',
+    description: 'A task does one operation, to its end.',
+  }) as unknown as z.ZodType<Step>;
 
 const prot = oneOf(['r', 'rw'], 'PROT_READ, or PROT_READ|PROT_WRITE');
 const PAGE = z
@@ -400,10 +360,9 @@ export function defined(
   return loaded.success ? { data: loaded.data } : { issues: loaded.error.issues };
 }
 
-/** The same value: the compiler sees to it that the definition takes every step and every class. */
+/** The same value: the compiler sees to it that the definition takes every class. Steps are derived, as their type is. */
 export const definable = (c: Counterexample): object => ({
   ...c,
-  steps: c.steps satisfies Frozen<Loaded['steps']>,
   class: c.class satisfies Frozen<Loaded['class']>,
 });
 

@@ -276,7 +276,7 @@ describe('what is refused by the schema', () => {
     [
       'operation',
       (v) => Object.assign(v.steps[1]!, { op: 'clone' }),
-      `steps[1].op is "clone"; allowed: one of fork, exit, munmap, read, write, mprotect, madvise, gup, unpin, dio_end, dma_read, dma_write, wb_start, wb_end, reclaim, drop_caches, fsync, buffered_read, buffered_write`,
+      `steps[1].op is "clone"; allowed: one of fork, exit, munmap, mprotect, madvise, read, write, gup, unpin, dio_end, dma_read, dma_write, wb_start, wb_end, fsync, reclaim, drop_caches, buffered_read, buffered_write`,
     ],
     [
       'argument of another operation',

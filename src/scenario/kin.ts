@@ -1,4 +1,6 @@
 /** Is a program what is left of another one? */
+import { renamed } from '../ops/args.ts';
+import { opOfStep } from '../ops/index.ts';
 import { goesAside, type Scenario, type Step, stepText } from './scenario.ts';
 
 /**
@@ -45,21 +47,17 @@ function matched(
       bound.set(name, meant[i]!);
     } else if (other !== meant[i]) return undefined;
   }
-  return stepText(renamed(a, bound)) === stepText(b) ? bound : undefined;
+  return stepText(renamedBy(a, bound)) === stepText(b) ? bound : undefined;
 }
 
+/** Names of mms and references: what the step uses, then what it makes. */
 const namesOf = (step: Step): string[] => [
   step.task,
   ...('ref' in step ? [step.ref] : []),
   ...('result' in step ? [step.result] : []),
 ];
 
-function renamed(step: Step, names: ReadonlyMap<string, string>): Step {
-  const name = (old: string): string => names.get(old) ?? old;
-  return {
-    ...step,
-    task: name(step.task),
-    ...('ref' in step ? { ref: name(step.ref) } : {}),
-    ...('result' in step ? { result: name(step.result) } : {}),
-  } as Step;
-}
+const renamedBy = (step: Step, names: ReadonlyMap<string, string>): Step =>
+  renamed(opOfStep(step), step, (sort, name) =>
+    sort === 'mm' || sort === 'ref' ? (names.get(name) ?? name) : name,
+  );

@@ -1,12 +1,14 @@
 /** What a schema cannot say of a counterexample: names, where they begin and end, ranges, agreement of its parts. */
-import { shapeOf } from '../domain/setup.ts';
+import { type FileSetup, shapeOf } from '../domain/setup.ts';
 import { DIRECT_FILESYSTEMS } from '../machine/filesystems.ts';
+import { type AnyStep, namesIn } from '../ops/args.ts';
+import { opOfStep } from '../ops/index.ts';
 import { hint } from '../policies/nearest.ts';
 import { classId } from '../property/property.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { type Counterexample, expectationFor } from './definition.ts';
 import { FileError, type Path, pathText, shorten, shown } from './file-error.ts';
-import { FIRST_MM } from './scenario.ts';
+import { FIRST_MM, type GupStep } from './scenario.ts';
 
 /** Throws FileError of layer `meaning`. `file`: its name for messages. */
 export function checkMeaning(c: Counterexample, file: string): void {
@@ -55,7 +57,7 @@ function checkSteps(c: Counterexample, file: string): void {
     const fail = (field: string, value: unknown, what: string): never => {
       throw new FileError(file, 'meaning', `steps[${at}].${field}`, `is ${shown(value)}${what}`);
     };
-    const use = (field: 'task' | 'ref', kind: 'mm' | 'ref', name: string): void => {
+    const use = (field: string, kind: 'mm' | 'ref', name: string): void => {
       const known = names.get(name);
       const alive = [...names.values()].filter((n) => n.kind === kind && n.ended === '');
       const allowed = oneNamed(kind === 'mm' ? 'an mm that lives' : 'a reference that is held', alive, name);
@@ -72,44 +74,43 @@ function checkSteps(c: Counterexample, file: string): void {
       names.get(name)!.ended = `steps[${at}] (${step.op})`;
     };
 
-    if ('ref' in step) use('ref', 'ref', step.ref);
-    else if (!('file' in step)) use('task', 'mm', step.task);
-    if ('page' in step && !c.setup.pages.some((p) => p.name === step.page))
-      fail('page', step.page, `; allowed: ${oneNamed('a page of setup.pages', c.setup.pages, step.page)}`);
-    if ('file' in step && !c.setup.files.some((f) => f.name === step.file))
-      fail('file', step.file, `; allowed: ${oneNamed('a file of setup.files', c.setup.files, step.file)}`);
-    switch (step.op) {
-      case 'fork':
-        introduce('mm', step.result);
-        break;
-      case 'gup': {
-        const contract = CALLER_CONTRACTS[step.caller];
-        for (const field of ['write', 'longterm'] as const)
-          if (contract[field] !== 'free' && contract[field] !== step[field])
-            fail(field, step[field], `; allowed: ${contract[field]} for ${step.caller}`);
-        if (step.target !== undefined) {
-          const targets = c.setup.files.filter((f) => DIRECT_FILESYSTEMS.includes(f.filesystem));
-          if (step.caller !== 'o_direct_write')
-            fail('target', step.target, `; allowed: none for ${step.caller}, only for o_direct_write`);
-          if (!targets.some((f) => f.name === step.target))
-            fail(
-              'target',
-              step.target,
-              `; allowed: ${oneNamed('a file of setup.files that O_DIRECT can write', targets, step.target)}`,
-            );
-        }
-        introduce('ref', step.result);
-        break;
+    const op = opOfStep(step);
+    for (const { sort, name, field } of namesIn(op, step as AnyStep)) {
+      if (sort === 'mm' || sort === 'ref') use(field, sort, name);
+      else {
+        const named = sort === 'page' ? c.setup.pages : c.setup.files;
+        if (!named.some((n) => n.name === name))
+          fail(field, name, `; allowed: ${oneNamed(`a ${sort} of setup.${sort}s`, named, name)}`);
       }
-      case 'exit':
-        end(step.task);
-        break;
-      case 'unpin':
-      case 'dio_end':
-        end(step.ref);
-        break;
     }
+    if (step.op === 'gup') checkGup(step, c.setup.files, fail);
+    if ('result' in step) introduce(op.makes!, step.result);
+    if (op.ends === 'mm') end(step.task);
+    else if (op.ends === 'ref' && 'ref' in step) end(step.ref);
   });
+}
+
+/** What its caller can ask for, and where an O_DIRECT write can go. */
+function checkGup(
+  step: GupStep,
+  files: readonly FileSetup[],
+  fail: (field: string, value: unknown, what: string) => never,
+): void {
+  const contract = CALLER_CONTRACTS[step.caller];
+  for (const field of ['write', 'longterm'] as const)
+    if (contract[field] !== 'free' && contract[field] !== step[field])
+      fail(field, step[field], `; allowed: ${contract[field]} for ${step.caller}`);
+  const { target } = step;
+  if (target === undefined) return;
+  if (step.caller !== 'o_direct_write')
+    fail('target', target, `; allowed: none for ${step.caller}, only for o_direct_write`);
+  const targets = files.filter((f) => DIRECT_FILESYSTEMS.includes(f.filesystem));
+  if (!targets.some((f) => f.name === target))
+    fail(
+      'target',
+      target,
+      `; allowed: ${oneNamed('a file of setup.files that O_DIRECT can write', targets, target)}`,
+    );
 }
 
 function oneNamed(what: string, named: readonly { readonly name: string }[], given: string): string {

@@ -8,10 +8,10 @@
  *   h1 = C: gup A pin R LONGTERM
  * `)
  */
-import { CALLERS, type Caller } from '../domain/kinds.ts';
-import { ADVICE } from '../ops/madvise.ts';
+import { CALLERS } from '../domain/kinds.ts';
+import type { AnyStep, Arg } from '../ops/args.ts';
+import { OPS } from '../ops/index.ts';
 import { OP_KINDS, type OpKind } from '../ops/op.ts';
-import { WB_MODES } from '../ops/writeback.ts';
 import { hint } from '../policies/nearest.ts';
 import { shown } from './file-error.ts';
 import type { Step } from './scenario.ts';
@@ -58,98 +58,54 @@ export function parseStep(line: string): Step {
   const args = rest.trim() === '' ? [] : rest.trim().split(/\s+/);
   if (!OP_KINDS.includes(op as OpKind)) throw new StepError('operation', op, OP_KINDS.join(', '), OP_KINDS);
   const kind = op as OpKind;
-  const makes = kind === 'fork' || kind === 'gup';
-  if (makes && result === undefined)
+  const grammar = OPS[OP_KINDS.indexOf(kind)]!;
+  if (grammar.makes !== undefined && result === undefined)
     throw new StepError('the name of the result', undefined, `\`name = ${task}: ${kind} ...\``);
-  if (!makes && result !== undefined)
+  if (grammar.makes === undefined && result !== undefined)
     throw new StepError('the name of a result', result, `none: ${kind} has no result`);
+  if (grammar.task !== 'mm' && task !== grammar.task)
+    throw new StepError(`the task of ${kind}`, task, grammar.task, [grammar.task]);
   /** The next word. */
-  const take = (field: string, allowed?: readonly string[]): string => {
+  const take = (noun: string, allowed?: readonly string[]): string => {
     const arg = args.shift();
     if (arg === undefined || (allowed !== undefined && !allowed.includes(arg)))
-      throw new StepError(
-        `${field} of ${kind}`,
-        arg,
-        allowed?.join(', ') ?? `the name of a ${field}`,
-        allowed,
-      );
+      throw new StepError(`${noun} of ${kind}`, arg, allowed?.join(', ') ?? `the name of a ${noun}`, allowed);
     return arg;
   };
-  let flags = FLAGS[kind] ?? [];
   /** The next word if it is this one. */
   const taken = (word: string): boolean => args[0] === word && args.shift() !== undefined;
-  const by = (who: 'device' | 'kernel' | 'other'): void => {
-    if (task !== who) throw new StepError(`the task of ${kind}`, task, who, [who]);
+  const value = (field: string, arg: Arg): string | boolean | undefined => {
+    const noun = arg.noun ?? field;
+    if ('oneOf' in arg) return take(noun, arg.oneOf);
+    if ('either' in arg) return take(noun, arg.either) === arg.either[1];
+    if ('flag' in arg) return taken(arg.flag);
+    if (arg.is === 'caller') return take(noun, CALLERS);
+    if (arg.after === undefined) return take(noun);
+    return taken(arg.after) ? take(arg.is) : undefined;
   };
-  const step = ((): Step => {
-    switch (kind) {
-      case 'fork':
-        return { task, op: kind, result: result! };
-      case 'exit':
-        return { task, op: kind };
-      case 'munmap':
-      case 'read':
-      case 'write':
-        return { task, op: kind, page: take('page') };
-      case 'mprotect':
-        return { task, op: kind, page: take('page'), prot: take('protection', ['r', 'rw']) as 'r' | 'rw' };
-      case 'madvise':
-        return {
-          task,
-          op: kind,
-          page: take('page'),
-          advice: take('advice', ADVICE) as (typeof ADVICE)[number],
-        };
-      case 'gup': {
-        const page = take('page');
-        const caller = take('caller', CALLERS) as Caller;
-        const write = take('access', ['R', 'W']) === 'W';
-        const longterm = taken('LONGTERM');
-        const fast = taken('fast');
-        if (caller === 'o_direct_write') flags = [...flags, 'to FILE'];
-        const to = caller === 'o_direct_write' && taken('to') ? { target: take('file') } : {};
-        return { task, op: kind, page, caller, write, longterm, fast, ...to, result: result! };
-      }
-      case 'unpin': {
-        by('device');
-        const ref = take('reference');
-        return { task: 'device', op: kind, ref, dirty: taken('dirty') };
-      }
-      case 'dio_end':
-      case 'dma_read':
-      case 'dma_write':
-        by('device');
-        return { task: 'device', op: kind, ref: take('reference') };
-      case 'wb_start':
-        by('kernel');
-        return {
-          task: 'kernel',
-          op: kind,
-          file: take('file'),
-          mode: take('mode', WB_MODES) as (typeof WB_MODES)[number],
-        };
-      case 'wb_end':
-      case 'reclaim':
-      case 'drop_caches':
-        by('kernel');
-        return { task: 'kernel', op: kind, file: take('file') };
-      default:
-        by('other');
-        return { task: 'other', op: kind, file: take('file') };
-    }
-  })();
-  if (args.length > 0)
+  const fields = Object.entries(grammar.args);
+  const step: Record<string, string | boolean> = { task, op: kind };
+  for (const [field, arg] of fields) {
+    const said = value(field, arg);
+    if (said !== undefined) step[field] = said;
+  }
+  if (result !== undefined) step.result = result;
+  if (args.length > 0) {
+    const more = fields.flatMap(([, arg]) => optionalWords(arg));
     throw new StepError(
       `the end of ${kind}`,
       args.join(' '),
-      `nothing more${flags.length === 0 ? '' : `, or ${flags.join(', then ')}`}`,
-      flags,
+      `nothing more${more.length === 0 ? '' : `, or ${more.join(', then ')}`}`,
+      more,
     );
-  return step;
+  }
+  return step as AnyStep as Step;
 }
 
-/** Words that may follow the arguments, in this order. */
-const FLAGS: { readonly [K in OpKind]?: readonly string[] } = {
-  gup: ['LONGTERM', 'fast'],
-  unpin: ['dirty'],
-};
+/** Words that may follow the others, in this order. */
+const optionalWords = (arg: Arg): readonly string[] =>
+  'flag' in arg
+    ? [arg.flag]
+    : 'is' in arg && arg.is !== 'caller' && arg.after !== undefined
+      ? [`${arg.after} ${arg.is.toUpperCase()}`]
+      : [];

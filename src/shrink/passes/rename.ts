@@ -1,6 +1,8 @@
 import { pagesOf } from '../../check/scope.ts';
 import type { PageKind } from '../../domain/kinds.ts';
-import { mmName, refName, type Step } from '../../scenario/scenario.ts';
+import { renamed } from '../../ops/args.ts';
+import { opOfStep } from '../../ops/index.ts';
+import { mmName, refName } from '../../scenario/scenario.ts';
 import type { Pass } from '../order.ts';
 
 const KIND_ORDER: readonly PageKind[] = ['anon', 'private-file', 'shared-file', 'shmem'];
@@ -18,8 +20,8 @@ export const rename: Pass = {
     let mms = 1;
     let refs = 0;
     for (const step of scenario.steps) {
-      if (step.op === 'fork') names.set(step.result, mmName(mms++));
-      if (step.op === 'gup') names.set(step.result, refName(refs++));
+      const { makes } = opOfStep(step);
+      if ('result' in step) names.set(step.result, makes === 'mm' ? mmName(mms++) : refName(refs++));
     }
     const firstUse = (page: string): number => {
       const at = scenario.steps.findIndex((s) => 'page' in s && s.page === page);
@@ -50,15 +52,10 @@ export const rename: Pass = {
         .map((f) => ({ ...f, name: fileNames.get(f.name)! }))
         .sort((x, y) => (x.name < y.name ? -1 : x.name > y.name ? 1 : 0)),
     };
-    const steps = scenario.steps.map((step) => {
-      const renamed: Record<string, unknown> = { ...step, task: names.get(step.task) ?? step.task };
-      if ('ref' in step) renamed.ref = names.get(step.ref) ?? step.ref;
-      if ('result' in step) renamed.result = names.get(step.result) ?? step.result;
-      if ('page' in step) renamed.page = pageNames.get(step.page) ?? step.page;
-      if ('file' in step) renamed.file = fileNames.get(step.file) ?? step.file;
-      if ('target' in step) renamed.target = fileNames.get(step.target) ?? step.target;
-      return renamed as unknown as Step;
-    });
+    const of = { mm: names, ref: names, page: pageNames, file: fileNames };
+    const steps = scenario.steps.map((step) =>
+      renamed(opOfStep(step), step, (sort, name) => of[sort].get(name) ?? name),
+    );
     const candidate = { setup: renamedSetup, steps };
     return stillFails(candidate) ? candidate : scenario;
   },
