@@ -135,6 +135,13 @@ async function targetsOf(
       talk(`${file}: has no class; taken for it: ${found.classId}, which ${policy.id} violates`);
       return { classId: found.classId, code: found.code, documented: false, policies: [policy] };
     }
+    if (base !== undefined) return undefined;
+    for (const policy of name === undefined ? await candidatesOf(c) : await policiesFor([name], file, name)) {
+      const [met] = replayOn(c, policy).result.documented;
+      if (met === undefined) continue;
+      talk(`${file}: has no class; taken for it: ${met.classId}, which is documented on ${policy.id}`);
+      return { classId: met.classId, code: met.code, documented: true, policies: [policy] };
+    }
     return undefined;
   }
   const policies = await policiesFor(names, file, name);

@@ -258,6 +258,25 @@ device: dma_read h2
     expect(oneLine(beside('all'), 2)).toMatch(/allowed: one policy/);
   });
 
+  it('of a file without a class that breaks nothing what is documented', () => {
+    folder.write(
+      'fork.gup',
+      `page A anon rw
+       h1 = P: gup A o_direct_read W
+       C = P: fork
+       P: read A
+       P: write A
+       device: dio_end h1
+       P: read A\n`,
+    );
+    const { code, out, err } = gupfuzz(['minimize', 'fork.gup', '-p', 'pae', '--keep', 'class']);
+    expect(code, err).toBe(0);
+    expect(err).toContain(
+      'taken for it: pin-coherence/stale/anon/DIO-W/device->cpu, which is documented on v6.2-anon-exclusive',
+    );
+    expect(out.split('\n').length).toBeLessThan(8); // one step of six is gone
+  });
+
   it('says when there is nothing to minimize', () => {
     expect(oneLine(gupfuzz(['minimize', B12]), 3)).toMatch(
       /nothing is violated in it on .*v6\.5-longterm-ban.*, so there is nothing to minimize/,

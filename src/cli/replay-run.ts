@@ -361,8 +361,10 @@ function verdictText(c: Counterexample, replay: Replay): string {
       );
       break;
     }
-    case 'documented':
-      parts.push(...documented);
+    case 'documented': {
+      const reasons = new Set(result.documented.map((f) => f.excuse));
+      parts.push(...documented, ...[...reasons].map((why) => `(${why})`));
+    }
   }
   // The run may have broken a promise before it came to that step.
   if (result.notApplicable >= 0) parts.push(stopped(replay));

@@ -9,6 +9,7 @@ import { expectationOf } from '../report/counterexample.ts';
 import { expectationText, renderFinding } from '../report/finding.ts';
 import { renderMail } from '../report/mail.ts';
 import { notesUnder } from '../report/notes.ts';
+import type { ReplayBy } from '../report/shell.ts';
 import { type Counterexample, saysNothing } from '../scenario/definition.ts';
 import { byNumbers, formatCounterexample } from '../scenario/file.ts';
 import { formatText, rewriteText } from '../scenario/text.ts';
@@ -55,12 +56,24 @@ export async function runShow(options: ShowOptions): Promise<number> {
           width: width(),
           full: true,
           notes: await notes(c, policies),
+          by: replayBy(c, policies),
         }),
       );
+      if (isForeign(c) && policies.every((p) => p.id !== c.policy))
+        print(`${c.policy} is not built in: --policy names the module that has it.\n`);
   }
   if (policies.length > 0 && format === 'text')
     print(`\n${justNow(c, policies, Number.POSITIVE_INFINITY).join('\n')}\n`);
   return broken.length > 0 ? EXIT.badInput : EXIT.ok;
+}
+
+const isForeign = ({ policy }: Counterexample): boolean =>
+  policy !== null && findPolicy(policy) === undefined;
+
+/** Of a policy that is not built in the module: the one that was given, else a name that it may have. */
+function replayBy(c: Counterexample, given: readonly ExpandedPolicy[]): ReplayBy {
+  if (!isForeign(c)) return {};
+  return { policy: given.find((p) => p.id === c.policy)?.module ?? `./${c.policy}.ts` };
 }
 
 /** The policy that the file says breaks it, with the conditions of its rules, if it is a module that was asked for. */

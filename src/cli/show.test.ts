@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { CATALOGUE, entry, load } from '../testing/catalogue.ts';
 import { environment, gupfuzzIn, lines } from '../testing/cli.ts';
 import { freshFolder } from '../testing/folder.ts';
+import { writePolicy } from '../testing/policy.ts';
 
 const folder = freshFolder();
 const gupfuzz = gupfuzzIn(folder);
@@ -24,6 +25,23 @@ describe('show and validate', () => {
       `gupfuzz replay ${B06}`,
     ])
       expect(out).toContain(part);
+  });
+
+  it('of a policy that is not built in the command names its module, or says that one is needed', () => {
+    const mine = writePolicy(folder, 'mine', "gupFast: [without('R/O pin of an anon page, not exclusive')]");
+    folder.write(
+      'lost.gup',
+      'page A anon rw\nP: write A\nC = P: fork\nh1 = P: gup A pin R fast\nP: write A\ndevice: dma_read h1\n',
+    );
+    expect(gupfuzz(['save', 'lost.gup', '-p', mine, '-o', 'lost.gup.json']).code).toBe(0);
+    expect(gupfuzz(['show', 'lost.gup.json', '-p', mine]).out).toMatch(
+      / replay lost\.gup\.json --policy \.\/mine\.ts$/m,
+    );
+    const unknown = gupfuzz(['show', 'lost.gup.json']).out;
+    expect(unknown).toContain('mine is not built in: --policy names the module that has it.');
+    const mail = gupfuzz(['show', 'lost.gup.json', '--format', 'mail']).out;
+    const program = /^gupfuzz (replay -p .\/mine\.ts -) <<'EOF'\n([\s\S]*)\nEOF\n$/m.exec(mail)!;
+    expect(gupfuzz(program[1]!.split(' '), { input: `${program[2]}\n` }).code).toBe(1);
   });
 
   it('mail is at most 72 columns wide, and what it says to paste into a shell works', () => {

@@ -111,7 +111,7 @@ export function expectationText({ verdict, classes, documented = [], costs = {} 
   const pinned = Object.entries(costs).map(([name, n]) => `${name} ${n}`);
   const notes = [
     ...classes,
-    ...documented.map((id) => `documented: ${id}`),
+    ...documented.map((id) => (verdict === 'documented' ? id : `documented: ${id}`)),
     ...(pinned.length === 0 ? [] : [`costs: ${pinned.join(', ')}`]),
   ];
   return notes.length === 0 ? verdict : `${verdict}: ${notes.join(', ')}`;

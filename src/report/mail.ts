@@ -77,9 +77,13 @@ const label = (name: string, text: string): string[] => labelled(name, text, WID
 
 /** The whole program, for a shell that has gupfuzz; from the first column, or the last line would not end it. */
 function replay(c: Counterexample): string[] {
-  const policy = c.policy !== null && findPolicy(c.policy) !== undefined ? ` -p ${c.policy}` : '';
+  const own = c.policy !== null && findPolicy(c.policy) === undefined;
+  const policy = c.policy === null ? '' : ` -p ${own ? `./${c.policy}.ts` : c.policy}`;
   return [
-    'To replay, paste this into a shell where gupfuzz is installed:',
+    ...wrapText(
+      `To replay, paste this into a shell where gupfuzz is installed${own ? `, with the rules of ${c.policy} as ${c.policy}.ts beside it` : ''}:`,
+      WIDTH_DEFAULT,
+    ),
     '',
     `gupfuzz replay${policy} - <<'EOF'`,
     ...pastedLines(c),
