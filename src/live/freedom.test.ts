@@ -7,11 +7,16 @@ import { policyByName } from '../policies/index.ts';
 import { parseSteps } from '../scenario/parse.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { RUNS_FOR_CHANCE } from './freedom.ts';
+import { FULL } from './full.ts';
+import { fuzzLive } from './fuzz.ts';
 import { modelKernel } from './model-kernel.ts';
+import type { Kernel, LiveProgram, LiveResult } from './protocol.ts';
 import { type LiveReport, runOnKernel } from './report.ts';
+import { isUnsupported, toLive } from './translate.ts';
 import { byHost } from './vm/machine.ts';
 
 const V62 = policyByName('v6.2-anon-exclusive');
+const MAPCOUNT = policyByName('v5.7-mapcount');
 /** As Debian's 6.1: reclaim spares pinned pages (d824ec2a1546, v6.4). */
 const SPARES: Policy = derive(
   V62,
@@ -48,6 +53,17 @@ async function reportOf(kernelPolicy: Policy, policy: Policy, runs: number, free
   );
   return report!;
 }
+/** Takes each freedom whenever there is one. */
+class Always extends Rng {
+  override below(): number {
+    return 0;
+  }
+}
+const toProgram = (scenario: Scenario): LiveProgram => {
+  const translated = toLive(scenario, FULL);
+  if (isUnsupported(translated)) throw new Error(translated.unsupported);
+  return translated.program;
+};
 const rng = (): Rng => {
   const made = new Rng();
   made.seed(1, 2, 3, 4);
@@ -77,6 +93,43 @@ describe('a freedom of chance', () => {
     const few = await reportOf(SPARES, V62, 1);
     expect([few.runs, few.verdict.kind]).toEqual([RUNS_FOR_CHANCE, 'not explained']);
     expect((await reportOf(SPARES, SPARES, 1)).runs).toBe(1);
+  });
+
+  it('that one run had says nothing of the others of its class', { timeout: 180_000 }, async () => {
+    const search = { policy: MAPCOUNT, seed: 2, runs: 600, findingsMax: 1, repeats: 5 };
+    const rule = modelKernel({ policy: MAPCOUNT, free: new Always() });
+    const ruled = await fuzzLive({ ...search, kernel: rule });
+    const [found] = ruled.findings;
+    const id = found!.class;
+    expect(ruled.classes.get(id)).toBeGreaterThan(1);
+    expect(ruled.firstAt).toBe(found!.run);
+
+    // The same, but the first one found was chance: looked at once more, it agrees.
+    const text = JSON.stringify(toProgram(found!.scenario));
+    const own = modelKernel({ policy: MAPCOUNT });
+    let looks = 0;
+    const kernel: Kernel = {
+      ...rule,
+      run: async (programs) => {
+        const results: LiveResult[] = [];
+        for (const program of programs) {
+          const isChance = JSON.stringify(program) === text && ++looks > RUNS_FOR_CHANCE;
+          results.push(...(await (isChance ? own : rule).run([program])));
+        }
+        return results;
+      },
+    };
+    const told: number[] = [];
+    const result = await fuzzLive({ ...search, kernel, onFinding: ({ run }) => told.push(run) });
+    expect(looks).toBe(RUNS_FOR_CHANCE + search.repeats);
+    const [next] = result.findings;
+    expect(next!.class).toBe(id);
+    expect(next!.run).toBeGreaterThan(found!.run);
+    expect(next!.hits).toBe(search.repeats);
+    expect(told).toEqual([found!.run, next!.run, next!.run]);
+    expect(result.classes.get(id)).toBe(ruled.classes.get(id)! - 1);
+    expect([result.agreed, result.disagreed]).toEqual([ruled.agreed + 1, ruled.disagreed - 1]);
+    expect(result.firstAt).toBeGreaterThan(found!.run);
   });
 });
 

@@ -286,18 +286,21 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
   const start = performance.now();
   let kernelMs = 0;
   let [done, agreed, disagreed, incomplete, trouble, blind, broken] = [0, 0, 0, 0, 0, 0, 0];
-  let [observed, firstAt] = [0, -1];
+  let observed = 0;
   let failed = '';
   const reasons = new Map<string, number>();
   const freedoms = new Map<FreedomId, number>();
-  const classes = new Map<string, number>();
-  const lost = new Map<string, number>();
+  const classes = new Map<string, Disagreeing>();
   const log = new Set<string>();
   const findings = new Map<string, LiveFinding>();
   const count = <K>(map: Map<K, number>, key: K): void => {
     map.set(key, (map.get(key) ?? 0) + 1);
   };
-  while (done < runs && options.signal?.aborted !== true && !(options.stopAtFirst === true && firstAt >= 0)) {
+  while (
+    done < runs &&
+    options.signal?.aborted !== true &&
+    !(options.stopAtFirst === true && disagreed > 0)
+  ) {
     const drawn = Array.from({ length: Math.min(batch, runs - done) }, (_, i) => {
       const run = done + i;
       return { run, translated: toLive(generator.draw(seed, run), kernel.capabilities) };
@@ -326,16 +329,22 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
         failed ||= `${comparison.failed} (first in run ${run})`;
       } else if (worst !== undefined) {
         disagreed++;
-        if (firstAt < 0) firstAt = run;
         const { scenario } = translated;
         const { observer } = worst;
         const id = disagreementClass(scenario, worst);
-        count(classes, id);
-        if (loses) count(lost, id);
-        if (findings.has(id) || findings.size >= findingsMax) continue;
+        const of = classes.get(id) ?? { runs: [], next: [] };
+        of.runs.push({ run, loses });
+        classes.set(id, of);
+        const isNew = !findings.has(id);
+        if (isNew ? findings.size >= findingsMax : !mayBeChance(subject, of.next.at(-1) ?? findings.get(id)!))
+          continue;
         const drawn = { run, class: id, observer, scenario, shrunk: scenario, translated };
         const seen = { comparison, result, broken: promises };
         const finding = { ...drawn, ...seen, hits: 0, repeats: 0, shrunkHits: 0 };
+        if (!isNew) {
+          of.next.push(finding);
+          continue;
+        }
         findings.set(id, finding);
         options.onFinding?.(finding);
       } else if (comparison.incomplete !== '') {
@@ -354,24 +363,33 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
       `${done} of ${runs} runs, ${disagreed} disagree in ${classes.size} classes, ${incomplete} incomplete`,
     );
   }
-  for (const [id, seen] of findings) {
-    if (options.signal?.aborted === true) break;
-    options.onProgress?.(`shrinking on the kernel: ${id}`);
-    const finding = await confirm(subject, seen, repeats);
-    if (finding === undefined) {
-      // More runs have told: it was chance.
-      const runs = classes.get(id) ?? 0;
-      disagreed -= runs;
-      agreed += runs;
-      broken += lost.get(id) ?? 0;
-      classes.delete(id);
-      lost.delete(id);
-      findings.delete(id);
-      continue;
+  for (const [id, drawn] of findings) {
+    const of = classes.get(id)!;
+    let seen: LiveFinding | undefined = drawn;
+    while (seen !== undefined && options.signal?.aborted !== true) {
+      options.onProgress?.(`shrinking on the kernel: ${id}`);
+      const { run }: LiveFinding = seen;
+      const finding = await confirm(subject, seen, repeats);
+      if (finding !== undefined) {
+        findings.set(id, finding);
+        options.onFinding?.(finding);
+        break;
+      }
+      // More runs have told: that one was chance. It says nothing of the others of its class.
+      disagreed--;
+      agreed++;
+      if (of.runs.find((r) => r.run === run)!.loses) broken++;
+      of.runs = of.runs.filter((r) => r.run !== run);
+      seen = of.next.shift();
+      if (seen === undefined) findings.delete(id);
+      else {
+        findings.set(id, seen);
+        options.onFinding?.(seen);
+      }
     }
-    findings.set(id, finding);
-    options.onFinding?.(finding);
   }
+  const left = [...classes].filter(([, { runs }]) => runs.length > 0);
+  const disagreeing = left.flatMap(([, { runs }]) => runs);
   return {
     runs: done,
     asked: runs,
@@ -381,18 +399,25 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
     trouble,
     blind,
     broken,
-    lost: [...lost.values()].reduce((sum, n) => sum + n, 0),
+    lost: disagreeing.filter(({ loses }) => loses).length,
     failed,
     reasons,
     freedoms,
     observed,
-    classes,
+    classes: new Map(left.map(([id, { runs }]) => [id, runs.length])),
     findings: [...findings.values()],
-    firstAt,
+    firstAt: disagreeing.reduce((least, { run }) => (least < 0 || run < least ? run : least), -1),
     log: [...log],
     elapsedMs: performance.now() - start,
     kernelMs,
   };
+}
+
+/** Runs of one class that disagree. */
+interface Disagreeing {
+  runs: { readonly run: number; readonly loses: boolean }[];
+  /** Looked at in turn if what was found first is chance; none after one that cannot be. */
+  readonly next: LiveFinding[];
 }
 
 /** What scenarios are run on and held to. */
@@ -419,6 +444,10 @@ async function lookAgain(
   return compareAll([result, ...more], translated, policy)[0]!;
 }
 
+/** Whether the run alone, without what others told, would have been held to agree by chance. */
+const mayBeChance = ({ policy }: Subject, { result, translated }: LiveFinding): boolean =>
+  isByChance(compare(result, translated, policy));
+
 /** Runs it again, so often, and shrinks it on the kernel. Undefined: what was taken for a rule is chance. */
 async function confirm(
   subject: Subject,
@@ -427,7 +456,7 @@ async function confirm(
 ): Promise<LiveFinding | undefined> {
   const { class: id, scenario } = seen;
   const again = await hitsOf(subject, seen, scenario, repeats);
-  const chance = isByChance(compare(seen.result, seen.translated, subject.policy));
+  const chance = mayBeChance(subject, seen);
   if (again.hits === 0)
     // The run in which it was seen is one of those that are told of: no finding has none.
     return chance ? undefined : { ...seen, hits: 1, repeats: repeats + 1, shrunkHits: 1 };
