@@ -19,6 +19,8 @@ export interface Pool {
 /** What workerpool says when a worker is gone, also one that was idle, or when it wrote to one that just went. */
 const WORKER_DIED =
   /^(Workerpool )?Worker (is )?(terminated|error)|^Pool terminated|EPIPE|ERR_IPC_CHANNEL_CLOSED|channel closed/i;
+/** Of a worker that was gone before the job came to it: the job was not tried, and no other gets that worker. */
+const WORKER_GONE = /^Worker is terminated/;
 /** Times a job is tried before the campaign gives up: its workers keep dying. */
 const TRIES_MAX = 3;
 /** Milliseconds between two looks for work that was lost with its worker. */
@@ -131,6 +133,7 @@ export function openPool(
     job: ChunkJob | ShrinkJob,
     onEvent?: (event: ShrinkEvent) => void,
   ): Promise<T> {
+    let gone = 0;
     for (let tries = 1; ; tries++) {
       try {
         return (await unlessLost(
@@ -140,6 +143,11 @@ export function openPool(
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         if (closed || !WORKER_DIED.test(message)) throw error;
+        if (WORKER_GONE.test(message) && gone < workers) {
+          gone++;
+          tries--;
+          continue;
+        }
         if (tries >= TRIES_MAX) throw new WorkersDied(describe(job));
         onNotice(`a worker process died; its work (${describe(job)}) is done again by another`);
       }

@@ -1,12 +1,31 @@
 /** Workers that die: the work is done again, and who keeps dying ends the campaign with a reason. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { expandPolicy } from '../machine/tables.ts';
+import { policyByName } from '../policies/index.ts';
 import { gupfuzzIn } from '../testing/cli.ts';
 import { freshFolder } from '../testing/folder.ts';
 
+// Workers need compiled code: `npm test` builds first.
+const { openPool } = (await import(
+  new URL('../../dist/src/campaign/pool.js', import.meta.url).href
+)) as typeof import('./pool.ts');
 const folder = freshFolder();
 const gupfuzz = gupfuzzIn(folder);
+
+/** Processes with this text in their arguments or environment. */
+const alive = (text: string): string[] =>
+  execFileSync('ps', ['axeww', '-o', 'args'], { encoding: 'utf8' })
+    .split('\n')
+    .filter((line) => line.includes(text));
+
+/** Process ids of its campaign workers. */
+const workersOf = (parent: number): number[] =>
+  execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(parent)], { encoding: 'utf8' })
+    .split('\n')
+    .filter((line) => /campaign\/worker\.js/.test(line))
+    .map((line) => Number.parseInt(line, 10));
 
 describe('workers that die', () => {
   it('at once and always: a reason, a summary, campaign.json and exit code 71', () => {
@@ -20,6 +39,29 @@ describe('workers that die', () => {
     expect(out).toMatch(/^FAILED after 0 runs on 6 policies/);
     const data = JSON.parse(readFileSync(folder.at('found/campaign.json'), 'utf8')) as object;
     expect(data).toMatchObject({ ended: 'failed', failure: { kind: 'system' } });
-    expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain(folder.at(''));
+    expect(alive(folder.at('stop.cjs'))).toEqual([]);
+  });
+
+  it('while they have nothing to do: the next jobs are done by others', async () => {
+    const space = { seed: 1, scope: 'base', profile: 'anon' } as const;
+    const pool = openPool(space, [expandPolicy(policyByName('v5.7-mapcount'))], [undefined], 4, () => {});
+    try {
+      const jobs = () =>
+        Promise.all([0, 1, 2, 3].map((chunk) => pool.chunk({ chunk, runs: 64, known: [[]] })));
+      const first = await jobs();
+      for (let times = 0; times < 2; times++) {
+        const idle = workersOf(process.pid);
+        expect(idle.length).toBe(4);
+        for (const pid of idle) process.kill(pid, 'SIGKILL');
+        // Until this process has heard of it.
+        await vi.waitFor(() => expect(workersOf(process.pid)).toEqual([]));
+        await new Promise((next) => setTimeout(next, 50));
+        // One job alone may come to all of them.
+        expect(await pool.chunk({ chunk: 0, runs: 64, known: [[]] })).toEqual(first[0]);
+        expect(await jobs()).toEqual(first);
+      }
+    } finally {
+      await pool.close();
+    }
   });
 });

@@ -26,6 +26,7 @@ import {
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { basesFor } from '../policies/base.ts';
 import { BUILT_IN } from '../policies/index.ts';
+import { BaseError } from '../regression/beside.ts';
 import { isKnown } from '../policies/known.ts';
 import { bytesText, type CheckReport, checkData, checkText } from '../report/check.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
@@ -113,6 +114,7 @@ export async function runCheck(options: CheckOptions): Promise<number> {
             base: beside.policy,
             proof,
             worse: proof === undefined ? worseIn(verdicts, policy, beside.policy) : new Set(),
+            name: options.base,
           },
     unexpected: proof === undefined ? unexpectedIn(verdicts, policy) : new Set(proof.regressions),
     counterexamples: counterexamplesOf(verdicts, proof, policy, scope, options),
@@ -229,11 +231,22 @@ async function search(
   }
 }
 
-/** With --first: is there a broken promise, and beside a base one whose program is a regression? */
+/**
+ * With --first: is there a broken promise, and beside a base one whose program is a regression? A base that fails on such
+ * a program ends the search as well: the proof meets it again, and tells it.
+ */
 function firstFound(
   spec: PolicySpec,
   base: ExpandedPolicy | undefined,
 ): (exploration: Exploration) => boolean {
+  const worth = (c: FoundClass): boolean => {
+    try {
+      return base === undefined || regressesAtLast(c, spec.policy, base);
+    } catch (error) {
+      if (error instanceof BaseError) return true;
+      throw error;
+    }
+  };
   const asked = new Set<FoundNote>();
   let found = false;
   return (x) => {
@@ -241,9 +254,7 @@ function firstFound(
       if (found) break;
       if (asked.has(note)) continue;
       asked.add(note);
-      found = promisesOf(foundIn(spec, x, [note])).some(
-        (c) => !c.documented && (base === undefined || regressesAtLast(c, spec.policy, base)),
-      );
+      found = promisesOf(foundIn(spec, x, [note])).some((c) => !c.documented && worth(c));
     }
     return found;
   };

@@ -172,6 +172,39 @@ describe('beside a base', () => {
     expect(check(...flags, '--gups', 'pin:R:fast').code).toBe(1);
   });
 
+  it('a base that fails: with --first too it is said, and what was found is kept', () => {
+    const loops = writePolicy(folder, 'loops', "gupSlow: [table(otherwise('write fault'))]");
+    const flags = ['-p', 'mapcount', '--base', loops, '--pages', 'anon', '--refs', '1', '--depth', '5', '-q'];
+    for (const first of [[], ['--first']]) {
+      const { code, out, err } = check(...flags, ...first);
+      expect([code, err.match(/^gupfuzz: the base, policy loops, fails at step \d+: /gm)?.length]).toEqual([
+        3, 1,
+      ]);
+      expect(out).toMatch(/broken/);
+    }
+  });
+
+  it('prints a command that shows the regression beside the base that was asked for', () => {
+    const flags = [
+      '-p',
+      'mapcount',
+      '--base',
+      'longterm-ban',
+      '--pages',
+      'anon',
+      '--refs',
+      '1',
+      '--depth',
+      '4',
+      '-q',
+    ];
+    const { code, out } = check(...flags, '--first', '--out', 'beside');
+    expect(code).toBe(1);
+    const [, words] = /gupfuzz replay (beside\/\S+ --policy v5\.7-mapcount --base longterm-ban)$/m.exec(out)!;
+    const again = gupfuzz(['replay', ...words!.split(' ')]);
+    expect([again.code, again.out]).toEqual([1, expect.stringContaining('regression')]);
+  });
+
   it('of built-in policies with --base; without, what became worse is shown and is no failure', () => {
     const flags = ['-p', 'page-count', '--depth', '4', '--format', 'json', '-q'];
     const history = check(...flags);

@@ -12,7 +12,7 @@ import { renderColumns, WIDTH_DEFAULT, wrapText } from '../report/columns.ts';
 import { notesUnder } from '../report/notes.ts';
 import { replayPasted } from '../report/pasted.ts';
 import { newsText } from '../report/regression.ts';
-import { type ReplayBy, replayCommand } from '../report/shell.ts';
+import { replayBy, replayCommand } from '../report/shell.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { parseCounterexample } from '../scenario/file.ts';
 import { plain } from '../scenario/file-error.ts';
@@ -319,11 +319,7 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
     lines.push(renderColumns(scenario, columns).trimEnd());
     if (seen?.seen != null)
       lines.push(...wrap(`  seen: ${seen.seen.observed}; promised: ${seen.seen.expected}`, '    '));
-    const { module } = result.policies.find((p) => p.id === first.policy)!;
-    const by: ReplayBy = {
-      policy: module ?? (options.baseName === undefined ? undefined : first.policy),
-      base: options.baseName,
-    };
+    const by = replayBy(result.policies.find((p) => p.id === first.policy)!, options.baseName);
     if (file !== undefined) lines.push(`  ${paint.cyan(replayCommand(file, by))}`);
     else if (first.regression !== undefined) lines.push(replayPasted(first.scenario, by).trimEnd());
     return lines.join('\n');

@@ -1,5 +1,4 @@
 /** `minimize`: the same class on the same policy in fewer steps, as a new file; with --shortest, proved. */
-import { statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { makeFolder } from '../campaign/folder.ts';
 import { replayOn } from '../executor/replay.ts';
@@ -39,7 +38,7 @@ import {
 import { print, talk } from './io.ts';
 import type { KEEP } from './minimize.ts';
 import { progressLine, searchText } from './progress-line.ts';
-import { write } from './write.ts';
+import { checkTargets, isFolder, write } from './write.ts';
 
 export interface MinimizeOptions {
   /** Files and folders. */
@@ -70,10 +69,12 @@ export async function runMinimize(options: MinimizeOptions): Promise<number> {
   }
   const loaded = loadFiles(paths);
   reportProblems(loaded);
+  const target = (file: string): string => (inPlace ? file : join(out!, basename(file)));
+  checkTargets(new Map(loaded.files.map(({ file }) => [file, target(file)])));
   const shrinkers = new Shrinkers(options.states);
   const codes: number[] = [exitOf(loaded)];
   for (const read of loaded.files) {
-    const to = inPlace ? read.file : join(out!, basename(read.file));
+    const to = target(read.file);
     try {
       if (!inPlace) makeFolder(out!);
       codes.push(await minimizeOne(options, read, to, shrinkers, true));
@@ -353,8 +354,6 @@ async function policiesFor(
     ? policies
     : names.map((id) => policies.find((p) => p.id === findPolicy(id)!.id)!);
 }
-
-const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 function asUserError(error: unknown, path: string): { readonly message: string; readonly exitCode: number } {
   if (error instanceof UserError) return error;

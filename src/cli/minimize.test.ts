@@ -1,5 +1,5 @@
 /** `gupfuzz minimize` through the compiled command line. */
-import { cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { classId } from '../property/property.ts';
@@ -275,6 +275,20 @@ device: dma_read h2
       'taken for it: pin-coherence/stale/anon/DIO-W/device->cpu, which is documented on v6.2-anon-exclusive',
     );
     expect(out.split('\n').length).toBeLessThan(8); // one step of six is gone
+  });
+
+  it('refuses two files that would become one, before anything is written', () => {
+    const text = readFileSync(B06, 'utf8');
+    folder.write('one/x.gup.json', text);
+    folder.write('two/x.gup.json', text);
+    const both = ['one/x.gup.json', 'two/x.gup.json', '--out', 'same'];
+    for (const command of ['minimize', 'save'])
+      expect(oneLine(gupfuzz([command, ...both]), 3)).toMatch(
+        /two\/x\.gup\.json and one\/x\.gup\.json would both be written to same\/x\.gup\.json/,
+      );
+    folder.write('one/x.gup', 'page A anon rw\nP: read A\n');
+    expect(oneLine(gupfuzz(['save', 'one', '--out', 'same']), 3)).toMatch(/would both be written to/);
+    expect(existsSync(folder.at('same'))).toBe(false);
   });
 
   it('says when there is nothing to minimize', () => {

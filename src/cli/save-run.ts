@@ -1,5 +1,4 @@
 /** `save`: a catalogue file from steps. What is said of policies comes from running them, never from the person. */
-import { statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { makeFolder } from '../campaign/folder.ts';
 import { replayOn } from '../executor/replay.ts';
@@ -18,7 +17,7 @@ import { choosePolicies } from './choose.ts';
 import { inputError, usageError, worst } from './exit.ts';
 import { EXTENSION, exitOf, loadFiles, type ReadFile, reportProblems, shownName } from './files.ts';
 import { print, talk } from './io.ts';
-import { write } from './write.ts';
+import { checkTargets, isFolder, write } from './write.ts';
 
 export interface SaveOptions {
   readonly paths: readonly string[];
@@ -36,6 +35,9 @@ export async function runSave({ paths, policy, out }: SaveOptions): Promise<numb
   if (loaded.files.length > 1 && (out === undefined || !(folder || !out.endsWith(EXTENSION))))
     throw usageError('several files need --out FOLDER');
   reportProblems(loaded);
+  const several = loaded.files.length > 1 || folder;
+  if (out !== undefined && several)
+    checkTargets(new Map(loaded.files.map(({ file }) => [file, inFolder(out, file)])));
   const asked =
     policy === undefined
       ? undefined
@@ -47,8 +49,7 @@ export async function runSave({ paths, policy, out }: SaveOptions): Promise<numb
     let written: string | undefined;
     if (out === undefined) print(text);
     else {
-      const several = loaded.files.length > 1 || folder;
-      const to = several ? join(out, basename(name).replace(/(?:\.gup)?(?:\.json)?$/, EXTENSION)) : out;
+      const to = several ? inFolder(out, read.file) : out;
       if (several && !folder) makeFolder(out);
       write(to, text);
       written = to;
@@ -59,6 +60,9 @@ export async function runSave({ paths, policy, out }: SaveOptions): Promise<numb
   }
   return worst([exitOf(loaded)]);
 }
+
+const inFolder = (folder: string, file: string): string =>
+  join(folder, basename(shownName(file)).replace(/(?:\.gup)?(?:\.json)?$/, EXTENSION));
 
 /** `file`: where it was written, if anywhere. */
 function provedText({ minimality: { kind } }: Counterexample, file: string | undefined): string {
@@ -136,5 +140,3 @@ function subject(
     }
   return undefined;
 }
-
-const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;

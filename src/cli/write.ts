@@ -13,6 +13,22 @@ export function write(out: string, text: string): void {
   }
 }
 
+export const isFolder = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/** Refuses two files that would be written to one, before anything is written. `to`: by file. Throws UserError. */
+export function checkTargets(to: ReadonlyMap<string, string>): void {
+  const from = new Map<string, string>();
+  for (const [file, target] of to) {
+    const other = from.get(target);
+    if (other !== undefined)
+      throw inputError(
+        `${file} and ${other} would both be written to ${target}; allowed: files of different names`,
+      );
+    from.set(target, file);
+  }
+}
+
 /** Refuses what cannot be a folder for findings before anything is found. Throws UserError. */
 export function checkFolder(out: string): void {
   let there: ReturnType<typeof statSync>;

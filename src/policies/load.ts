@@ -21,7 +21,7 @@ import { oneLine } from './shape.ts';
 export interface LoadOptions {
   /** Keep each rule's condition in the tables (withConditions). */
   readonly conditions?: boolean;
-  /** How long evaluating the module and expanding it twice may take, ms. */
+  /** Processor time that evaluating the module and expanding it twice may take, ms; six times as long in all. */
   readonly deadlineMs?: number;
   /** What the path is relative to. */
   readonly cwd?: string;
@@ -33,6 +33,10 @@ export interface LoadOptions {
 export const DEADLINE_MS = 10_000;
 /** The process itself must have started, its watching thread too, within this much more. */
 const START_MS = 30_000;
+/** So many times as long as it may compute a module may take in all: it may wait. */
+const WAIT_FACTOR = 6;
+/** A day; a timer has 31 bits. */
+const DEADLINE_MAX_MS = 86_400_000;
 const HEAP_MAX_MIB = 512;
 const RSS_MAX = 1024 * 1024 * 1024;
 /** Modules loaded at a time. */
@@ -57,8 +61,8 @@ interface LoadedModule {
 
 async function loadModule(path: string, options: LoadOptions): Promise<LoadedModule> {
   const { deadlineMs = DEADLINE_MS, cwd = process.cwd(), library = LIBRARY, conditions = false } = options;
-  if (!(deadlineMs > 0 && deadlineMs < 2 ** 31))
-    throw new RangeError(`deadlineMs ${deadlineMs} must be above 0`);
+  if (!(deadlineMs > 0 && deadlineMs <= DEADLINE_MAX_MS))
+    throw new RangeError(`deadlineMs ${deadlineMs} is not above 0 and at most ${DEADLINE_MAX_MS}`);
   const file = resolve(cwd, path);
   const stat = statSync(file, { throwIfNoEntry: false });
   if (stat === undefined) throw wrong(path, { what: `there is no such file (${file})` });
@@ -70,6 +74,7 @@ async function loadModule(path: string, options: LoadOptions): Promise<LoadedMod
     file,
     library,
     deadlineMs,
+    waitMs: WAIT_FACTOR * deadlineMs,
     conditions,
     rssMax: RSS_MAX,
     parent: process.pid,
@@ -100,9 +105,10 @@ function run(job: LoadJob): Promise<LoadAnswer> {
       child.kill('SIGKILL');
       done(answer);
     };
+    const limitMs = job.waitMs + START_MS;
     const timer = setTimeout(
-      () => end({ what: `loading it did not end within ${job.deadlineMs / 1000} s` }),
-      job.deadlineMs + START_MS,
+      () => end({ what: `loading it did not end within ${limitMs / 1000} s` }),
+      limitMs,
     );
     const channel = child.stdio[3] as Readable;
     // Whole characters, wherever chunks end.

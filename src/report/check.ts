@@ -12,7 +12,7 @@ import { stepText } from '../scenario/scenario.ts';
 import { renderColumns, wrapText } from './columns.ts';
 import { notesUnder } from './notes.ts';
 import { type Paint, PLAIN } from './paint.ts';
-import { replayCommand } from './shell.ts';
+import { replayBy, replayCommand } from './shell.ts';
 
 export interface CheckReport {
   readonly policy: ExpandedPolicy;
@@ -50,6 +50,8 @@ export interface BesideReport {
   readonly proof: RegressionProof | undefined;
   /** Without a proof: classes whose shortest program is a regression. */
   readonly worse: ReadonlySet<FoundClass>;
+  /** As it was asked for; undefined: the policy's own. */
+  readonly name: string | undefined;
 }
 
 /** What depends on the machine and on the time that the search was given. */
@@ -272,7 +274,9 @@ const stepsText = (c: { readonly scenario: FoundClass['scenario'] }, width: numb
 
 function commandText(r: CheckReport, c: FoundClass, paint: Paint): string[] {
   const file = r.counterexamples.get(c)?.file;
-  return file === undefined ? [] : [`    ${paint.cyan(replayCommand(file, { policy: r.policy.module }))}`];
+  return file === undefined
+    ? []
+    : [`    ${paint.cyan(replayCommand(file, replayBy(r.policy, r.beside?.name)))}`];
 }
 
 function policyErrorText(r: CheckReport, paint: Paint, width: number): string[][] {

@@ -82,6 +82,12 @@ export interface ReplayBy {
   readonly base?: string | undefined;
 }
 
+/** As a policy was judged: beside the base that was asked for by this name, else beside its own. */
+export const replayBy = (
+  { id, module }: { readonly id: string; readonly module?: string },
+  base: string | undefined,
+): ReplayBy => ({ policy: module ?? (base === undefined ? undefined : id), base });
+
 /** The command that shows a finding again. */
 export function replayCommand(file: string, { policy, base }: ReplayBy = {}): string {
   return command(
