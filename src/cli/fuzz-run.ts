@@ -149,7 +149,6 @@ function proofsText(result: CampaignResult): string {
 }
 
 function exitCode(result: CampaignResult, options: FuzzOptions): number {
-  if (result.runs === 0) return EXIT.nothingTested;
   const failed =
     options.broken.length > 0 || result.counts.some((c) => c.errorRun >= 0 || c.baseErrorRun >= 0);
   const missed =
@@ -159,7 +158,7 @@ function exitCode(result: CampaignResult, options: FuzzOptions): number {
   return worst([
     ...(failed ? [EXIT.badInput] : []),
     ...(regressions(result).length > 0 || unexpected(result).length > 0 ? [EXIT.finding] : []),
-    ...(missed ? [EXIT.goalsMissed] : []),
+    ...(result.runs === 0 ? [EXIT.nothingTested] : missed ? [EXIT.goalsMissed] : []),
   ]);
 }
 

@@ -71,6 +71,3 @@ export type Prot = 'r' | 'rw';
 
 /** The zero token: content of untouched anonymous memory and of holes. Every page has seen it. */
 export const ZERO_TOKEN = 0;
-
-/** Most columns of tokens; a run that needs more compacts them (executor/simulated.ts). */
-export const TOKENS_MAX_DEFAULT = 64;

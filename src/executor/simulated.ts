@@ -28,8 +28,6 @@ import {
 } from '../domain/kinds.ts';
 import { isPrivate, type Setup, type Shape, shapeOf } from '../domain/setup.ts';
 import {
-  COST_NAMES,
-  type Costs,
   EV_COPY,
   EV_DEVICE_LOAD,
   EV_DIO_WRITE,
@@ -635,9 +633,4 @@ export function decodeClass(code: number): FindingClass {
     storedBy: STORED_BY[fieldOf(code, 'store')]!,
     observedBy: OBSERVED_BY[fieldOf(code, 'observer')]!,
   };
-}
-
-/** Adds `from` to `into`. */
-export function addCosts(into: Costs, from: Costs): void {
-  for (const name of COST_NAMES) into[name] += from[name];
 }

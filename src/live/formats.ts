@@ -104,33 +104,24 @@ export function fuzzData(all: readonly KernelFuzz[]): object[] {
 
 const namesOf = (all: readonly KernelFuzz[]): string[] => [...new Set(all.map((f) => f.kernel))];
 
+/** As they are. No times: they are of no kernel. */
+const COUNTS = [
+  'runs',
+  'asked',
+  'agreed',
+  'disagreed',
+  'incomplete',
+  'trouble',
+  'blind',
+  'observed',
+] as const;
+
 function fuzzOfPolicy({ policy, result, files, again }: KernelFuzz): object {
-  // No times: they are of no kernel.
-  const {
-    runs,
-    asked,
-    agreed,
-    disagreed,
-    incomplete,
-    trouble,
-    blind,
-    observed,
-    firstAt,
-    broken,
-    failed,
-    log,
-  } = result;
+  const { firstAt, broken, failed } = result;
   return {
     policy,
     ...verdictData(fuzzVerdict(policy, result)),
-    runs,
-    asked,
-    agreed,
-    disagreed,
-    incomplete,
-    trouble,
-    blind,
-    observed,
+    ...Object.fromEntries(COUNTS.map((name) => [name, result[name]])),
     brokenAsPredicted: broken,
     first: firstAt < 0 ? null : firstAt,
     policyError: failed === '' ? null : failed,
@@ -138,7 +129,7 @@ function fuzzOfPolicy({ policy, result, files, again }: KernelFuzz): object {
     freedoms: Object.fromEntries(result.freedoms),
     classes: Object.fromEntries(result.classes),
     findings: result.findings.map((f, i) => findingData(f, files[i], again[i]!)),
-    log,
+    log: result.log,
   };
 }
 

@@ -183,7 +183,7 @@ export interface Names {
   nameOf(sort: NameSort, number: number): string;
 }
 
-/** The packed step, or -1 if a name in it stands for nothing. */
+/** The packed step, or -1 if a name or a word in it stands for nothing. */
 export function packStep({ grammar, op, fields }: Packing, step: AnyStep, names: Numbers): number {
   let packed = op;
   if (grammar.task === 'mm') {
@@ -193,7 +193,7 @@ export function packStep({ grammar, op, fields }: Packing, step: AnyStep, names:
   }
   for (const { name, arg, shift } of fields) {
     const value = packedAs(arg, step[name], names);
-    if (value === undefined) return -1;
+    if (value === undefined || value < 0) return -1;
     packed |= value << shift;
   }
   return packed;

@@ -9,7 +9,6 @@ const AT = OP_KINDS.indexOf('madvise');
 /** Variants, by index in what `advice` may be. */
 export const DONTNEED = 0;
 export const DONTFORK = 1;
-export const DOFORK = 2;
 
 /**
  * mm/madvise.c: madvise_dontneed_single_vma() zaps without a look at pins; the fork advices set a VMA flag, of shared

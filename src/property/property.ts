@@ -154,18 +154,3 @@ export function classId(c: FindingClass): string {
   const ref = c.ref === '-' ? '-' : `${c.ref}-${c.access}${c.longterm ? '-LT' : ''}`;
   return `${c.property}/${c.damage}/${c.page}/${ref}/${c.storedBy}->${c.observedBy}`;
 }
-
-/** The class of an observation that breaks `property`. */
-export function classOf(property: string, damage: Damage, o: Observation): FindingClass {
-  const content = damage === 'leak' || damage === 'stale';
-  return {
-    property,
-    damage,
-    page: o.page,
-    ref: o.ref === '' ? '-' : o.ref,
-    access: o.ref === '' ? '-' : o.write ? 'W' : 'R',
-    longterm: o.longterm,
-    storedBy: content ? o.storedBy : '-',
-    observedBy: o.observedBy,
-  };
-}

@@ -11,7 +11,6 @@ import {
   type TraceState,
 } from '../executor/trace.ts';
 import type { DecisionName } from '../machine/decisions.ts';
-import type { FindingClass } from '../property/property.ts';
 import type { Scenario, Step } from '../scenario/scenario.ts';
 
 export interface Explanation {
@@ -595,10 +594,4 @@ function pfnOf(holder: Holder, state: TraceState): number {
 function folioFlags(state: TraceState, file: string): readonly string[] {
   const pfn = state.files.find((f) => f.file === file)?.pfn ?? -1;
   return state.folios.find((f) => f.pfn === pfn)?.flags ?? [];
-}
-
-/** The class in words for a line of a list: `leak of cpu data to a device through R GET`. */
-export function classSummary(c: FindingClass): string {
-  const ref = c.ref === '-' ? '' : ` ${c.access} ${c.ref}${c.longterm ? ' LONGTERM' : ''}`;
-  return `${c.property}: ${c.damage} on ${c.page}${ref}`;
 }

@@ -116,12 +116,15 @@ function cubeText(cube: Cube, facts: readonly Fact[]): string {
   return said.length === 0 ? 'always' : said.join(' and ');
 }
 
-/** `write`, `not write`, `refcount 1`, `refcount 2 or more`, `frame not none`, `caller get or pin`. */
-function factText(name: string, domain: readonly Value[], allowed: readonly number[]): string {
+/**
+ * `write`, `not write`, `refcount 1`, `refcount 2 or more`, `frame not none`, `caller get or pin`. The last of a count stands
+ * for all above it (machine/decisions.ts). `allowed`: indices into the domain.
+ */
+export function factText(name: string, domain: readonly Value[], allowed: readonly number[]): string {
   const values = allowed.map((v) => domain[v]!);
   if (typeof domain[0] === 'boolean') return values[0] === true ? name : `not ${name}`;
   const least = allowed[0]!;
-  if (typeof domain[0] === 'number' && allowed.length > 1 && least + allowed.length === domain.length)
+  if (typeof domain[0] === 'number' && least + allowed.length === domain.length)
     return `${name} ${String(domain[least])} or more`;
   const others = domain.filter((_, v) => !allowed.includes(v));
   return others.length < values.length && others.length <= 2

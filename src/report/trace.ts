@@ -2,9 +2,11 @@
 
 import { decodeClass } from '../executor/simulated.ts';
 import type { Trace, TraceDecision, TraceObservation, TraceState, TraceStep } from '../executor/trace.ts';
+import { DECISIONS } from '../machine/decisions.ts';
 import { classId } from '../property/property.ts';
 import { wrapText } from './columns.ts';
 import { type Paint, PLAIN } from './paint.ts';
+import { factText } from './rules.ts';
 
 export interface TraceOptions {
   readonly paint?: Paint;
@@ -78,8 +80,10 @@ function noted(label: string, text: string, width: number): string[] {
 
 /** `wpFault -> reuse by "only mapping" (mapcount 1)`. */
 export function decisionText({ decision, rule, answer, facts }: TraceDecision): string {
-  const known = Object.entries(facts).map(([fact, value]) =>
-    value === true ? fact : value === false ? `not ${fact}` : `${fact} ${value}`,
+  const domains: readonly (readonly [string, readonly (boolean | number | string)[]])[] =
+    DECISIONS[decision].facts;
+  const known = domains.flatMap(([fact, domain]) =>
+    fact in facts ? [factText(fact, domain, [domain.indexOf(facts[fact])])] : [],
   );
   return `${decision} -> ${answer} by ${JSON.stringify(rule)}${known.length === 0 ? '' : ` (${known.join(', ')})`}`;
 }

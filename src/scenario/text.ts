@@ -213,7 +213,7 @@ function stepOf(body: string, fail: (what: string) => never): Step {
 
 const near = (typed: string, known: readonly string[]): string => hint(typed, known).replace(/^\.$/, '');
 
-/** The comment at the top: its first line, and the others, of which empty ones part paragraphs. */
+/** The comment at the top: its first line, and the others as one text. */
 function headOf(lines: readonly Line[]): Pick<ScenarioText, 'title' | 'explanation'> {
   const end = lines.findIndex((l) => l.kind !== 'none' || (l.raw.trim() === '' && l !== lines[0]));
   const head = lines
@@ -281,6 +281,17 @@ function atLine(
       said.replace(
         /is (false|true); allowed: (false|true)/,
         (_, is: string, can: string) => `is ${shown(access[is])}; allowed: ${access[can]}`,
+      ),
+    );
+  if (field === 'longterm')
+    return new FileError(
+      `${name}:${line}`,
+      error.check,
+      'LONGTERM',
+      said.replace(/is (?:false|true); allowed: (false|true) for /, (_, can: string) =>
+        can === 'true'
+          ? 'is missing; it has to stand behind R or W for '
+          : 'is there; allowed: without it for ',
       ),
     );
   return new FileError(

@@ -9,6 +9,26 @@ export interface Helper {
   readonly code: string;
 }
 
+/** The access that a mapping forbids; `second`: what its other argument is. */
+const orSegv = (access: string, second: string): Helper => ({
+  name: `${access}_or_segv`,
+  needs: [access, 'segv'],
+  code: `
+/* SIGSEGV is told as EFAULT. */
+static long ${access}_or_segv(long page, long ${second})
+{
+	if (sigsetjmp(before_access, 1)) {
+		signal(SIGSEGV, SIG_DFL);
+		return -EFAULT;
+	}
+	signal(SIGSEGV, on_segv);
+	${access}(page, ${second});
+	signal(SIGSEGV, SIG_DFL);
+	return 0;
+}
+`,
+});
+
 export const HELPERS: readonly Helper[] = [
   {
     name: 'sector',
@@ -64,42 +84,8 @@ static void on_segv(int signal)
 }
 `,
   },
-  {
-    name: 'store_or_segv',
-    needs: ['store', 'segv'],
-    code: `
-/* SIGSEGV is told as EFAULT. */
-static long store_or_segv(long page, long content)
-{
-	if (sigsetjmp(before_access, 1)) {
-		signal(SIGSEGV, SIG_DFL);
-		return -EFAULT;
-	}
-	signal(SIGSEGV, on_segv);
-	store(page, content);
-	signal(SIGSEGV, SIG_DFL);
-	return 0;
-}
-`,
-  },
-  {
-    name: 'load_or_segv',
-    needs: ['load', 'segv'],
-    code: `
-/* SIGSEGV is told as EFAULT. */
-static long load_or_segv(long page, long unused)
-{
-	if (sigsetjmp(before_access, 1)) {
-		signal(SIGSEGV, SIG_DFL);
-		return -EFAULT;
-	}
-	signal(SIGSEGV, on_segv);
-	load(page, unused);
-	signal(SIGSEGV, SIG_DFL);
-	return 0;
-}
-`,
-  },
+  orSegv('store', 'content'),
+  orSegv('load', 'unused'),
   {
     name: 'protect',
     needs: [],
