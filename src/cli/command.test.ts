@@ -56,6 +56,9 @@ describe('Args', () => {
     expect(await refusal(() => args.whole('bad', 1, 9))).toBe(
       '2: --bad is "1.5"; allowed: a whole number from 1 to 9',
     );
+    expect(await refusal(() => new Args({ n: '20kk' }).whole('n', 0))).toMatch(
+      /^2: --n is "20kk"; allowed: a whole number .*, such as 20000, 20k or 2M$/,
+    );
     expect(await refusal(() => args.whole('n', 0, 9))).toBe(
       '2: --n is "20k"; allowed: a whole number from 0 to 9',
     );

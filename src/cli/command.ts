@@ -109,7 +109,7 @@ export class Args {
       parts === null ? Number.NaN : Number(parts[1]) * { '': 1, k: 1e3, M: 1e6 }[parts[2] as '' | 'k' | 'M'];
     if (!Number.isSafeInteger(value) || value < min || value > max)
       throw usageError(
-        `${shown(name)} is ${JSON.stringify(text)}; allowed: a whole number ${range(min, max)}${/[a-z]/i.test(text) ? ', such as 20000, 20k or 2M' : ''}`,
+        `${shown(name)} is ${JSON.stringify(text)}; allowed: a whole number ${range(min, max)}${parts === null ? ', such as 20000, 20k or 2M' : ''}`,
       );
     return value;
   }

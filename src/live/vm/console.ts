@@ -41,6 +41,10 @@ export function trouble(line: string): string | undefined {
   return TROUBLE.test(text) ? text : undefined;
 }
 
+/** Of messages of trouble: one after which the machine goes down (oops=panic). */
+export const isFatal = (text: string): boolean =>
+  /^(?:Kernel panic|kernel BUG|BUG|Oops|general protection fault|divide error|invalid opcode)/.test(text);
+
 /** Of several messages of trouble, what to call it all: the first that is no mere place in the code. */
 export const headline = (messages: readonly string[]): string =>
   messages.find((text) => !text.startsWith('RIP:') && !text.startsWith('page:')) ?? messages[0] ?? '';

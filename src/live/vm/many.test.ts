@@ -176,6 +176,25 @@ describe('a program', () => {
     ]);
   });
 
+  it('is told what took the kernel down, though that came before the answer of the one before', async () => {
+    for (const [text, why] of [
+      ['Kernel panic - not syncing: sysrq', 'Kernel panic - not syncing: sysrq'],
+      // This one was of the program before, which went on.
+      ['WARNING: CPU: 0 at mm/gup.c:1', 'the machine went down'],
+    ]) {
+      const vm = await open();
+      state.deed = (machine, id, pages) => {
+        if (pages === 1) machine.onTrouble(text!);
+        if (pages === 2) machine.die();
+        else answer(machine, id, pages);
+      };
+      expect(await run(vm, 1, 2)).toEqual([
+        [[1], 'ok', ''],
+        [[], 'killed', why],
+      ]);
+    }
+  });
+
   it('that was the last is blamed for a kernel that goes down right after it', async () => {
     const vm = await open();
     state.deed = (machine, id, pages) => {

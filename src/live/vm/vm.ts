@@ -16,7 +16,7 @@ import {
   ResultReader,
 } from '../protocol.ts';
 import { findKernel } from './cache.ts';
-import { headline } from './console.ts';
+import { headline, isFatal } from './console.ts';
 import { initramfs, makeDisk } from './image.ts';
 import { Machine, needQemu } from './machine.ts';
 import { loadOrder } from './modules.ts';
@@ -262,7 +262,11 @@ class Vm implements Kernel {
         } else refill();
       };
       machine.ended.then(() => {
-        const said = headline(messages.filter(({ at }) => at === results.length).map(({ text }) => text));
+        // The console is read apart from the port: what took the machine down may have come before the answer of the
+        // program before, which it did not take down.
+        const own = messages.filter(({ at }) => at === results.length);
+        const before = messages.filter(({ at, text }) => at === results.length - 1 && isFatal(text));
+        const said = headline((own.length > 0 ? own : before).map(({ text }) => text));
         if (this.#closed) void lose('failed', 'closed');
         else if (machine.endedByHost !== '') void lose('failed', machine.endedByHost);
         else void lose('killed', said === '' ? 'the machine went down' : said);
