@@ -29,7 +29,7 @@ const NAMES: Names & Numbers = {
   },
 };
 
-const valueOf = (arg: Arg): fc.Arbitrary<string | boolean | undefined> => {
+const anyValue = (arg: Arg): fc.Arbitrary<string | boolean | undefined> => {
   if ('oneOf' in arg) return fc.constantFrom(...arg.oneOf);
   if (!('is' in arg)) return fc.boolean();
   if (arg.is === 'caller') return fc.constantFrom(...CALLERS);
@@ -41,7 +41,7 @@ const stepOf = ({ kind, task, args, makes }: Grammar): fc.Arbitrary<AnyStep> =>
   fc
     .tuple(
       fc.nat({ max: MMS_MAX - 1 }),
-      fc.record(Object.fromEntries(Object.entries(args).map(([field, arg]) => [field, valueOf(arg)]))),
+      fc.record(Object.fromEntries(Object.entries(args).map(([field, arg]) => [field, anyValue(arg)]))),
     )
     .map(([mm, fields]) => {
       const said = Object.entries(fields).filter(([, value]) => value !== undefined);
