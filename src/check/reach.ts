@@ -3,7 +3,7 @@
  * what the scope lacks, or from the tables: an event of the machine that takes an answer which no entry of a table gives.
  * What is not said to be out of reach may be so all the same.
  *
- * - Writeback goes on only where wbBegin says `write` or `bounce` (ops/writeback.ts).
+ * - Writeback goes on only where wbBegin says `write` or `bounce` (machine/writeback.ts).
  * - A folio of a file becomes dirty at unpin only where unpinDirty says `mkwrite then dirty`, after which it is notified
  *   of, or, of a clean one, `dirty` (ops/unpin.ts). A store shows it to the filesystem only through a PTE that is writable
  *   while nobody was notified: a fault gives write with a notification, and cleaning takes both away at once, so that a

@@ -32,7 +32,7 @@ export const DIO_END = {
   ends: 'ref',
 } as const;
 
-export const dioEnd: Op = {
+export const dioEnd: Op<typeof DIO_END> = {
   ...DIO_END,
   weight: 3,
   title: 'an O_DIRECT read or write moves its data and completes',

@@ -20,7 +20,7 @@ export const DMA_READ = {
   args: { ref: { is: 'ref', noun: 'reference' } },
 } as const;
 
-export const dmaRead: Op = {
+export const dmaRead: Op<typeof DMA_READ> = {
   ...DMA_READ,
   weight: 5,
   title: 'the device reads through the reference',

@@ -26,7 +26,7 @@ export const DMA_WRITE = {
   args: { ref: { is: 'ref', noun: 'reference' } },
 } as const;
 
-export const dmaWrite: Op = {
+export const dmaWrite: Op<typeof DMA_WRITE> = {
   ...DMA_WRITE,
   weight: 5,
   title: 'the device writes through the reference (never through an R reference: G6)',

@@ -24,7 +24,7 @@ const enabled: Op['enabled'] = (ref, step) => ref.alive[aOf(step)] === 1 && ref.
 /** What its steps say (args.ts). */
 export const EXIT = { kind: 'exit', task: 'mm', args: {}, ends: 'mm' } as const;
 
-export const exit: Op = {
+export const exit: Op<typeof EXIT> = {
   ...EXIT,
   weight: 1,
   title: 'the process exits (the last one cannot)',

@@ -85,7 +85,7 @@ const enabled: Op['enabled'] = (ref, step) => ref.alive[aOf(step)] === 1 && ref.
 /** What its steps say (args.ts). */
 export const FORK = { kind: 'fork', task: 'mm', args: {}, makes: 'mm' } as const;
 
-export const fork: Op = {
+export const fork: Op<typeof FORK> = {
   ...FORK,
   weight: 4,
   title: 'fork(2)',

@@ -236,7 +236,7 @@ const drawAny = (ref: Reference, { gups }: Alphabet, rng: Rng): number =>
 /** Of so many that are forbidden one is drawn: it ends in EFAULT, and its name is of no use afterwards. */
 const FORBIDDEN_DRAWN = 8;
 
-export const gup: Op = {
+export const gup: Op<typeof GUP> = {
   ...GUP,
   weight: 7,
   always: true,

@@ -53,7 +53,7 @@ export const MADVISE = {
   },
 } as const;
 
-export const madvise: Op = {
+export const madvise: Op<typeof MADVISE> = {
   ...MADVISE,
   weight: 2,
   title: 'madvise(2): dontneed, dontfork, dofork',

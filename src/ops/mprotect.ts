@@ -54,7 +54,7 @@ export const MPROTECT = {
   },
 } as const;
 
-export const mprotect: Op = {
+export const mprotect: Op<typeof MPROTECT> = {
   ...MPROTECT,
   weight: 3,
   title: 'mprotect(2) of the page to r or rw',

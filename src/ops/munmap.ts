@@ -19,7 +19,7 @@ const steps: { readonly [K in 'Z1']: number } = procedure('munmap', {
 /** What its steps say (args.ts). */
 export const MUNMAP = { kind: 'munmap', task: 'mm', args: { page: { is: 'page' } } } as const;
 
-export const munmap: Op = {
+export const munmap: Op<typeof MUNMAP> = {
   ...MUNMAP,
   weight: 2,
   title: 'munmap(2) of the page',

@@ -1,5 +1,6 @@
 /**
- * What an operation is. One file per operation in this folder; index.ts is the registry.
+ * What an operation is. One file per operation in this folder, and its test; a new one has a line in all.ts and a place
+ * in OP_KINDS.
  *
  * A step is packed into one integer: operation, then three small arguments whose meaning is the operation's
  * (`a`: mm, file page or reference; `b`: page; `c`: variant). The slot that a fork or gup fills is not part of it: it
@@ -43,8 +44,10 @@ export interface Alphabet {
   readonly gups: readonly number[];
 }
 
-export interface Op extends Grammar {
-  readonly kind: OpKind;
+/** An operation: what its steps say, and what is said of it. */
+export type Op<G extends Grammar = Grammar> = G & { readonly kind: OpKind } & Declaration;
+
+interface Declaration {
   /** One line for people. */
   readonly title: string;
   /** Kernel functions this stands for. */

@@ -2,84 +2,20 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { pagesOf } from '../check/scope.ts';
 import { Rng } from '../domain/rng.ts';
 import type { Setup } from '../domain/setup.ts';
-import { type RunResult, runScenario } from '../executor/run.ts';
+import { runScenario } from '../executor/run.ts';
 import { decodeClass, World } from '../executor/simulated.ts';
 import { traceScenario } from '../executor/trace.ts';
 import { before, derive, FRAME_ANON, rule } from '../machine/decisions.ts';
-import {
-  F_ANON,
-  F_BUFFERS,
-  F_COVERED,
-  F_DIRTY,
-  F_EXCLUSIVE,
-  F_WRITEBACK,
-  NO_PFN,
-  P_DIRTY,
-  P_PRESENT,
-  P_SPECIAL,
-  P_WRITE,
-  V_ANON_VMA,
-  V_MAPPED,
-  V_WRITE,
-} from '../machine/machine.ts';
+import { P_DIRTY, P_WRITE, V_ANON_VMA, V_MAPPED, V_WRITE } from '../machine/machine.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { classId } from '../property/property.ts';
 import { parseSteps } from '../scenario/parse.ts';
+import { ANON, cached, FILE, last, run, STABLE, V57, V62, V65, V511 } from '../testing/op.ts';
+import { sizeOf } from './args.ts';
 import { GUP_VARIANTS, writeOf } from './gup.ts';
 import { OPS } from './index.ts';
 import { type Alphabet, aOf, bOf, cOf, OP_KINDS, type OpKind, opOf, pack } from './op.ts';
-
-const V57 = expandPolicy(policyByName('v5.7-mapcount'));
-const V511 = expandPolicy(policyByName('v5.11-page-count'));
-const V62 = expandPolicy(policyByName('v6.2-anon-exclusive'));
-const V65 = expandPolicy(policyByName('v6.5-longterm-ban'));
-
-const ANON: Setup = { ...pagesOf(['anon'], 'ext4-v5.18'), mms: 2, refs: 2, pinBias: 1024 };
-const FILE: Setup = { ...pagesOf(['shared-file'], 'ext4-v5.18'), mms: 2, refs: 2, pinBias: 1024 };
-const STABLE: Setup = { ...FILE, ...pagesOf(['shared-file'], 'ext4-v5.18-stable') };
-
-interface Ran {
-  readonly world: World;
-  readonly result: RunResult;
-}
-/** A literal program on one policy; all of its steps must apply. */
-function run(setup: Setup, policy: ExpandedPolicy, text: string): Ran {
-  const world = new World(setup, policy);
-  const result = runScenario({ setup, steps: parseSteps(text) }, policy, world);
-  expect([result.notApplicable, result.policyError]).toEqual([-1, '']);
-  return { world, result };
-}
-const last = ({ result }: Ran): string => result.outcomes.at(-1)!;
-
-const FOLIO_FLAGS: readonly (readonly [number, string])[] = [
-  [F_ANON, 'anon'],
-  [F_EXCLUSIVE, 'exclusive'],
-  [F_DIRTY, 'dirty'],
-  [F_BUFFERS, 'buffers'],
-  [F_COVERED, 'covered'],
-  [F_WRITEBACK, 'writeback'],
-];
-/** A folio as text: `refcount/mapcount/pincount flags`. */
-function folio({ world: { machine: m } }: Ran, pfn: number): string {
-  if (pfn === NO_PFN) return 'none';
-  const flags = FOLIO_FLAGS.filter(([bit]) => (m.flags[pfn]! & bit) !== 0).map(([, name]) => name);
-  return [`${m.refcount[pfn]}/${m.mapcount[pfn]}/${m.pincount[pfn]}`, ...flags].join(' ');
-}
-/** What the PTE of page 0 of an mm maps, as text: `bits -> folio`. */
-function pte(ran: Ran, mm = 0): string {
-  const { machine: m, shape } = ran.world;
-  const at = mm * shape.pages;
-  const bits = m.pte[at]!;
-  if ((bits & P_PRESENT) === 0) return 'none';
-  const prot = `${(bits & P_WRITE) !== 0 ? 'w' : 'r'}${(bits & P_DIRTY) !== 0 ? 'd' : ''}`;
-  return (bits & P_SPECIAL) !== 0 ? `${prot} -> zero` : `${prot} -> ${folio(ran, m.pfn[at]!)}`;
-}
-const cached = (ran: Ran): string => folio(ran, ran.world.machine.cache[0]!);
-const referenced = (ran: Ran, handle = 0): string => folio(ran, ran.world.machine.refPfn[handle]!);
-/** True if both name the same folio. */
-const samePfn = ({ world: { machine: m, shape } }: Ran, mm: number, other: number): boolean =>
-  m.pfn[mm * shape.pages] === m.pfn[other * shape.pages];
 
 describe('which steps a program can do', () => {
   const SETUPS: readonly Setup[] = [
@@ -97,37 +33,18 @@ describe('which steps a program can do', () => {
   const LENGTH = 30;
 
   const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
-  /** What argument `a` names, whether there is a page, and the variants: written down apart from the operations. */
-  const ARGUMENTS: {
-    readonly [K in OpKind]: readonly ['mm' | 'file' | 'ref', boolean, readonly number[]];
-  } = {
-    fork: ['mm', false, [0]],
-    exit: ['mm', false, [0]],
-    munmap: ['mm', true, [0]],
-    mprotect: ['mm', true, [0, 1]],
-    madvise: ['mm', true, [0, 1, 2]],
-    read: ['mm', true, [0]],
-    write: ['mm', true, [0]],
-    gup: ['mm', true, GUP_VARIANTS],
-    unpin: ['ref', false, [0, 1]],
-    dio_end: ['ref', false, [0]],
-    dma_read: ['ref', false, [0]],
-    dma_write: ['ref', false, [0]],
-    wb_start: ['file', false, [0, 1]],
-    wb_end: ['file', false, [0]],
-    fsync: ['file', false, [0]],
-    reclaim: ['file', false, [0]],
-    drop_caches: ['file', false, [0]],
-    buffered_read: ['file', false, [0]],
-    buffered_write: ['file', false, [0]],
-  };
+  /** All steps that name what there is: each argument apart, but for the ways to take a reference. */
   function candidates(setup: Setup): number[] {
-    const many = { mm: setup.mms, file: setup.files.length, ref: setup.refs };
-    return OP_KINDS.flatMap((kind, at) => {
-      const [what, paged, variants] = ARGUMENTS[kind];
-      return upTo(many[what]).flatMap((a) =>
-        upTo(paged ? setup.pages.length : 1).flatMap((b) => variants.map((c) => pack(at, a, b, c))),
-      );
+    const many = { mm: setup.mms, page: setup.pages.length, file: setup.files.length, ref: setup.refs };
+    return OPS.flatMap((op, at) => {
+      const actors = op.task === 'mm' ? upTo(many.mm).map((mm) => pack(at, mm)) : [at];
+      return op.packing.fields.reduce((steps, { name, arg, shift }): number[] => {
+        if (op.kind === 'gup' && name !== 'page' && name !== 'caller') return steps;
+        if (op.kind === 'gup' && name === 'caller')
+          return steps.flatMap((step) => GUP_VARIANTS.map((c) => step | pack(0, 0, 0, c)));
+        const values = 'is' in arg && arg.is !== 'caller' ? many[arg.is] : sizeOf(arg);
+        return steps.flatMap((step) => upTo(values).map((value) => step | (value << shift)));
+      }, actors);
     });
   }
 
@@ -548,259 +465,4 @@ describe('outcomes', () => {
     expect(outcomes('kernel: reclaim f\nkernel: drop_caches f')).toEqual(['no effect', 'no effect']);
     expect(outcomes('P: write F\nkernel: reclaim f').slice(-1)).toEqual(['no effect']); // dirty
   });
-});
-
-describe('what each operation does to PTEs and counts', () => {
-  const CASES: { readonly [K in OpKind]: () => void } = {
-    fork: () => {
-      const before = run(ANON, V62, 'P: write A');
-      expect(pte(before)).toBe('wd -> 1/1/0 anon exclusive');
-      const shared = run(ANON, V62, 'P: write A\nC = P: fork');
-      expect([pte(shared), pte(shared, 1), samePfn(shared, 0, 1)]).toEqual([
-        'rd -> 2/2/0 anon',
-        'rd -> 2/2/0 anon',
-        true,
-      ]);
-      // May be pinned: the child gets a copy, the parent keeps its folio and its write bit.
-      const pinned = 'h1 = P: gup A pin W\nC = P: fork';
-      for (const policy of [V511, V62, V65]) {
-        const copied = run(ANON, policy, pinned);
-        const exclusive = policy === V511 ? '' : ' exclusive';
-        expect([pte(copied), pte(copied, 1), samePfn(copied, 0, 1)]).toEqual([
-          `wd -> 1025/1/1 anon${exclusive}`,
-          `wd -> 1/1/0 anon${exclusive}`,
-          false,
-        ]);
-        expect([copied.result.costs.copies, copied.result.costs.earlyCopies]).toEqual([1, 1]);
-      }
-      const v57 = run(ANON, V57, pinned);
-      expect([pte(v57), pte(v57, 1), v57.result.costs.copies]).toEqual([
-        'rd -> 1026/2/1 anon',
-        'rd -> 1026/2/1 anon',
-        0,
-      ]);
-      // MADV_DONTFORK: neither shared nor mapped. A shared mapping is left to the child's own faults.
-      const dontfork = run(ANON, V62, 'P: write A\nP: madvise A dontfork\nC = P: fork');
-      expect([pte(dontfork), pte(dontfork, 1)]).toEqual(['wd -> 1/1/0 anon exclusive', 'none']);
-      const file = run(FILE, V62, 'P: write F\nC = P: fork');
-      expect([pte(file), pte(file, 1)]).toEqual(['wd -> 3/1/0 dirty buffers covered', 'none']);
-      // A private mapping without anon_vma has only what the child can fault in again; with it the zero page goes along.
-      expect(pte(run(ANON, V62, 'P: read A\nC = P: fork'), 1)).toBe('none');
-      const zero = run(ANON, V62, 'P: write A\nP: madvise A dontneed\nP: read A\nC = P: fork');
-      expect([pte(zero), pte(zero, 1)]).toEqual(['r -> zero', 'r -> zero']);
-    },
-    exit: () => {
-      const ran = run(ANON, V62, 'P: write A\nC = P: fork\nh1 = P: gup A pin R LONGTERM\nP: exit');
-      expect([pte(ran), pte(ran, 1)]).toEqual(['none', 'rd -> 1/1/0 anon']);
-      expect([referenced(ran), [...ran.world.machine.alive]]).toEqual(['1024/0/1 anon exclusive', [0, 1]]);
-    },
-    munmap: () => {
-      const pinned = run(ANON, V62, 'h1 = P: gup A pin W\nP: munmap A');
-      expect([pte(pinned), referenced(pinned), pinned.world.machine.vma[0]]).toEqual([
-        'none',
-        '1024/0/1 anon exclusive',
-        0,
-      ]);
-      // Zapping the PTE of a file moves its dirty bit to the folio.
-      const file = run(FILE, V62, 'P: write F\nP: munmap F');
-      expect([pte(file), cached(file)]).toEqual(['none', '2/0/0 dirty buffers covered']);
-      const shmem = { ...FILE, ...pagesOf(['shmem'], '') };
-      expect(pte(run(shmem, V62, 'P: write S'))).toBe('wd -> 2/1/0');
-      expect(cached(run(shmem, V62, 'P: write S\nP: munmap S'))).toBe('1/0/0 dirty');
-    },
-    mprotect: () => {
-      const ro = 'P: write A\nP: mprotect A r\n';
-      expect(pte(run(ANON, V62, ro))).toBe('rd -> 1/1/0 anon exclusive');
-      // Exclusive pages get their write bit back at once; before v5.19 that took a fault.
-      expect(pte(run(ANON, V62, `${ro}P: mprotect A rw`))).toBe('wd -> 1/1/0 anon exclusive');
-      expect(pte(run(ANON, V511, `${ro}P: mprotect A rw`))).toBe('rd -> 1/1/0 anon');
-      expect(pte(run(ANON, V511, `${ro}P: mprotect A rw\nP: write A`))).toBe('wd -> 1/1/0 anon');
-      const shared = 'P: write A\nC = P: fork\nP: mprotect A r\nP: mprotect A rw';
-      expect(pte(run(ANON, V62, shared))).toBe('rd -> 2/2/0 anon');
-      // A clean page of a file must fault for page_mkwrite; a dirty one went through it.
-      const clean = 'P: write F\nother: fsync f\nP: mprotect F r\nP: mprotect F rw';
-      expect(pte(run(FILE, V62, clean))).toBe('r -> 3/1/0 buffers');
-      const dirty = 'P: write F\nP: mprotect F r\nP: mprotect F rw';
-      expect(pte(run(FILE, V62, dirty))).toBe('wd -> 3/1/0 dirty buffers covered');
-    },
-    madvise: () => {
-      const ran = run(ANON, V62, 'h1 = P: gup A pin W\nP: madvise A dontneed');
-      expect([pte(ran), referenced(ran)]).toEqual(['none', '1024/0/1 anon exclusive']);
-      const again = run(ANON, V62, 'h1 = P: gup A pin W\nP: madvise A dontneed\nP: write A');
-      expect([pte(again), referenced(again)]).toEqual([
-        'wd -> 1/1/0 anon exclusive',
-        '1024/0/1 anon exclusive',
-      ]);
-      const forked = run(ANON, V62, 'P: write A\nP: madvise A dontfork\nP: madvise A dofork\nC = P: fork');
-      expect(pte(forked, 1)).toBe('rd -> 2/2/0 anon');
-      expect(cached(run(FILE, V62, 'P: write F\nP: madvise F dontneed'))).toBe('2/0/0 dirty buffers covered');
-    },
-    read: () => {
-      expect(pte(run(ANON, V62, 'P: read A'))).toBe('r -> zero');
-      expect(pte(run(FILE, V62, 'P: read F'))).toBe('r -> 2/1/0');
-      const shmem = { ...FILE, ...pagesOf(['shmem'], '') };
-      expect(pte(run(shmem, V62, 'P: read S'))).toBe('w -> 2/1/0');
-      const copy = { ...FILE, ...pagesOf(['private-file'], 'ext4-v5.18') };
-      expect(pte(run(copy, V62, 'P: read M'))).toBe('r -> 2/1/0');
-    },
-    write: () => {
-      expect(pte(run(ANON, V62, 'P: read A\nP: write A'))).toBe('wd -> 1/1/0 anon exclusive');
-      expect(pte(run(FILE, V62, 'P: read F\nP: write F'))).toBe('wd -> 3/1/0 dirty buffers covered');
-      const copy = { ...FILE, ...pagesOf(['private-file'], 'ext4-v5.18') };
-      const ran = run(copy, V62, 'P: read M\nP: write M');
-      expect([pte(ran), cached(ran)]).toEqual(['wd -> 1/1/0 anon exclusive', '1/0/0']);
-      // The copy after fork; then the other side is alone and reuses its folio.
-      const forked = run(ANON, V62, 'P: write A\nC = P: fork\nP: write A');
-      expect([pte(forked), pte(forked, 1), forked.result.costs.copies]).toEqual([
-        'wd -> 1/1/0 anon exclusive',
-        'rd -> 1/1/0 anon',
-        1,
-      ]);
-      const both = run(ANON, V62, 'P: write A\nC = P: fork\nP: write A\nC: write A');
-      expect([pte(both, 1), both.result.costs.copies]).toEqual(['wd -> 1/1/0 anon exclusive', 1]);
-    },
-    gup: () => {
-      expect(referenced(run(ANON, V62, 'P: write A\nh1 = P: gup A get R'))).toBe('2/1/0 anon exclusive');
-      expect(referenced(run(ANON, V62, 'P: write A\nh1 = P: gup A pin R fast'))).toBe(
-        '1025/1/1 anon exclusive',
-      );
-      const get = run(ANON, V62, 'h1 = P: gup A get W');
-      expect([pte(get), get.world.machine.hasPinned[0]]).toEqual(['wd -> 2/1/0 anon exclusive', 0]);
-      const pin = run(ANON, V62, 'h1 = P: gup A pin W');
-      expect([pte(pin), pin.world.machine.hasPinned[0]]).toEqual(['wd -> 1025/1/1 anon exclusive', 1]);
-      // O_DIRECT took a GET up to v6.4; pins of the zero page are not counted from v6.5 on.
-      expect(referenced(run(ANON, V62, 'h1 = P: gup A o_direct_read W'))).toBe('2/1/0 anon exclusive');
-      expect(referenced(run(ANON, V65, 'h1 = P: gup A o_direct_read W'))).toBe('1025/1/1 anon exclusive');
-      expect(referenced(run(ANON, V62, 'h1 = P: gup A pin R'))).toBe('1025/0/1');
-      expect(referenced(run(ANON, V65, 'h1 = P: gup A pin R'))).toBe('1/0/0');
-      // R pin of a page that may be shared: unshared from v5.19 on.
-      const unshared = 'P: write A\nC = P: fork\nh1 = P: gup A pin R';
-      const v62 = run(ANON, V62, unshared);
-      expect([pte(v62), pte(v62, 1)]).toEqual(['r -> 1025/1/1 anon exclusive', 'rd -> 1/1/0 anon']);
-      expect(pte(run(ANON, V511, unshared))).toBe('rd -> 1026/2/1 anon');
-      // W through a file's page tells the filesystem.
-      expect(cached(run(FILE, V62, 'h1 = P: gup F get W'))).toBe('4/1/0 dirty buffers covered');
-      expect(cached(run(FILE, V62, 'h1 = P: gup F get R'))).toBe('3/1/0');
-    },
-    unpin: () => {
-      expect(pte(run(ANON, V62, 'h1 = P: gup A pin W\ndevice: unpin h1'))).toBe('wd -> 1/1/0 anon exclusive');
-      const held = 'h1 = P: gup F get W\nother: fsync f\n';
-      expect(cached(run(FILE, V62, held))).toBe('4/1/0 buffers');
-      expect(cached(run(FILE, V62, `${held}device: unpin h1`))).toBe('3/1/0 buffers');
-      expect(cached(run(FILE, V62, `${held}device: unpin h1 dirty`))).toBe('3/1/0 dirty buffers'); // not covered
-      // The last reference frees the folio.
-      const freed = run(ANON, V62, 'h1 = P: gup A pin W\nP: munmap A\ndevice: unpin h1');
-      expect([...freed.world.machine.refcount].filter((n) => n !== 0)).toEqual([1]); // the zero page
-      const zero = run(ANON, V62, 'h1 = P: gup A pin R\ndevice: unpin h1');
-      expect(folio(zero, 0)).toBe('1/0/0');
-    },
-    dio_end: () => {
-      const start = 'h1 = P: gup F o_direct_read W\nother: fsync f\n';
-      for (const [policy, count] of [
-        [V62, '4/1/0'],
-        [V65, '1027/1/1'],
-      ] as const) {
-        expect(cached(run(FILE, policy, start))).toBe(`${count} buffers`);
-        const ended = run(FILE, policy, `${start}device: dio_end h1`);
-        const { machine } = ended.world;
-        expect([cached(ended), machine.refPfn[0]]).toEqual(['3/1/0 dirty buffers', NO_PFN]);
-        expect(machine.content[machine.cache[0]!]).not.toBe(machine.disk[0]);
-      }
-      // A write has only read its buffer.
-      const source = run(FILE, V62, 'P: read F\nh1 = P: gup F o_direct_write R\ndevice: dio_end h1');
-      expect([pte(source), source.world.machine.content[1]]).toEqual([
-        'r -> 2/1/0',
-        source.world.machine.disk[0],
-      ]);
-    },
-    dma_read: () => {
-      const held = 'P: write A\nh1 = P: gup A pin W\nP: munmap A\n';
-      const before = run(ANON, V62, held);
-      const ran = run(ANON, V62, `${held}device: dma_read h1`);
-      expect(Buffer.compare(ran.world.columns.bytes, before.world.columns.bytes)).toBe(0);
-      const { machine: m } = ran.world;
-      expect([m.events, m.eventToken[0]]).toEqual([1, m.content[m.refPfn[0]!]]);
-    },
-    dma_write: () => {
-      // The store reaches the folio it was given, whatever is mapped by now, and leaves no trace in any flag.
-      const ran = run(FILE, V62, 'h1 = P: gup F pin W\nother: fsync f\ndevice: dma_write h1');
-      const { machine: m } = ran.world;
-      expect([pte(ran), m.content[m.refPfn[0]!] !== m.disk[0]]).toEqual(['r -> 1027/1/1 buffers', true]);
-      const lost = run(
-        ANON,
-        V62,
-        'h1 = P: gup A pin W\nP: madvise A dontneed\nP: write A\ndevice: dma_write h1',
-      );
-      const { content, refPfn, pfn } = lost.world.machine;
-      expect([refPfn[0] === pfn[0], content[refPfn[0]!] === content[pfn[0]!]]).toEqual([false, false]);
-    },
-    wb_start: () => {
-      const ran = run(FILE, V62, 'P: write F\nkernel: wb_start f NONE');
-      const { machine: m } = ran.world;
-      expect(pte(ran)).toBe('r -> 3/1/0 buffers writeback');
-      expect([m.submitted[0] === m.content[m.cache[0]!], m.disk[0] === m.submitted[0]]).toEqual([
-        true,
-        false,
-      ]);
-      // mkclean looks at every mm, and at no pin.
-      const pinned = 'P: write F\nC = P: fork\nC: write F\nh1 = P: gup F pin W\nkernel: wb_start f ALL';
-      const two = run(FILE, V62, pinned);
-      expect([pte(two), pte(two, 1)]).toEqual(
-        ['r', 'r'].map((bits) => `${bits} -> 1028/2/1 buffers writeback`),
-      );
-    },
-    wb_end: () => {
-      const ran = run(FILE, V62, 'P: write F\nkernel: wb_start f NONE\nkernel: wb_end f');
-      const { machine: m } = ran.world;
-      expect([pte(ran), m.disk[0]]).toEqual(['r -> 3/1/0 buffers', m.content[m.cache[0]!]]);
-    },
-    fsync: () => {
-      const ran = run(FILE, V62, 'P: write F\nC = P: fork\nC: read F\nC: write F\nother: fsync f');
-      const { machine: m } = ran.world;
-      expect([pte(ran), pte(ran, 1)]).toEqual(['r -> 4/2/0 buffers', 'r -> 4/2/0 buffers']);
-      expect([m.disk[0], m.submitted[0]]).toEqual([m.content[m.cache[0]!], 0]);
-      // Writeback that was in flight is waited for, and what was stored since is written as well.
-      const twice = run(FILE, V62, 'P: write F\nkernel: wb_start f NONE\nP: write F\nother: fsync f');
-      expect([pte(twice), twice.result.verdict]).toEqual(['r -> 3/1/0 buffers', 'not violated']);
-      const { disk, content, cache } = twice.world.machine;
-      expect(disk[0]).toBe(content[cache[0]!]);
-    },
-    reclaim: () => {
-      const mapped = run(FILE, V62, 'P: write F\nother: fsync f\nkernel: reclaim f');
-      expect([last(mapped), pte(mapped), cached(mapped)]).toEqual(['done', 'none', 'none']);
-      // A reference keeps the folio; before v6.4 its buffers go all the same.
-      const held = 'h1 = P: gup F pin W\nother: fsync f\nkernel: reclaim f';
-      const v62 = run(FILE, V62, held);
-      expect([pte(v62), cached(v62)]).toEqual(['none', '1025/0/1']);
-      const v65 = run(FILE, V65, held);
-      expect([pte(v65), cached(v65)]).toEqual(['none', '1026/0/1 buffers']);
-      const dirty = run(FILE, V62, 'P: write F\nkernel: reclaim f');
-      expect([last(dirty), pte(dirty)]).toEqual(['no effect', 'wd -> 3/1/0 dirty buffers covered']);
-    },
-    drop_caches: () => {
-      const mapped = run(FILE, V62, 'P: write F\nother: fsync f\nkernel: drop_caches f');
-      expect([last(mapped), pte(mapped)]).toEqual(['no effect', 'r -> 3/1/0 buffers']);
-      const unmapped = run(FILE, V62, 'P: write F\nother: fsync f\nP: munmap F\nkernel: drop_caches f');
-      expect([last(unmapped), cached(unmapped)]).toEqual(['done', 'none']);
-      const held = 'h1 = P: gup F pin W\nother: fsync f\nP: munmap F\nkernel: drop_caches f';
-      expect(cached(run(FILE, V62, held))).toBe('1026/0/1 buffers');
-      expect(cached(run(FILE, V511, held))).toBe('1025/0/1'); // buffers went first, before v5.18
-    },
-    buffered_read: () => {
-      const ran = run(FILE, V62, 'other: buffered_read f');
-      expect([cached(ran), ran.world.machine.content[1]]).toEqual(['1/0/0', ran.world.machine.disk[0]]);
-      expect(pte(ran)).toBe('none');
-    },
-    buffered_write: () => {
-      const ran = run(FILE, V62, 'P: read F\nother: buffered_write f');
-      const { machine: m } = ran.world;
-      expect([pte(ran), m.content[m.cache[0]!] === m.disk[0]]).toEqual([
-        'r -> 3/1/0 dirty buffers covered',
-        false,
-      ]);
-      const shmem = { ...FILE, ...pagesOf(['shmem'], '') };
-      expect(cached(run(shmem, V62, 'other: buffered_write s'))).toBe('1/0/0');
-    },
-  };
-  for (const kind of OP_KINDS) it(kind, () => CASES[kind]());
 });

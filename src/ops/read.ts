@@ -16,7 +16,7 @@ const steps: { readonly [K in 'R1']: number } = procedure('read', {
 /** What its steps say (args.ts). */
 export const READ = { kind: 'read', task: 'mm', args: { page: { is: 'page' } } } as const;
 
-export const read: Op = {
+export const read: Op<typeof READ> = {
   ...READ,
   weight: 4,
   title: 'a load by the CPU',

@@ -88,7 +88,7 @@ export const UNPIN = {
   ends: 'ref',
 } as const;
 
-export const unpin: Op = {
+export const unpin: Op<typeof UNPIN> = {
   ...UNPIN,
   weight: 4,
   title: 'the holder releases the reference, dirtying the page or not',

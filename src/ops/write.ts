@@ -27,7 +27,7 @@ const steps: { readonly [K in 'S1']: number } = procedure('write', {
 /** What its steps say (args.ts). */
 export const WRITE = { kind: 'write', task: 'mm', args: { page: { is: 'page' } } } as const;
 
-export const write: Op = {
+export const write: Op<typeof WRITE> = {
   ...WRITE,
   weight: 8,
   always: true,

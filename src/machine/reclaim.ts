@@ -1,0 +1,50 @@
+/**
+ * Taking a clean file page out of the page cache: memory pressure (mm/vmscan.c: shrink_folio_list()), or
+ * drop_caches and fadvise (mm/truncate.c: mapping_evict_folio()). Both need the reference count to be what page
+ * cache and private state explain; whether private state goes first is the policy's `stripBuffers`.
+ */
+import { DECISION_NAMES } from './decisions.ts';
+import { F_BUFFERS, F_DIRTY, F_WRITEBACK, type Machine, NO_PFN, P_DIRTY } from './machine.ts';
+import { END_DONE, END_NO_EFFECT, procedure } from './procedures.ts';
+
+const STRIP_BUFFERS = DECISION_NAMES.indexOf('stripBuffers');
+/** Who takes the page: a fact of stripBuffers. */
+export const BY_PRESSURE = 0;
+export const BY_DROPPING = 1;
+
+/** What reclaim and drop_caches start at: V1, with who takes the page in the task's `kind`. */
+export const reclaimSteps: { readonly [K in 'V1' | 'V2']: number } = procedure('reclaim', {
+  // shrink_folio_list(): not under writeback; try_to_unmap() first, which may find dirty PTEs.
+  V1: (m, t) => {
+    const pfn = m.cache[m.task.other[t]!]!;
+    if (pfn === NO_PFN || (m.flags[pfn]! & F_WRITEBACK) !== 0) return END_NO_EFFECT;
+    if (m.task.kind[t] === BY_DROPPING) return m.mapcount[pfn]! > 0 ? END_NO_EFFECT : reclaimSteps.V2;
+    // A dirty page is left to the flusher and stays mapped.
+    if (isDirty(m, pfn)) return END_NO_EFFECT;
+    for (let i = 0; i < m.pte.length; i++) if (m.pfn[i] === pfn) m.zap(i);
+    return reclaimSteps.V2;
+  },
+  // filemap_release_folio(), then __remove_mapping().
+  V2: (m, t) => {
+    const file = m.task.other[t]!;
+    const pfn = m.cache[file]!;
+    if ((m.flags[pfn]! & F_DIRTY) !== 0) return END_NO_EFFECT;
+    if ((m.flags[pfn]! & F_BUFFERS) !== 0) {
+      m.facts[0] = m.task.kind[t]!;
+      m.facts[1] = m.maybeDmaPinned(pfn) ? 1 : 0;
+      m.facts[2] = m.extraRefs(pfn) ? 1 : 0;
+      if (m.ask(STRIP_BUFFERS) === 1) return END_DONE;
+      m.stripBuffers(pfn);
+    }
+    if (m.extraRefs(pfn)) return END_DONE;
+    m.cache[file] = NO_PFN;
+    m.put(pfn);
+    return END_DONE;
+  },
+});
+
+function isDirty(m: Machine, pfn: number): boolean {
+  if ((m.flags[pfn]! & F_DIRTY) !== 0) return true;
+  for (let i = 0; i < m.pte.length; i++) if (m.pfn[i] === pfn && (m.pte[i]! & P_DIRTY) !== 0) return true;
+  return false;
+}

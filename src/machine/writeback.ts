@@ -1,0 +1,104 @@
+/**
+ * Writeback of one file page: wb_start (B1-B5), wb_end (B6) and fsync, which is both with a wait.
+ * mm/page-writeback.c: folio_clear_dirty_for_io(); mm/rmap.c: folio_mkclean(); fs/ext4/inode.c: ext4_writepages().
+ */
+import { SHARED_FILE } from '../domain/kinds.ts';
+import { DECISION_NAMES } from './decisions.ts';
+import {
+  EV_DISK,
+  EV_WRITEBACK_END,
+  EV_WRITEBACK_LOST,
+  F_BOUNCED,
+  F_BUFFERS,
+  F_COVERED,
+  F_DIRTY,
+  F_WRITEBACK,
+  type Machine,
+  NO_PFN,
+  P_DIRTY,
+  P_WRITE,
+} from './machine.ts';
+import { END_BLOCKED, END_DONE, END_NO_EFFECT, procedure } from './procedures.ts';
+
+const WB_BEGIN = DECISION_NAMES.indexOf('wbBegin');
+
+/** Modes, by index in what `mode` of wb_start may be: WB_SYNC_ALL. */
+const ALL = 1;
+
+/** B1, B2: write-protects and cleans every PTE of the folio and folds their dirtiness into it; ignores pins. */
+function mkclean(m: Machine, pfn: number): void {
+  const { mms, pages } = m.shape;
+  for (let i = 0; i < mms * pages; i++) {
+    if (m.pfn[i] !== pfn || m.shape.kind[i % pages] !== SHARED_FILE) continue;
+    if ((m.pte[i]! & P_DIRTY) !== 0) m.flags[pfn]! |= F_DIRTY;
+    m.pte[i]! &= ~(P_WRITE | P_DIRTY);
+  }
+}
+
+/** Starts writeback if the page is dirty. Returns false if there is nothing to write or the policy put it off. */
+function begin(m: Machine, file: number, mode: number): boolean {
+  const pfn = m.cache[file]!;
+  if (pfn === NO_PFN) return false;
+  mkclean(m, pfn);
+  if ((m.flags[pfn]! & F_DIRTY) === 0) return false;
+  m.facts[0] = mode;
+  m.facts[1] = m.maybeDmaPinned(pfn) ? 1 : 0;
+  m.facts[2] = m.extraRefs(pfn) ? 1 : 0;
+  const answer = m.ask(WB_BEGIN);
+  if (answer === 1) {
+    m.costs.deferred++;
+    return false;
+  }
+  m.flags[pfn]! &= ~(F_DIRTY | F_COVERED);
+  if ((m.flags[pfn]! & F_BUFFERS) === 0 && m.filesystems[file]!.withoutBuffers !== 'write') {
+    // ext4: BUG up to v5.17; from v5.18 a warning, and the page is not written (cc5095747edf).
+    m.emit(EV_WRITEBACK_LOST, file, 0, 0, 0);
+    return true;
+  }
+  m.flags[pfn]! |= F_WRITEBACK | (answer === 2 ? F_BOUNCED : 0);
+  m.submitted[file] = m.content[pfn]!;
+  return true;
+}
+
+/** B5, B6: the device reads the page, or the bounce copy, and writeback ends. */
+function finish(m: Machine, file: number): boolean {
+  const pfn = m.cache[file]!;
+  if (pfn === NO_PFN || (m.flags[pfn]! & F_WRITEBACK) === 0) return false;
+  const out = (m.flags[pfn]! & F_BOUNCED) !== 0 ? m.submitted[file]! : m.content[pfn]!;
+  m.flags[pfn]! &= ~(F_WRITEBACK | F_BOUNCED);
+  m.disk[file] = out;
+  m.emit(EV_WRITEBACK_END, file, 0, out, m.submitted[file]!);
+  m.submitted[file] = 0;
+  return true;
+}
+
+/** What the operations start at: wb_start at B1, wb_end at B6, fsync at Y1. */
+export const writebackSteps: { readonly [K in 'B1' | 'B6' | 'Y1' | 'Y2' | 'Y3']: number } = procedure(
+  'writeback',
+  {
+    B1: (m, t) => {
+      const file = m.task.other[t]!;
+      if (!m.filesystems[file]!.dirtyTracked) return END_NO_EFFECT;
+      const pfn = m.cache[file]!;
+      if (pfn !== NO_PFN && (m.flags[pfn]! & F_WRITEBACK) !== 0)
+        return m.task.kind[t] === ALL ? END_BLOCKED : END_NO_EFFECT;
+      return begin(m, file, m.task.kind[t]!) ? END_DONE : END_NO_EFFECT;
+    },
+    B6: (m, t) => (finish(m, m.task.other[t]!) ? END_DONE : END_NO_EFFECT),
+
+    // fsync(2): wait for writeback in flight, write what is dirty, wait again. shmem: noop_fsync().
+    Y1: (m, t) => {
+      if (!m.filesystems[m.task.other[t]!]!.dirtyTracked) return END_NO_EFFECT;
+      finish(m, m.task.other[t]!);
+      return writebackSteps.Y2;
+    },
+    Y2: (m, t) => {
+      if (begin(m, m.task.other[t]!, ALL)) finish(m, m.task.other[t]!);
+      return writebackSteps.Y3;
+    },
+    Y3: (m, t) => {
+      m.emit(EV_DISK, m.task.other[t]!, 0, m.disk[m.task.other[t]!]!, 0);
+      return END_DONE;
+    },
+  },
+);

@@ -1,0 +1,20 @@
+/** All operations, one a line. Their order is that of OP_KINDS (op.ts). */
+export { bufferedRead } from './buffered-read.ts';
+export { bufferedWrite } from './buffered-write.ts';
+export { dioEnd } from './dio-end.ts';
+export { dmaRead } from './dma-read.ts';
+export { dmaWrite } from './dma-write.ts';
+export { dropCaches } from './drop-caches.ts';
+export { exit } from './exit.ts';
+export { fork } from './fork.ts';
+export { fsync } from './fsync.ts';
+export { gup } from './gup.ts';
+export { madvise } from './madvise.ts';
+export { mprotect } from './mprotect.ts';
+export { munmap } from './munmap.ts';
+export { read } from './read.ts';
+export { reclaim } from './reclaim.ts';
+export { unpin } from './unpin.ts';
+export { wbEnd } from './wb-end.ts';
+export { wbStart } from './wb-start.ts';
+export { write } from './write.ts';

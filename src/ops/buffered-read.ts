@@ -1,0 +1,33 @@
+import { EV_FILE_READ } from '../machine/machine.ts';
+import { END_DONE, procedure } from '../machine/procedures.ts';
+import { aOf, OP_KINDS, type Op, onFile } from './op.ts';
+
+/** read(2) of the file by another process, through the page cache. mm/filemap.c: filemap_read(). */
+const steps: { readonly [K in 'R1']: number } = procedure('buffered_read', {
+  R1: (m, t) => {
+    const file = m.task.other[t]!;
+    m.emit(EV_FILE_READ, file, 0, m.content[m.cacheFolio(file)]!, 0);
+    return END_DONE;
+  },
+});
+
+/** What its steps say (args.ts). */
+export const BUFFERED_READ = {
+  kind: 'buffered_read',
+  task: 'other',
+  args: { file: { is: 'file' } },
+} as const;
+
+export const bufferedRead: Op<typeof BUFFERED_READ> = {
+  ...BUFFERED_READ,
+  weight: 1,
+  title: 'read(2) of the file by another process',
+  kernel: 'mm/filemap.c: filemap_read()',
+  live: 'read(2)',
+  ...onFile(OP_KINDS.indexOf('buffered_read'), 1, () => true),
+  start: (m, t, step) => {
+    m.task.other[t] = aOf(step);
+    return steps.R1;
+  },
+  apply: () => {},
+};

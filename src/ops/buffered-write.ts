@@ -1,0 +1,46 @@
+import { F_COVERED, F_DIRTY, F_WRITEBACK } from '../machine/machine.ts';
+import { END_BLOCKED, END_DONE, procedure } from '../machine/procedures.ts';
+import { aOf, OP_KINDS, type Op, onFile } from './op.ts';
+
+/**
+ * write(2) of the file by another process, through the page cache.
+ * mm/filemap.c: generic_perform_write(); fs/ext4/inode.c: ext4_write_begin() attaches buffers and, on stable pages,
+ * waits for writeback (folio_wait_stable()).
+ */
+const steps: { readonly [K in 'W1']: number } = procedure('buffered_write', {
+  W1: (m, t) => {
+    const file = m.task.other[t]!;
+    const pfn = m.cacheFolio(file);
+    const { dirtyTracked, stablePages } = m.filesystems[file]!;
+    if (stablePages && (m.flags[pfn]! & F_WRITEBACK) !== 0) return END_BLOCKED;
+    m.content[pfn] = m.task.token[t]!;
+    if (dirtyTracked) {
+      m.attachBuffers(pfn);
+      m.flags[pfn]! |= F_DIRTY | F_COVERED;
+    }
+    return END_DONE;
+  },
+});
+
+/** What its steps say (args.ts). */
+export const BUFFERED_WRITE = {
+  kind: 'buffered_write',
+  task: 'other',
+  args: { file: { is: 'file' } },
+} as const;
+
+export const bufferedWrite: Op<typeof BUFFERED_WRITE> = {
+  ...BUFFERED_WRITE,
+  weight: 2,
+  title: 'write(2) to the file by another process',
+  kernel: 'mm/filemap.c: generic_perform_write()',
+  live: 'write(2)',
+  stores: true,
+  ...onFile(OP_KINDS.indexOf('buffered_write'), 1, () => true),
+  start: (m, t, step, token) => {
+    m.task.other[t] = aOf(step);
+    m.task.token[t] = token;
+    return steps.W1;
+  },
+  apply: (ref, step, token) => ref.fileStore(aOf(step), token),
+};
