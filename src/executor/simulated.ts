@@ -7,7 +7,6 @@
  */
 
 import { PROPERTIES } from '../../properties/index.ts';
-import { Columns } from '../domain/columns.ts';
 import {
   BLOCKED,
   CALLERS,
@@ -39,6 +38,7 @@ import {
   EV_WRITEBACK_END,
   EV_WRITEBACK_LOST,
   EVENTS,
+  MACHINE_COLUMNS,
   Machine,
   NO_REF,
 } from '../machine/machine.ts';
@@ -72,8 +72,11 @@ import {
   REF_LONGTERM,
   REF_STORED,
   REF_WRITE,
+  REFERENCE_COLUMNS,
   Reference,
 } from '../reference/reference.ts';
+import { Columns } from '../state/arena.ts';
+import { contentColumns } from '../state/columns.ts';
 
 const FORK = OP_KINDS.indexOf('fork');
 const GUP = OP_KINDS.indexOf('gup');
@@ -158,6 +161,8 @@ export class World {
   /** Slot filled by the last fork or gup, or -1. */
   slot = -1;
 
+  /** Columns of contents. */
+  readonly #contents: ReturnType<typeof contentColumns>;
   readonly #observation: MutableObservation;
   /** By event number: indices of the properties that judge what it shows. */
   readonly #judges: readonly (readonly number[])[];
@@ -168,6 +173,10 @@ export class World {
     this.shape = shapeOf(setup, tokens);
     this.reference = new Reference(this.shape, this.columns);
     this.machine = new Machine(this.shape, policy, this.columns);
+    this.#contents = [
+      ...contentColumns(MACHINE_COLUMNS, this.machine),
+      ...contentColumns(REFERENCE_COLUMNS, this.reference),
+    ];
     this.properties = PROPERTIES;
     this.goals = new Uint8Array(PROPERTIES.length);
     this.#observation = new MutableObservation(this.reference);
@@ -274,23 +283,16 @@ export class World {
     return reference.freshToken();
   }
 
-  /** Columns of contents. */
-  #tokenColumns(): readonly Uint8Array[] {
-    const { machine, reference } = this;
-    return [machine.content, machine.disk, machine.submitted, machine.refSubmitted, reference.current];
-  }
-
   /** Per token: 1 if anything holds it. `used`: adds to these, of another world that hands out the same tokens. */
   heldTokens(used: Uint8Array = new Uint8Array(this.shape.tokens)): Uint8Array {
     used[0] = 1;
-    for (const column of this.#tokenColumns()) for (const token of column) used[token] = 1;
+    for (const column of this.#contents) for (const token of column) used[token] = 1;
     return used;
   }
 
   /** Renames the tokens that anything still holds to the lowest numbers, in order. */
   compactTokens(used: Uint8Array = this.heldTokens()): void {
     const { reference, shape } = this;
-    const columns = this.#tokenColumns();
     const to = new Uint8Array(shape.tokens);
     let next = 0;
     for (let t = 0; t < reference.tokens[0]!; t++) {
@@ -299,7 +301,7 @@ export class World {
       next++;
     }
     if (next >= shape.tokens) throw new RangeError('more live tokens than the shape has room for');
-    for (const column of columns) for (let i = 0; i < column.length; i++) column[i] = to[column[i]!]!;
+    for (const column of this.#contents) for (let i = 0; i < column.length; i++) column[i] = to[column[i]!]!;
     reference.renameTokens(used, to, next);
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PLAIN_GUPS, pagesOf, SCOPES, setupOf } from '../check/scope.ts';
-import { Columns } from '../domain/columns.ts';
+import { Columns } from '../state/arena.ts';
 import { Rng } from '../domain/rng.ts';
 import { shapeOf } from '../domain/setup.ts';
 import { cOf, OP_KINDS, type OpKind, opOf } from '../ops/op.ts';

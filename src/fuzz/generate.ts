@@ -5,7 +5,7 @@
  */
 
 import { alphabetFor, pagesOf, SCOPES } from '../check/scope.ts';
-import { Columns } from '../domain/columns.ts';
+import { Columns } from '../state/arena.ts';
 import { CALLERS, type PageKind } from '../domain/kinds.ts';
 import { own } from '../domain/own.ts';
 import type { Rng } from '../domain/rng.ts';

@@ -3,7 +3,7 @@
  * no longer apply when others are taken away.
  */
 import fc from 'fast-check';
-import { Columns } from '../domain/columns.ts';
+import { Columns } from '../state/arena.ts';
 import { Rng } from '../domain/rng.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
 import { OPS } from '../ops/index.ts';

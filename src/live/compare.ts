@@ -5,7 +5,7 @@
  * model is run as a set of states. Before a step each state may take the freedoms; after it those states are kept
  * that did what the kernel was seen to do. If none is left, kernel and policy disagree.
  */
-import { Columns } from '../domain/columns.ts';
+import { Columns } from '../state/arena.ts';
 import { BLOCKED, DONE, NO_EFFECT, REFUSED, SKIPPED } from '../domain/kinds.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
 import { INVALID, World } from '../executor/simulated.ts';

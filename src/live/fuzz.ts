@@ -3,7 +3,7 @@
  * program can do, run in batches, and what disagrees is run again and shrunk on the kernel itself.
  */
 import { alphabetFor, pagesOf } from '../check/scope.ts';
-import { Columns } from '../domain/columns.ts';
+import { Columns } from '../state/arena.ts';
 import { CALLERS, PAGE_KINDS, type PageKind } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';

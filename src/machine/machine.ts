@@ -6,51 +6,36 @@
  * snapshot may be taken between any two of them. What an observer sees is put down as events; the machine judges
  * nothing and imports nothing from the reference.
  */
-import type { Columns } from '../domain/columns.ts';
+import type { Columns } from '../state/arena.ts';
+import { type Arrays, classOf, fillStart, layOut, type Sizes, sizesOf } from '../state/columns.ts';
 import { ANON, SHARED_FILE, SHMEM, ZERO_TOKEN } from '../domain/kinds.ts';
 import { isPrivate, NO_FILE, type Shape } from '../domain/setup.ts';
 import { DECISION_NAMES, DECISIONS, FRAME_ANON, FRAME_FILE, FRAME_NONE, FRAME_ZERO } from './decisions.ts';
 import { type Filesystem, filesystem } from './filesystems.ts';
+import {
+  F_ANON,
+  F_BUFFERS,
+  F_COVERED,
+  F_DIRTY,
+  F_EXCLUSIVE,
+  MACHINE_COLUMNS,
+  NO_PFN,
+  P_DIRTY,
+  P_PRESENT,
+  P_SPECIAL,
+  P_WRITE,
+  REF_GET,
+  REF_NONE,
+  REF_PIN,
+  TASK_COLUMNS,
+  V_ANON_VMA,
+  V_MAPPED,
+  V_WRITE,
+  ZERO_PFN,
+} from './state.ts';
 import { type DecisionTable, type ExpandedPolicy, tablesOf } from './tables.ts';
 
-export const ZERO_PFN = 0;
-export const NO_PFN = 255;
-/** In events: no reference is concerned. */
-export const NO_REF = 255;
-
-/** Folio flags. */
-export const F_ANON = 1;
-export const F_DIRTY = 2;
-export const F_WRITEBACK = 4;
-/** PG_private: the filesystem's buffers. */
-export const F_BUFFERS = 8;
-/** PG_anon_exclusive. */
-export const F_EXCLUSIVE = 16;
-/** page_mkwrite or write(2) ran since the folio was last cleaned (docs/model.md, "covered"). */
-export const F_COVERED = 32;
-/** Under writeback from a bounce copy. */
-export const F_BOUNCED = 64;
-
-/** PTE flags. */
-export const P_PRESENT = 1;
-export const P_WRITE = 2;
-export const P_DIRTY = 4;
-/** The zero page: no normal page behind it. */
-export const P_SPECIAL = 8;
-
-/** VMA flags. */
-export const V_MAPPED = 1;
-export const V_WRITE = 2;
-export const V_DONTFORK = 4;
-/** vma->anon_vma is set: fork copies the page table of the mapping. */
-export const V_ANON_VMA = 8;
-
-/** State of a reference slot in the machine. */
-export const REF_NONE = 0;
-export const REF_GET = 1;
-export const REF_PIN = 2;
-/** A FOLL_PIN that moved no counter (zero page from v6.5). */
-export const REF_PIN_UNCOUNTED = 3;
+export * from './state.ts';
 
 /** What observers can see of a step. `a` is an mm, file or reference; see the emitters. */
 export const EVENTS = [
@@ -114,26 +99,11 @@ export const noCosts = (): Costs => ({
   deferred: 0,
 });
 
-/**
- * Locals of a task between two atomic steps. `held` is a folio on which it holds an extra reference, `pfn` one that it
- * allocated and has not installed yet. `pc` is for fine execution; a coarse run keeps its counter to itself.
- */
-export interface TaskColumns {
-  readonly pc: Uint8Array;
-  readonly ret: Uint8Array;
-  readonly mm: Uint8Array;
-  readonly page: Uint8Array;
-  readonly handle: Uint8Array;
-  readonly other: Uint8Array;
-  readonly kind: Uint8Array;
-  readonly flags: Uint8Array;
-  readonly rounds: Uint8Array;
-  readonly token: Uint8Array;
-  readonly held: Uint8Array;
-  readonly pfn: Uint8Array;
-}
+/** The machine's columns (machine/state.ts) as fields, by their names. */
+const MachineState: new (sizes: Sizes, columns: Columns) => Arrays<typeof MACHINE_COLUMNS> =
+  classOf(MACHINE_COLUMNS);
 
-export class Machine {
+export class Machine extends MachineState {
   readonly shape: Shape;
   readonly policy: ExpandedPolicy;
   readonly filesystems: readonly Filesystem[];
@@ -142,34 +112,7 @@ export class Machine {
   readonly keepsHasPinned: boolean;
   readonly bias: number;
 
-  /** Folios, by pfn. 6 references of bias 1024 and all mappings stay far below what a count can hold. */
-  readonly refcount: Int16Array;
-  readonly mapcount: Uint8Array;
-  readonly pincount: Uint8Array;
-  readonly flags: Uint8Array;
-  /** File page whose cache this folio is, or NO_FILE. */
-  readonly mapping: Uint8Array;
-  readonly content: Uint8Array;
-  /** PTEs, by mm * pages + page. */
-  readonly pte: Uint8Array;
-  readonly pfn: Uint8Array;
-  readonly vma: Uint8Array;
-  /** mms. */
-  readonly alive: Uint8Array;
-  readonly hasPinned: Uint8Array;
-  /** File pages: folio in the page cache or NO_PFN; what the disk holds; what it held at the start of writeback. */
-  readonly cache: Uint8Array;
-  readonly disk: Uint8Array;
-  readonly submitted: Uint8Array;
-  /** References. */
-  readonly refKind: Uint8Array;
-  readonly refPfn: Uint8Array;
-  readonly refSubmitted: Uint8Array;
-  readonly refWrite: Uint8Array;
-  /** Where an O_DIRECT write goes: 0 for the file aside, else 1 + file. */
-  readonly refTarget: Uint8Array;
-
-  readonly task: TaskColumns;
+  readonly task: Arrays<typeof TASK_COLUMNS>;
   readonly tables: readonly DecisionTable[];
   /** Facts of the decision at hand, as indices into their domains. */
   readonly facts: Int32Array = new Int32Array(16);
@@ -188,7 +131,8 @@ export class Machine {
   costs: Costs = noCosts();
 
   constructor(shape: Shape, policy: ExpandedPolicy, columns: Columns, tasks = 1) {
-    const { mms, pages, refs, files, folios } = shape;
+    const sizes = sizesOf(shape, { task: tasks });
+    super(sizes, columns);
     this.shape = shape;
     this.policy = policy;
     this.filesystems = shape.filesystem.map(filesystem);
@@ -197,52 +141,16 @@ export class Machine {
     this.keepsHasPinned = policy.keeps.hasPinned;
     this.bias = shape.setup.pinBias;
     this.tables = tablesOf(policy);
-    this.refcount = columns.i16(folios);
-    this.mapcount = columns.u8(folios);
-    this.pincount = columns.u8(folios);
-    this.flags = columns.u8(folios);
-    this.mapping = columns.u8(folios);
-    this.content = columns.u8(folios);
-    this.pte = columns.u8(mms * pages);
-    this.pfn = columns.u8(mms * pages);
-    this.vma = columns.u8(mms * pages);
-    this.alive = columns.u8(mms);
-    this.hasPinned = columns.u8(mms);
-    this.cache = columns.u8(files);
-    this.disk = columns.u8(files);
-    this.submitted = columns.u8(files);
-    this.refKind = columns.u8(refs);
-    this.refPfn = columns.u8(refs);
-    this.refSubmitted = columns.u8(refs);
-    this.refWrite = columns.u8(refs);
-    this.refTarget = columns.u8(refs);
-    this.task = {
-      pc: columns.u8(tasks),
-      ret: columns.u8(tasks),
-      mm: columns.u8(tasks),
-      page: columns.u8(tasks),
-      handle: columns.u8(tasks),
-      other: columns.u8(tasks),
-      kind: columns.u8(tasks),
-      flags: columns.u8(tasks),
-      rounds: columns.u8(tasks),
-      token: columns.u8(tasks),
-      held: columns.u8(tasks),
-      pfn: columns.u8(tasks),
-    };
+    this.task = layOut(TASK_COLUMNS, sizes, columns);
   }
 
   /** Sets the start of the scenario; the columns must be zero. */
   reset(): void {
     const { shape } = this;
     this.alive[0] = 1;
-    this.mapping.fill(NO_FILE);
     this.refcount[ZERO_PFN] = 1;
-    this.pfn.fill(NO_PFN);
-    this.refPfn.fill(NO_PFN);
-    this.cache.fill(NO_PFN);
-    this.task.held.fill(NO_PFN);
-    this.task.pfn.fill(NO_PFN);
+    fillStart(MACHINE_COLUMNS, this);
+    fillStart(TASK_COLUMNS, this.task);
     let next = 1;
     for (let f = 0; f < shape.files; f++)
       this.disk[f] = shape.filesystem[f] === 'shmem' ? ZERO_TOKEN : next++;

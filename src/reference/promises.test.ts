@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Columns } from '../domain/columns.ts';
+import { Columns } from '../state/arena.ts';
 import {
   CALLERS,
   type Caller,

@@ -8,7 +8,6 @@
  * every reference. A mismatch is a *leak* if the page never saw the token, else *stale*. It is decided by
  * provenance alone, never by comparing values or by who wrote.
  */
-import type { Columns } from '../domain/columns.ts';
 import {
   ANON,
   CALLERS,
@@ -20,99 +19,52 @@ import {
   ZERO_TOKEN,
 } from '../domain/kinds.ts';
 import { isPrivate, MMS_MAX, NO_FILE, type Shape } from '../domain/setup.ts';
+import type { Columns } from '../state/arena.ts';
+import { type Arrays, classOf, fillStart, type Sizes, sizesOf } from '../state/columns.ts';
 import { CALLER_CONTRACTS, type Mapped, promiseFor } from './promises.ts';
-import { Rows } from './rows.ts';
+import { Rows, wordsOf } from './rows.ts';
+import {
+  EXCUSE_FORK_DIO,
+  EXCUSE_FORK_GET,
+  EXCUSE_UNDIRTIED,
+  FIXED,
+  FLOATING,
+  FORK_EXCUSES,
+  HANDLE_FREE,
+  HANDLE_LIVE,
+  HANDLE_VOID,
+  LOSSY,
+  NO_CELL,
+  REF_DETACHED,
+  REF_EXACT,
+  REF_EXCUSES_FORK,
+  REF_FOLLOWS_FILE,
+  REF_HELD_OVER_FORK,
+  REF_LONGTERM,
+  REF_STORED,
+  REF_WRITE,
+  REFERENCE_COLUMNS,
+  TRANSPARENT,
+} from './state.ts';
 
-/** A private cell shows the file (transparent), some inherited content not pinned down (floating), or `current`. */
-const TRANSPARENT = 0;
-const FLOATING = 1;
-const FIXED = 2;
-
-export const HANDLE_FREE = 0;
-export const HANDLE_LIVE = 1;
-/** The gup was refused by this policy: the slot stays taken until the program releases it, and is of no use. */
-export const HANDLE_VOID = 2;
-
-const NO_CELL = 255;
-/** `undirtied`: the holder of the last device store let go without dirtying. */
-export const LOSSY = 255;
+export * from './state.ts';
 
 /** How an observed token relates to the promise. */
 export const MATCH = 0;
 export const LEAK = 1;
 export const STALE = 2;
 
-/** Why a mismatch is documented and not a broken promise. */
-export const EXCUSES = [
-  '',
-  'stored while an O_DIRECT read was held over fork(2) without MADV_DONTFORK: open(2)',
-  'stored while a driver held a W GET over fork(2), where it should pin: pin_user_pages.rst',
-  'the driver did not dirty the page it wrote: pin_user_pages.rst',
-  'the buffer of an O_DIRECT write was modified in flight: open(2)',
-] as const;
-/** By whose reference: each has a row of contents of its own per private cell. */
-export const EXCUSE_FORK_DIO = 1;
-export const EXCUSE_FORK_GET = 2;
-const FORK_EXCUSES = [EXCUSE_FORK_DIO, EXCUSE_FORK_GET] as const;
-export const EXCUSE_UNDIRTIED = 3;
-export const EXCUSE_DIO_SOURCE = 4;
+/** The reference's columns (reference/state.ts) as fields, by their names. */
+const ReferenceState: new (
+  sizes: Sizes,
+  columns: Columns,
+  per: { readonly [name: string]: number },
+) => Arrays<typeof REFERENCE_COLUMNS> = classOf(REFERENCE_COLUMNS);
 
-/** Flags of a reference in the `handleFlags` column. */
-export const REF_WRITE = 1;
-export const REF_LONGTERM = 2;
-/** exact, else since-take. */
-export const REF_EXACT = 4;
-/** Taken while the private file page was transparent: follows the file as well. */
-export const REF_FOLLOWS_FILE = 8;
-/** The owner replaced the page since. */
-export const REF_DETACHED = 16;
-/** The page was stored to since the reference was taken. */
-export const REF_STORED = 32;
-/** Where it is held over fork, what is stored meanwhile is excused. */
-export const REF_EXCUSES_FORK = 64;
-/** It was held over fork: what is stored to its page, or to one that parted from it, is excused until it is let go. */
-export const REF_HELD_OVER_FORK = 128;
-
-export class Reference {
+export class Reference extends ReferenceState {
   readonly shape: Shape;
-  /** Per mm: 1 if alive. */
-  readonly alive: Uint8Array;
-  /** Per mm x page: mapped, mapped writable, MADV_DONTFORK. */
-  readonly mapped: Uint8Array;
-  readonly writable: Uint8Array;
-  readonly dontfork: Uint8Array;
-  /** Per cell: state, current token, took part in a fork. */
-  readonly cellState: Uint8Array;
-  readonly current: Uint8Array;
-  readonly forked: Uint8Array;
-  /**
-   * Per file page: 0, or 1 + the reference through which a device stored what is current and whose holder has not
-   * dirtied since, or LOSSY once that holder has let go without: from then on the content may be gone at any time.
-   * `wbStarted`: the program started writeback.
-   */
-  readonly undirtied: Uint8Array;
-  readonly wbStarted: Uint8Array;
-  /** Per reference. `handlePage` is mm * pages + page at the time it was taken. */
-  readonly handleState: Uint8Array;
-  readonly handleCell: Uint8Array;
-  readonly handleFlags: Uint8Array;
-  readonly handleCaller: Uint8Array;
-  readonly handlePage: Uint8Array;
-  /**
-   * Per reference with REF_HELD_OVER_FORK: mask of who parted from its page by fork: bit m for that page of mm m, bit
-   * MMS_MAX + o for orphan o, which was such a page until its owner replaced it.
-   */
-  readonly parted: Int16Array;
-  /** Per since-take reference: EXCUSES index of what its page held when it was taken, else 0. */
-  readonly takenExcused: Uint8Array;
-  /** [0]: 1 once a reference that excuses was held over fork. */
-  readonly excusing: Uint8Array;
   /** Per observer (cells, disk copies, references) a row of bits, one per token. */
-  readonly rows: Rows;
-  /** Per token: who stored it (STORERS). */
-  readonly storer: Uint8Array;
-  /** [0]: tokens in use, the next fresh token. */
-  readonly tokens: Uint8Array;
+  readonly seen: Rows;
 
   /** Cell numbers: private cells are mm * pages + page, then file pages, then orphans. */
   readonly fileCell: number;
@@ -125,50 +77,34 @@ export class Reference {
   readonly #excuses: number;
 
   constructor(shape: Shape, columns: Columns) {
-    const { mms, pages, refs, files } = shape;
+    const { mms, pages, refs, files, tokens } = shape;
+    const cells = mms * pages + files + refs;
+    const row = cells + files + refs + FORK_EXCUSES.length * cells;
+    super(sizesOf(shape, { row }), columns, { rows: wordsOf(tokens) });
     this.shape = shape;
     this.fileCell = mms * pages;
     this.orphanCell = this.fileCell + files;
-    this.cells = this.orphanCell + refs;
-    this.#disk = this.cells;
-    this.#handle = this.cells + files;
+    this.cells = cells;
+    this.#disk = cells;
+    this.#handle = cells + files;
     this.#excuses = this.#handle + refs;
-    this.rows = new Rows(this.#excuses + FORK_EXCUSES.length * this.cells, shape.tokens, columns);
-    this.storer = columns.u8(shape.tokens);
-    this.tokens = columns.u8(1);
-    this.alive = columns.u8(mms);
-    this.mapped = columns.u8(mms * pages);
-    this.writable = columns.u8(mms * pages);
-    this.dontfork = columns.u8(mms * pages);
-    this.cellState = columns.u8(this.cells);
-    this.current = columns.u8(this.cells);
-    this.forked = columns.u8(this.cells);
-    this.undirtied = columns.u8(files);
-    this.wbStarted = columns.u8(files);
-    this.handleState = columns.u8(refs);
-    this.handleCell = columns.u8(refs);
-    this.handleFlags = columns.u8(refs);
-    this.handleCaller = columns.u8(refs);
-    this.handlePage = columns.u8(refs);
-    this.parted = columns.i16(refs);
-    this.takenExcused = columns.u8(refs);
-    this.excusing = columns.u8(1);
+    this.seen = new Rows(this.rows, tokens);
   }
 
   /** Sets the start of the scenario; the columns must be zero. Token 0 is zero, token 1 + f the content of file f. */
   reset(): void {
     const { shape } = this;
     this.alive[0] = 1;
-    for (let row = 0; row < this.#excuses; row++) this.rows.add(row, ZERO_TOKEN);
+    for (let row = 0; row < this.#excuses; row++) this.seen.add(row, ZERO_TOKEN);
     let next = 1;
     for (let f = 0; f < shape.files; f++) {
       const cell = this.fileCell + f;
       this.cellState[cell] = FIXED;
       if (shape.filesystem[f] === 'shmem') continue;
-      this.rows.remove(this.#disk + f, ZERO_TOKEN);
+      this.seen.remove(this.#disk + f, ZERO_TOKEN);
       this.current[cell] = next;
-      this.rows.add(cell, next);
-      this.rows.add(this.#disk + f, next);
+      this.seen.add(cell, next);
+      this.seen.add(this.#disk + f, next);
       next++;
     }
     this.tokens[0] = next;
@@ -177,7 +113,7 @@ export class Reference {
       this.writable[v] = shape.writable[v]!;
       this.#freshPage(0, v);
     }
-    this.handleCell.fill(NO_CELL);
+    fillStart(REFERENCE_COLUMNS, this);
   }
 
   // ---- Tokens -------------------------------------------------------------------------------------------------
@@ -185,7 +121,7 @@ export class Reference {
   /** A token that nobody has met. The caller keeps within `shape.tokens`. */
   freshToken(): number {
     const token = this.tokens[0]!++;
-    this.rows.forget(token);
+    this.seen.forget(token);
     this.storer[token] = STORER_INITIAL;
     return token;
   }
@@ -193,7 +129,7 @@ export class Reference {
   /** Renames tokens: what was `t` is `to[t]`, and there are `count`; those that are not `used` are gone. */
   renameTokens(used: Uint8Array, to: Uint8Array, count: number): void {
     const had = this.tokens[0]!;
-    this.rows.rename(used, to, had);
+    this.seen.rename(used, to, had);
     for (let t = 0; t < had; t++) if (used[t] === 1) this.storer[to[t]!] = this.storer[t]!;
     this.storer.fill(0, count);
     this.tokens[0] = count;
@@ -237,10 +173,10 @@ export class Reference {
       this.writable[to + v] = copied ? this.writable[from + v]! : 0;
       this.dontfork[to + v] = 0;
       if (!copied || !isPrivate(this.shape.kind[v]!)) {
-        this.rows.clear(to + v);
+        this.seen.clear(to + v);
         continue;
       }
-      this.rows.copy(from + v, to + v);
+      this.seen.copy(from + v, to + v);
       this.#part(from + v, to + v);
       this.forked[from + v] = 1;
       this.forked[to + v] = 1;
@@ -328,14 +264,14 @@ export class Reference {
         : !shared && this.cellState[cell] === FLOATING
           ? cell
           : -1;
-    if (candidates >= 0) this.rows.copy(candidates, own);
+    if (candidates >= 0) this.seen.copy(candidates, own);
     else {
-      this.rows.clear(own);
-      this.rows.add(own, this.current[cell]!);
+      this.seen.clear(own);
+      this.seen.add(own, this.current[cell]!);
     }
     // Every page has seen the zero token, but a reference may show it only if the page was zero when it was taken;
     // a page of a file never is.
-    if (candidates >= 0 || this.current[cell] !== ZERO_TOKEN) this.rows.remove(own, ZERO_TOKEN);
+    if (candidates >= 0 || this.current[cell] !== ZERO_TOKEN) this.seen.remove(own, ZERO_TOKEN);
     this.takenExcused[handle] =
       !shared && row.promise === 'since-take' && this.cellState[cell] === FIXED
         ? this.excuseOf(cell, this.current[cell]!)
@@ -386,7 +322,7 @@ export class Reference {
     if (file >= 0 && file < this.shape.files) {
       this.#setFileCurrent(file, token);
       // Acceptable on disk, but the older content is too until the holder dirties.
-      this.rows.add(this.#disk + file, token);
+      this.seen.add(this.#disk + file, token);
       this.undirtied[file] = 1 + handle;
       return;
     }
@@ -407,13 +343,13 @@ export class Reference {
   judgeFile(file: number, token: number): number {
     const cell = this.fileCell + file;
     if (token === this.current[cell]) return MATCH;
-    return this.rows.has(cell, token) ? STALE : LEAK;
+    return this.seen.has(cell, token) ? STALE : LEAK;
   }
 
   /** What is on the disk once fsync(2) has returned. */
   judgeDisk(file: number, token: number): number {
-    if (this.rows.has(this.#disk + file, token)) return MATCH;
-    return this.rows.has(this.fileCell + file, token) ? STALE : LEAK;
+    if (this.seen.has(this.#disk + file, token)) return MATCH;
+    return this.seen.has(this.fileCell + file, token) ? STALE : LEAK;
   }
 
   /** A load through a reference. */
@@ -426,10 +362,10 @@ export class Reference {
       if (file >= 0 && file < this.shape.files) return this.judgeFile(file, token);
       return this.#judgeCell(cell, this.shape.file[page]!, token);
     }
-    if (this.rows.has(this.#handle + handle, token)) return MATCH;
-    if (this.rows.has(cell, token)) return STALE;
+    if (this.seen.has(this.#handle + handle, token)) return MATCH;
+    if (this.seen.has(cell, token)) return STALE;
     const followed = (flags & REF_FOLLOWS_FILE) !== 0 ? this.fileCell + this.shape.file[page]! : cell;
-    return this.rows.has(followed, token) ? STALE : LEAK;
+    return this.seen.has(followed, token) ? STALE : LEAK;
   }
 
   /** EXCUSES index for a mismatch seen by a load of this page, else 0. */
@@ -437,12 +373,12 @@ export class Reference {
     if (!isPrivate(this.shape.kind[page]!)) return this.excuseFile(this.shape.file[page]!, token);
     const cell = mm * this.shape.pages + page;
     // No reference takes from a process what its own CPU stored: that it reads in any kernel.
-    const own = this.rows.has(cell, token) && this.storer[this.current[cell]!] === STORER_CPU;
+    const own = this.seen.has(cell, token) && this.storer[this.current[cell]!] === STORER_CPU;
     return own ? 0 : this.#excuseCell(cell, token);
   }
   /** EXCUSES index for a mismatch seen by a reader of the file: older data that may still be on disk. */
   excuseFile(file: number, token: number): number {
-    return this.undirtied[file] !== 0 && this.rows.has(this.#disk + file, token) ? EXCUSE_UNDIRTIED : 0;
+    return this.undirtied[file] !== 0 && this.seen.has(this.#disk + file, token) ? EXCUSE_UNDIRTIED : 0;
   }
   /** EXCUSES index for a mismatch seen through a reference. */
   excuseDevice(handle: number, token: number): number {
@@ -450,19 +386,19 @@ export class Reference {
     const file = cell - this.fileCell;
     if (file >= 0 && file < this.shape.files) return this.excuseFile(file, token);
     // The content seen, if it leaked; else the content missed: at the take, or what the page holds now.
-    if (!this.rows.has(cell, token)) return this.excuseOf(cell, token);
+    if (!this.seen.has(cell, token)) return this.excuseOf(cell, token);
     return (this.handleFlags[handle]! & REF_EXACT) === 0
       ? this.takenExcused[handle]!
       : this.#excuseCell(cell, token);
   }
   /** A mismatch in a private cell: a leak is excused by the content seen, stale by the content missed. */
   #excuseCell(cell: number, token: number): number {
-    if (!this.rows.has(cell, token)) return this.excuseOf(cell, token);
+    if (!this.seen.has(cell, token)) return this.excuseOf(cell, token);
     return this.cellState[cell] === FIXED ? this.excuseOf(cell, this.current[cell]!) : 0;
   }
   /** EXCUSES index under which this content is excused in a private cell or an orphan, else 0. */
   excuseOf(cell: number, token: number): number {
-    for (const excuse of FORK_EXCUSES) if (this.rows.has(this.#excuseRow(excuse, cell), token)) return excuse;
+    for (const excuse of FORK_EXCUSES) if (this.seen.has(this.#excuseRow(excuse, cell), token)) return excuse;
     return 0;
   }
 
@@ -483,7 +419,7 @@ export class Reference {
   /** True if the token ever was the content of a file page. */
   wasInFile(token: number): boolean {
     if (token === ZERO_TOKEN) return false;
-    for (let f = 0; f < this.shape.files; f++) if (this.rows.has(this.fileCell + f, token)) return true;
+    for (let f = 0; f < this.shape.files; f++) if (this.seen.has(this.fileCell + f, token)) return true;
     return false;
   }
 
@@ -531,15 +467,15 @@ export class Reference {
     )
       return 0; // judged by the file's bit alone
     if (this.cellState[cell] === FIXED && this.current[cell] === token) return 2;
-    return this.rows.has(cell, token) ? 1 : 0;
+    return this.seen.has(cell, token) ? 1 : 0;
   }
   /** True if this file page's disk copy may hold the token. */
   onDiskAllowed(file: number, token: number): number {
-    return this.rows.has(this.#disk + file, token) ? 1 : 0;
+    return this.seen.has(this.#disk + file, token) ? 1 : 0;
   }
   /** True if a since-take reference may show the token. */
   handleAllowed(handle: number, token: number): number {
-    return this.rows.has(this.#handle + handle, token) ? 1 : 0;
+    return this.seen.has(this.#handle + handle, token) ? 1 : 0;
   }
 
   // ---- Pieces -------------------------------------------------------------------------------------------------
@@ -558,15 +494,15 @@ export class Reference {
       if (token === this.current[cell]) return MATCH;
     } else {
       if (token === ZERO_TOKEN) return STALE; // a page of a file never held zeroes
-      return this.rows.has(state === TRANSPARENT ? this.fileCell + file : cell, token) ? MATCH : LEAK;
+      return this.seen.has(state === TRANSPARENT ? this.fileCell + file : cell, token) ? MATCH : LEAK;
     }
-    return this.rows.has(cell, token) ? STALE : LEAK;
+    return this.seen.has(cell, token) ? STALE : LEAK;
   }
 
   /** The cell starts afresh, or is gone: nothing in it is excused, and it parted from nobody. */
   #forgetExcuses(cell: number): void {
     if (this.excusing[0] === 0) return;
-    for (const excuse of FORK_EXCUSES) this.rows.clear(this.#excuseRow(excuse, cell));
+    for (const excuse of FORK_EXCUSES) this.seen.clear(this.#excuseRow(excuse, cell));
     for (let h = 0; h < this.shape.refs; h++) this.parted[h]! &= ~this.#partedBit(h, cell);
   }
 
@@ -580,7 +516,7 @@ export class Reference {
   /** A new page in place of whatever was there: zero, or the file. */
   #freshPage(mm: number, page: number): void {
     const cell = mm * this.shape.pages + page;
-    this.rows.clear(cell);
+    this.seen.clear(cell);
     this.#forgetExcuses(cell);
     this.current[cell] = ZERO_TOKEN;
     this.cellState[cell] = this.shape.kind[page] === ANON ? FIXED : TRANSPARENT;
@@ -590,7 +526,7 @@ export class Reference {
   /** The first store or W reference makes a private file page the mm's own, with the file's history. */
   #own(cell: number, file: number): void {
     if (file === NO_FILE) throw new Error('a transparent page maps a file');
-    this.rows.unite(this.fileCell + file, cell);
+    this.seen.unite(this.fileCell + file, cell);
     this.cellState[cell] = FLOATING;
     // An exact reference that follows the file is with the page from the start.
     for (let h = 0; h < this.shape.refs; h++)
@@ -602,10 +538,10 @@ export class Reference {
     this.cellState[cell] = FIXED;
     this.current[cell] = token;
     if (cell < this.fileCell || cell >= this.orphanCell) this.#excuseStore(cell, token);
-    this.rows.add(cell, token);
+    this.seen.add(cell, token);
     for (let h = 0; h < this.shape.refs; h++)
       if (this.handleCell[h] === cell) {
-        this.rows.add(this.#handle + h, token);
+        this.seen.add(this.#handle + h, token);
         this.handleFlags[h]! |= REF_STORED;
       }
   }
@@ -618,7 +554,7 @@ export class Reference {
         (this.handleFlags[h]! & REF_FOLLOWS_FILE) !== 0 &&
         this.shape.file[this.handlePage[h]! % this.shape.pages] === file
       ) {
-        this.rows.add(this.#handle + h, token);
+        this.seen.add(this.#handle + h, token);
         this.handleFlags[h]! |= REF_STORED;
       }
   }
@@ -626,9 +562,9 @@ export class Reference {
   /** From now on only the current content may be found on disk after fsync. */
   #contractDisk(file: number): void {
     const disk = this.#disk + file;
-    this.rows.clear(disk);
-    this.rows.remove(disk, ZERO_TOKEN);
-    this.rows.add(disk, this.current[this.fileCell + file]!);
+    this.seen.clear(disk);
+    this.seen.remove(disk, ZERO_TOKEN);
+    this.seen.add(disk, this.current[this.fileCell + file]!);
     this.undirtied[file] = 0;
   }
 
@@ -646,7 +582,7 @@ export class Reference {
   #part(cell: number, child: number): void {
     if (this.excusing[0] === 1)
       for (const excuse of FORK_EXCUSES)
-        this.rows.copy(this.#excuseRow(excuse, cell), this.#excuseRow(excuse, child));
+        this.seen.copy(this.#excuseRow(excuse, cell), this.#excuseRow(excuse, child));
     for (let h = 0; h < this.shape.refs; h++) {
       if (this.handleCell[h] === cell && (this.handleFlags[h]! & REF_EXCUSES_FORK) !== 0) {
         this.handleFlags[h]! |= REF_HELD_OVER_FORK;
@@ -665,18 +601,18 @@ export class Reference {
       const own = this.handleCell[h]!;
       const excuse = this.#excuseBy(h);
       if (own === cell) {
-        this.rows.add(this.#excuseRow(excuse, own), token);
+        this.seen.add(this.#excuseRow(excuse, own), token);
         const { mms, pages, refs } = this.shape;
         const page = this.handlePage[h]! % pages;
         for (let m = 0; m < mms; m++)
           if ((this.parted[h]! & (1 << m)) !== 0)
-            this.rows.add(this.#excuseRow(excuse, m * pages + page), token);
+            this.seen.add(this.#excuseRow(excuse, m * pages + page), token);
         for (let o = 0; o < refs; o++)
           if ((this.parted[h]! & (1 << (MMS_MAX + o))) !== 0)
-            this.rows.add(this.#excuseRow(excuse, this.orphanCell + o), token);
+            this.seen.add(this.#excuseRow(excuse, this.orphanCell + o), token);
       } else if ((this.parted[h]! & this.#partedBit(h, cell)) !== 0) {
-        this.rows.add(this.#excuseRow(excuse, cell), token);
-        this.rows.add(this.#excuseRow(excuse, own), token);
+        this.seen.add(this.#excuseRow(excuse, cell), token);
+        this.seen.add(this.#excuseRow(excuse, own), token);
       }
     }
   }
@@ -691,7 +627,7 @@ export class Reference {
       if ((this.handleFlags[h]! & REF_EXACT) !== 0) this.#lowerPromise(h, cell);
       this.handleFlags[h] = (this.handleFlags[h]! & ~(REF_EXACT | REF_EXCUSES_FORK)) | REF_DETACHED;
     }
-    this.rows.clear(cell);
+    this.seen.clear(cell);
     this.#forgetExcuses(cell);
     this.cellState[cell] = 0;
     this.current[cell] = 0;
@@ -703,22 +639,22 @@ export class Reference {
     const own = this.#handle + handle;
     const page = this.handlePage[handle]! % this.shape.pages;
     // A page of a file never held zeroes, though every page has seen the zero token.
-    const zero = this.rows.has(own, ZERO_TOKEN) || this.shape.kind[page] !== PRIVATE_FILE;
-    this.rows.unite(cell, own);
+    const zero = this.seen.has(own, ZERO_TOKEN) || this.shape.kind[page] !== PRIVATE_FILE;
+    this.seen.unite(cell, own);
     if ((this.handleFlags[handle]! & REF_FOLLOWS_FILE) !== 0)
-      this.rows.unite(this.fileCell + this.shape.file[page]!, own);
-    if (!zero) this.rows.remove(own, ZERO_TOKEN);
+      this.seen.unite(this.fileCell + this.shape.file[page]!, own);
+    if (!zero) this.seen.remove(own, ZERO_TOKEN);
   }
 
   #moveToOrphan(cell: number): number {
     for (let i = 0; i < this.shape.refs; i++) {
       const orphan = this.orphanCell + i;
       if (this.handleCell.includes(orphan)) continue;
-      this.rows.copy(cell, orphan);
+      this.seen.copy(cell, orphan);
       this.cellState[orphan] = this.cellState[cell]!;
       this.current[orphan] = this.current[cell]!;
       for (const excuse of FORK_EXCUSES)
-        this.rows.copy(this.#excuseRow(excuse, cell), this.#excuseRow(excuse, orphan));
+        this.seen.copy(this.#excuseRow(excuse, cell), this.#excuseRow(excuse, orphan));
       for (let h = 0; h < this.shape.refs; h++) {
         const bit = this.#partedBit(h, orphan);
         this.parted[h] = this.parted[h]! & ~bit;

@@ -2,18 +2,20 @@
  * Which contents each observer may legitimately have met: a row of bits per observer, one bit per token. Token 0 is the
  * zero token.
  */
-import type { Columns } from '../domain/columns.ts';
 import { ZERO_TOKEN } from '../domain/kinds.ts';
+
+/** Words of a row of so many tokens. */
+export const wordsOf = (tokens: number): number => (tokens + 31) >> 5;
 
 export class Rows {
   /** All rows, one after the other, of so many words each. */
   readonly bits: Int32Array;
   readonly #words: number;
 
-  /** `rows` of `tokens` bits each. */
-  constructor(rows: number, tokens: number, columns: Columns) {
-    this.#words = (tokens + 31) >> 5;
-    this.bits = columns.i32(rows * this.#words);
+  /** `bits`: as many rows of `tokens` bits each as there is room for. */
+  constructor(bits: Int32Array, tokens: number) {
+    this.#words = wordsOf(tokens);
+    this.bits = bits;
   }
 
   has(row: number, token: number): boolean {
