@@ -14,7 +14,7 @@ import { type RunResult, runScenario } from './executor/run.ts';
 import { decodeClass } from './executor/simulated.ts';
 import { STEPS_MAX, STEPS_MIN } from './fuzz/generate.ts';
 import { CLAIMS, DECISION_NAMES, DECISIONS } from './machine/decisions.ts';
-import { FILESYSTEMS } from './machine/filesystems.ts';
+import { FILESYSTEMS } from './domain/filesystems.ts';
 import { type ExpandedPolicy, expandPolicy } from './machine/tables.ts';
 import { callerOf, fastOf, GUP_VARIANTS } from './ops/gup.ts';
 import { OPS } from './ops/index.ts';

@@ -41,7 +41,7 @@ export { BUILT_IN, findPolicy, policyByName } from './policies/index.ts';
 
 // A scenario: what there is at the start, the steps, and the two forms of a file.
 export type { FileSetup, PageSetup, Setup } from './domain/setup.ts';
-export { FILESYSTEMS, type Filesystem } from './machine/filesystems.ts';
+export { FILESYSTEMS, type Filesystem } from './domain/filesystems.ts';
 export type { Counterexample } from './scenario/definition.ts';
 export {
   counterexampleId,

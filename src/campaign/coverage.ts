@@ -2,6 +2,14 @@
 
 import { lacking } from '../check/goals.ts';
 import { factsOfEntry, outOfReach, outOfScope } from '../check/reach.ts';
+import {
+  type BackingTraits,
+  backingOf,
+  isTrackedKind,
+  KIND_TRAITS,
+  type PageKind,
+  type PageKindTraits,
+} from '../domain/page-kinds.ts';
 import type { Setup } from '../domain/setup.ts';
 import type { CampaignSpace } from '../fuzz/chunk.ts';
 import { alphabetOf, setupsOf } from '../fuzz/generate.ts';
@@ -12,11 +20,16 @@ import type { Property } from '../property/property.ts';
 const setupsIn = ({ scope, profile, change }: CampaignSpace): readonly Setup[] =>
   setupsOf(scope, profile, change);
 
-const kindsIn = (space: CampaignSpace): ReadonlySet<string> =>
-  new Set(setupsIn(space).flatMap((s) => s.pages.map((p) => p.kind)));
+type Kinds = readonly (PageKindTraits & { readonly kind: PageKind; readonly of: BackingTraits })[];
 
-const tracked = (kinds: ReadonlySet<string>): boolean =>
-  kinds.has('private-file') || kinds.has('shared-file');
+const kindsIn = (space: CampaignSpace): Kinds =>
+  [...new Set(setupsIn(space).flatMap((s) => s.pages.map((p) => p.kind)))].map((kind) => ({
+    ...KIND_TRAITS[kind],
+    kind,
+    of: backingOf(kind),
+  }));
+
+const tracked = (kinds: Kinds): boolean => kinds.some(({ of }) => of.dirtyTracked);
 
 /**
  * Why the property's goal cannot be reached: by the pages, filesystems and operations of the scope, or by the tables of
@@ -41,26 +54,24 @@ export function unreachable(
 }
 
 /** Can the fact have this value with these page kinds? Only what follows from the kinds is ruled out. */
-function feasible(decision: string, fact: string, value: unknown, kinds: ReadonlySet<string>): boolean {
+function feasible(decision: string, fact: string, value: unknown, kinds: Kinds): boolean {
   switch (fact) {
     case 'vma':
-      return kinds.has(String(value));
+      return kinds.some(({ kind }) => kind === value);
     case 'shmem':
-      return value === false || kinds.has('shmem');
+      return value === false || kinds.some(({ of }) => of.shmemMapping);
     case 'dirtyTracked':
-      return value === false || kinds.has('shared-file');
+      return value === false || kinds.some(({ kind }) => isTrackedKind(kind));
     case 'vmaShared':
-      return value === true
-        ? kinds.has('shared-file') || kinds.has('shmem')
-        : kinds.has('anon') || kinds.has('private-file');
+      return kinds.some((kind) => kind.private !== value);
     case 'writeback':
       return value === false || tracked(kinds);
     case 'frame': {
       const privateOnly = decision === 'forkPte' || decision === 'unshareFault';
-      if (value === 'anon') return kinds.has('anon') || kinds.has('private-file');
-      if (value === 'zero') return kinds.has('anon');
+      if (value === 'anon') return kinds.some((kind) => kind.private);
+      if (value === 'zero') return kinds.some(({ of }) => of.file === '');
       if (value === 'file')
-        return kinds.has('private-file') || (!privateOnly && (tracked(kinds) || kinds.has('shmem')));
+        return kinds.some((kind) => kind.of.file !== '' && (kind.private || !privateOnly));
       return true;
     }
     default:

@@ -1,6 +1,6 @@
 /** The graph that eventual properties are judged on: a search's states and all steps between them, built again. */
-import { BLOCKED, POLICY_ERROR, REFUSED, SHARED_FILE } from '../domain/kinds.ts';
-import { isPrivate, type Setup } from '../domain/setup.ts';
+import { BLOCKED, POLICY_ERROR, REFUSED } from '../domain/kinds.ts';
+import type { Setup } from '../domain/setup.ts';
 import { F_DIRTY, F_WRITEBACK, type Machine, NO_PFN, P_DIRTY } from '../machine/machine.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { OPS } from '../ops/index.ts';
@@ -195,7 +195,7 @@ export class StateGraph {
     const step = this.steps[edge]!;
     const op = opOf(step);
     if (op !== MUNMAP && !(op === MADVISE && cOf(step) === DONTNEED)) return false;
-    return isPrivate(this.model.world.shape.kind[bOf(step)]!);
+    return this.model.world.shape.isPrivate[bOf(step)] === 1;
   }
   writesBack(edge: number): boolean {
     const op = opOf(this.steps[edge]!);
@@ -210,9 +210,9 @@ export class StateGraph {
 
 function isDirty(m: Machine, pfn: number): boolean {
   if ((m.flags[pfn]! & F_DIRTY) !== 0) return true;
-  const { kind, pages } = m.shape;
+  const { tracked, pages } = m.shape;
   for (let i = 0; i < m.pte.length; i++)
-    if (m.pfn[i] === pfn && (m.pte[i]! & P_DIRTY) !== 0 && kind[i % pages] === SHARED_FILE) return true;
+    if (m.pfn[i] === pfn && (m.pte[i]! & P_DIRTY) !== 0 && tracked[i % pages] === 1) return true;
   return false;
 }
 

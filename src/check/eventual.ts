@@ -10,6 +10,7 @@
  * A state of the graph is a key, in which mms and references have no names (docs/model.md, "The key"). So nothing
  * here speaks of one reference: "held" means that nobody releases any, "released" that none stays held.
  */
+import { filesystem } from '../domain/filesystems.ts';
 import { OP_KINDS, type OpKind, opOf } from '../ops/op.ts';
 import { asked, askedText } from './eventual-asked.ts';
 import { type EventualOptions, StateGraph } from './eventual-graph.ts';
@@ -53,7 +54,7 @@ class Judge {
     const s = this.#s;
     const { setup, alphabet } = s.options;
     const on = (op: number): boolean => alphabet.ops[op] === true;
-    const files = setup.files.flatMap((f, i) => (f.filesystem === 'shmem' ? [] : [i]));
+    const files = setup.files.flatMap((f, i) => (filesystem(f.filesystem).dirtyTracked ? [i] : []));
     const writesBack = on(FSYNC) || on(WB_START) ? files : [];
     const flushed = on(WB_START) && on(WB_END) ? files : [];
     const keeps: Allowed = (edge) => !s.isRelease(edge);

@@ -6,8 +6,8 @@
  * faulted in from a file or the zero page. And what decides of stores to come: the references that were held over
  * fork, each with the pages that parted from its own.
  */
-import { PRIVATE_FILE, ZERO_TOKEN } from '../domain/kinds.ts';
-import { isPrivate, MMS_MAX } from '../domain/setup.ts';
+import { ZERO_TOKEN } from '../domain/kinds.ts';
+import { MMS_MAX, NO_FILE } from '../domain/setup.ts';
 import type { World } from '../executor/simulated.ts';
 import { F_BOUNCED, NO_PFN, P_PRESENT, REF_NONE, ZERO_PFN } from '../machine/machine.ts';
 import { HANDLE_LIVE, REF_HELD_OVER_FORK } from '../reference/reference.ts';
@@ -49,19 +49,18 @@ export function encodeExcuses(
     word = 0;
     used = 0;
   };
-  const everyPage = (token: number, kind: 'anon' | number): void => {
+  /** `file`: NO_FILE for the zero page. */
+  const everyPage = (token: number, file: number): void => {
     for (let k = 0; k < mms.count; k++)
       for (let v = 0; v < shape.pages; v++) {
         const maps =
-          kind === 'anon'
-            ? isPrivate(shape.kind[v]!)
-            : shape.kind[v] === PRIVATE_FILE && shape.file[v] === kind;
-        if (maps) put(ref.excuseOf(mms.slots[k]! * shape.pages + v, token), EXCUSE_BITS);
+          file === NO_FILE ? shape.isPrivate[v] : shape.copiesFile[v]! & (shape.file[v] === file ? 1 : 0);
+        if (maps === 1) put(ref.excuseOf(mms.slots[k]! * shape.pages + v, token), EXCUSE_BITS);
       }
   };
   for (let k = 0; k < mms.count; k++)
     for (let v = 0, i = mms.slots[k]! * shape.pages; v < shape.pages; v++, i++) {
-      if (!isPrivate(shape.kind[v]!)) continue;
+      if (shape.isPrivate[v] === 0) continue;
       put(ref.expectedLoad(mms.slots[k]!, v) < 0 ? 0 : ref.excuseOf(i, ref.current[i]!), EXCUSE_BITS);
       put((m.pte[i]! & P_PRESENT) === 0 ? 0 : ref.excuseOf(i, m.content[m.pfn[i]!]!), EXCUSE_BITS);
     }
@@ -77,7 +76,7 @@ export function encodeExcuses(
     everyPage(m.disk[f]!, f);
     everyPage(pfn !== NO_PFN && (m.flags[pfn]! & F_BOUNCED) !== 0 ? m.submitted[f]! : ZERO_TOKEN, f);
   }
-  if (m.content[ZERO_PFN] !== ZERO_TOKEN) everyPage(m.content[ZERO_PFN]!, 'anon');
+  if (m.content[ZERO_PFN] !== ZERO_TOKEN) everyPage(m.content[ZERO_PFN]!, NO_FILE);
   out[n++] = word;
   if (any === 0) return at;
   for (let i = 0; i < refs.count; i++) {

@@ -5,6 +5,7 @@
  */
 import { PROPERTIES } from '../../properties/index.ts';
 import { BLOCKED, REFUSED } from '../domain/kinds.ts';
+import { kindsWith } from '../domain/page-kinds.ts';
 import { Rng } from '../domain/rng.ts';
 import type { Setup } from '../domain/setup.ts';
 import { World } from '../executor/simulated.ts';
@@ -33,7 +34,7 @@ const THROUGH_REFERENCE: readonly OpKind[] = ['dma_read', 'dio_end', 'unpin'];
 
 const NEEDED: { readonly [N in Property['needs']]: string } = {
   'any page': 'a page',
-  'tracked file': 'a page of a file that tracks dirty pages (--pages private-file or shared-file)',
+  'tracked file': `a page of a file that tracks dirty pages (--pages ${kindsWith((_, backing) => backing.dirtyTracked).join(' or ')})`,
   'stable pages': 'a filesystem with stable pages (--filesystem ext4-v5.18-stable)',
 };
 

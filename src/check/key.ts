@@ -12,8 +12,8 @@
  * With three or more references, those that tie keep the order of their slots: a successor may then have several keys,
  * which costs duplicates and merges nothing wrongly.
  */
-import { CALLERS, PRIVATE_FILE, STORER_DEVICE_DIO, STORER_DEVICE_GET, ZERO_TOKEN } from '../domain/kinds.ts';
-import { isPrivate, type Setup } from '../domain/setup.ts';
+import { CALLERS, STORER_DEVICE_DIO, STORER_DEVICE_GET, ZERO_TOKEN } from '../domain/kinds.ts';
+import type { Setup } from '../domain/setup.ts';
 import type { World } from '../executor/simulated.ts';
 import {
   F_ANON,
@@ -117,7 +117,6 @@ export class KeyEncoder extends LeastKey {
   /** The references in the order in which they are encoded. */
   readonly refs: Signed;
   readonly #orphan: Uint8Array;
-  readonly #private: Uint8Array;
 
   constructor(world: World, symmetry: Symmetry = 'all', grain: Grain = 'class') {
     const { shape } = world;
@@ -135,7 +134,7 @@ export class KeyEncoder extends LeastKey {
     this.#world = world;
     this.#symmetry = symmetry !== 'none';
     this.#classes = grain === 'class';
-    this.#folioStores = this.#classes || shape.kind.includes(PRIVATE_FILE);
+    this.#folioStores = this.#classes || shape.copiesFile.includes(1);
     this.#folio = new Uint8Array(shape.folios);
     this.#folioOrder = new Uint8Array(shape.folios + 2);
     this.#page = new Int32Array(shape.mms * shape.pages);
@@ -143,7 +142,6 @@ export class KeyEncoder extends LeastKey {
     this.#place = new Uint8Array(shape.mms);
     this.refs = new Signed(shape.refs);
     this.#orphan = new Uint8Array(shape.refs);
-    this.#private = Uint8Array.from(shape.kind, (kind) => (isPrivate(kind) ? 1 : 0));
   }
 
   /** First look: the words of pages and references without numbers, and the order of the living mms by them. */
@@ -169,7 +167,7 @@ export class KeyEncoder extends LeastKey {
       const bits = m.pte[i]!;
       const pfn = m.pfn[i]!;
       let word = m.vma[i]! | (bits << 4) | (v === 0 ? m.hasPinned[mm]! << 26 : 0);
-      if (this.#private[v] === 1) {
+      if (shape.isPrivate[v] === 1) {
         let seen = 0;
         let cell = ref.cellState[i]!;
         if (ref.cellState[i] === FIXED)
@@ -177,7 +175,7 @@ export class KeyEncoder extends LeastKey {
         if ((bits & P_PRESENT) !== 0) {
           const token = m.content[pfn]!;
           seen = ref.relation(i, token);
-          if (shape.kind[v] === PRIVATE_FILE)
+          if (shape.copiesFile[v] === 1)
             seen |= (ref.relation(ref.fileCell + shape.file[v]!, token) === 0 ? 0 : 1) << 2;
         }
         word |= (cell | (seen << 8)) << PAGE_CELL;
@@ -228,7 +226,7 @@ export class KeyEncoder extends LeastKey {
       }
       word |= seen << 11;
       if ((flags & REF_EXACT) === 0) word |= ref.handleAllowed(r, token) << 13;
-      if (shape.kind[page] === PRIVATE_FILE)
+      if (shape.copiesFile[page] === 1)
         word |= (ref.relation(ref.fileCell + file, token) === 0 ? 0 : 1) << 14;
       else if (file < shape.files) {
         word |= ref.onDiskAllowed(file, token) << 15;
@@ -315,7 +313,7 @@ export class KeyEncoder extends LeastKey {
     for (let f = 0; f < files; f++) {
       const pfn = m.cache[f]!;
       if (pfn !== NO_PFN) n = this.#encodeFileContent(f, m.content[pfn]!, out, n);
-      if (shape.filesystem[f] === 'shmem') continue;
+      if (shape.onDisk[f] === 0) continue;
       n = this.#encodeFileContent(f, m.disk[f]!, out, n);
       if (pfn !== NO_PFN && (m.flags[pfn]! & F_BOUNCED) !== 0)
         n = this.#encodeFileContent(f, m.submitted[f]!, out, n);
@@ -340,7 +338,7 @@ export class KeyEncoder extends LeastKey {
     let used = 3;
     for (let k = 0; k < this.mms.count; k++)
       for (let v = 0, i = this.mms.slots[k]! * shape.pages; v < shape.pages; v++, i++) {
-        if (this.#private[v] !== 1) continue;
+        if (shape.isPrivate[v] === 0) continue;
         word |= ref.relation(i, token) << used;
         used += 2;
         if (used < 30) continue;
@@ -359,7 +357,7 @@ export class KeyEncoder extends LeastKey {
     word |= this.#store(token) << 3;
     let used = 6;
     for (let v = 0; v < shape.pages; v++) {
-      if (shape.kind[v] !== PRIVATE_FILE || shape.file[v] !== file) continue;
+      if (shape.copiesFile[v] === 0 || shape.file[v] !== file) continue;
       for (let k = 0; k < this.mms.count; k++) {
         word |= ref.relation(this.mms.slots[k]! * shape.pages + v, token) << used;
         used += 2;

@@ -28,7 +28,7 @@ function scope(
   return {
     title,
     flags: `--pages ${kind} --mms ${mms} --refs ${refs}${on} --gups ${gups}`,
-    setup: { ...pagesOf([kind], filesystem ?? 'shmem'), mms, refs, pinBias: 1024 },
+    setup: { ...pagesOf([kind], filesystem ?? ''), mms, refs, pinBias: 1024 },
     gups: gups === 'plain' ? PLAIN_GUPS : GUP_VARIANTS,
   };
 }

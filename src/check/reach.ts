@@ -13,8 +13,9 @@
  *   writable (machine/faults.ts).
  * - A reference is taken where gupKind grants it, and gupSlow or gupFast says `return` (ops/gup.ts).
  */
-import { CALLERS, PAGE_KINDS, SHARED_FILE } from '../domain/kinds.ts';
-import { isPrivate, type Setup } from '../domain/setup.ts';
+import { CALLERS } from '../domain/kinds.ts';
+import { isTrackedKind, KIND_TRAITS, kindsWith, type PageKind } from '../domain/page-kinds.ts';
+import type { Setup } from '../domain/setup.ts';
 import { DECISIONS, type DecisionName } from '../machine/decisions.ts';
 import type { ExpandedPolicy, ExpandedTable } from '../machine/tables.ts';
 import { callerOf, writeOf } from '../ops/gup.ts';
@@ -79,8 +80,8 @@ class Scope {
   get forks(): boolean {
     return this.#setup.mms > 1 && this.has('fork');
   }
-  page(test: (kind: number) => boolean): boolean {
-    return this.#setup.pages.some((p) => test(PAGE_KINDS.indexOf(p.kind)));
+  page(test: (kind: PageKind) => boolean): boolean {
+    return this.#setup.pages.some((p) => test(p.kind));
   }
   /** A kind of reference: its caller's contract, and whether it is for writing. */
   reference(test: (contract: CallerContract, write: boolean) => boolean): boolean {
@@ -99,11 +100,11 @@ class Scope {
   }
   /** Stores through a PTE of a file that mprotect may have made writable. */
   get upgradedStores(): boolean {
-    return this.page(isSharedFile) && this.has('mprotect', 'write');
+    return this.page(isTrackedKind) && this.has('mprotect', 'write');
   }
 }
 
-const isSharedFile = (kind: number): boolean => kind === SHARED_FILE;
+const isPrivate = (kind: PageKind): boolean => KIND_TRAITS[kind].private;
 
 const upgradesClean = (policy: ExpandedPolicy, scope: Scope): boolean =>
   scope.upgradedStores &&
@@ -118,7 +119,7 @@ const dirties = (
 ): boolean =>
   scope.dirtyingReferences &&
   takesReferences(policy) &&
-  (scope.page(isSharedFile) || writesThroughPrivate(policy)) &&
+  (scope.page(isTrackedKind) || writesThroughPrivate(policy)) &&
   may(policy, 'unpinDirty', answers, { ...facts, frame: 'file' });
 
 const dirtiesClean = (policy: ExpandedPolicy, scope: Scope): boolean =>
@@ -160,10 +161,10 @@ const NEEDS: { readonly [H in Happening]: (scope: Scope) => string | undefined }
   'a store': (s) => (s.has('write') ? undefined : 'write'),
   'a store to a file': (s) =>
     s.has('buffered_write') ||
-    (s.page(isSharedFile) && s.has('write')) ||
+    (s.page(isTrackedKind) && s.has('write')) ||
     s.reference(({ release }, write) => write || release === 'dio_end')
       ? undefined
-      : 'buffered_write, or stores to a shared-file page',
+      : `buffered_write, or stores to a ${kindsWith((k, backing) => !k.private && backing.dirtyTracked).join(' or ')} page`,
   'a reference to a private page': (s) =>
     s.page(isPrivate) && s.has('gup') ? undefined : 'a private page and references',
   'a load by a device': (s) =>

@@ -1,8 +1,9 @@
 /** Scopes: which pages, how many mms and references, and which operations a search or a campaign uses. */
-import type { Caller, PageKind } from '../domain/kinds.ts';
+import type { Caller } from '../domain/kinds.ts';
+import { BACKINGS, backingOf, KIND_TRAITS, PAGE_KINDS, type PageKind } from '../domain/page-kinds.ts';
 import type { FileSetup, PageSetup, Setup } from '../domain/setup.ts';
 import { own } from '../domain/own.ts';
-import { FILESYSTEMS } from '../machine/filesystems.ts';
+import { FILESYSTEMS } from '../domain/filesystems.ts';
 import { callerOf, fastOf, GUP_VARIANTS, gupVariant, longtermOf, writeOf } from '../ops/gup.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 
@@ -63,17 +64,9 @@ export function plainVariant(variant: number): number {
 }
 export const isPlain = (variant: number): boolean => !fastOf(variant) && plainVariant(variant) === variant;
 
-const PAGE_NAMES: { readonly [K in PageKind]: readonly string[] } = {
-  anon: ['A', 'B'],
-  'private-file': ['M'],
-  'shared-file': ['F'],
-  shmem: ['S'],
-};
-
-/** Pages of the given kinds with their usual names; private and shared file pages map the same file page. */
 /**
- * Pages by kind, on files of this profile; where that needs stable pages, so does what O_DIRECT writes go to. `''`: no
- * such file.
+ * Pages of the given kinds with their usual names, those of one backing on the same file page. The profile is that of the
+ * files which have a choice; where it needs stable pages, so does what O_DIRECT writes go to. `''`: no such file.
  */
 export function pagesOf(
   kinds: readonly PageKind[],
@@ -83,13 +76,16 @@ export function pagesOf(
   const pages: PageSetup[] = kinds.map((kind) => {
     const n = used.get(kind) ?? 0;
     used.set(kind, n + 1);
-    const name = PAGE_NAMES[kind][n] ?? `${PAGE_NAMES[kind][0]}${n + 1}`;
-    if (kind === 'anon') return { name, kind, prot: 'rw' };
-    return { name, kind, prot: 'rw', file: kind === 'shmem' ? 's' : 'f' };
+    const { names } = KIND_TRAITS[kind];
+    const name = names[n] ?? `${names[0]}${n + 1}`;
+    const { file } = backingOf(kind);
+    return { name, kind, prot: 'rw', ...(file === '' ? {} : { file }) };
   });
-  const files: FileSetup[] = [];
-  if (kinds.includes('private-file') || kinds.includes('shared-file')) files.push({ name: 'f', filesystem });
-  if (kinds.includes('shmem')) files.push({ name: 's', filesystem: 'shmem' });
+  const files: FileSetup[] = Object.values(BACKINGS).flatMap(({ file, profile }) =>
+    pages.some((p) => file !== '' && p.file === file)
+      ? [{ name: file, filesystem: profile || filesystem }]
+      : [],
+  );
   const stable = FILESYSTEMS.some((f) => f.id === filesystem && f.stablePages);
   return { pages, files, ...(stable ? { aside: filesystem } : {}) };
 }
@@ -115,10 +111,13 @@ export const CHECK_SCOPES: {
   };
 } = {
   pin: { mms: 2, refs: 2, pinBias: 1024, kinds: ['anon'], gups: 'pin:R,pin:W' },
-  anon: { mms: 2, refs: 1, pinBias: 1024, kinds: ['anon'], gups: 'plain' },
-  'private-file': { mms: 2, refs: 1, pinBias: 1024, kinds: ['private-file'], gups: 'plain' },
-  'shared-file': { mms: 1, refs: 1, pinBias: 1024, kinds: ['shared-file'], gups: 'plain' },
-  shmem: { mms: 1, refs: 1, pinBias: 1024, kinds: ['shmem'], gups: 'plain' },
+  // One page of each kind; of a private one, with what fork can do to it.
+  ...Object.fromEntries(
+    PAGE_KINDS.map((kind) => [
+      kind,
+      { mms: KIND_TRAITS[kind].private ? 2 : 1, refs: 1, pinBias: 1024, kinds: [kind], gups: 'plain' },
+    ]),
+  ),
   ...Object.fromEntries(Object.entries(SCOPES).map(([name, scope]) => [name, { ...scope, gups: 'plain' }])),
 };
 

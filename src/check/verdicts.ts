@@ -1,5 +1,6 @@
 /** What a search says about each property of a policy, and about each claim that the policy makes of itself. */
 import { PROPERTIES } from '../../properties/index.ts';
+import { KIND_TRAITS } from '../domain/page-kinds.ts';
 import { runScenario } from '../executor/run.ts';
 import { CLAIM_PROPERTIES, coarseClass, decodeClass, POLICY_ERROR_CLAIM } from '../executor/simulated.ts';
 import { OP_KINDS, type OpKind } from '../ops/op.ts';
@@ -118,8 +119,7 @@ export function goalOutOfReach(id: string, { setup, alphabet, policy }: PolicySp
 /** Claims are about anonymous folios: those that a PTE lets be written, and those that are pinned. */
 function claimLacks({ setup, alphabet }: PolicySpec, claim: number): string | undefined {
   const has = (kind: OpKind): boolean => alphabet.ops[OP_KINDS.indexOf(kind)] === true;
-  if (!setup.pages.some((p) => p.kind === 'anon' || p.kind === 'private-file'))
-    return 'needs a private page (--pages anon)';
+  if (!setup.pages.some((p) => KIND_TRAITS[p.kind].private)) return 'needs a private page (--pages anon)';
   if (claim === 1 && !has('gup')) return 'needs references (--refs 1, and gup among the operations)';
   if (!has('write') && !has('gup')) return 'needs an operation that is left out: write or gup';
   return undefined;

@@ -7,6 +7,7 @@
 import type { Argv } from 'yargs';
 import type { PageKind } from '../domain/kinds.ts';
 import { own } from '../domain/own.ts';
+import { PROFILE_TAKES } from '../domain/page-sets.ts';
 import type { Profile, ScopeChange } from '../fuzz/generate.ts';
 import type { Args } from './command.ts';
 import { usageError } from './exit.ts';
@@ -21,7 +22,7 @@ import {
 } from './scope-options.ts';
 
 const SCOPE_NAMES = ['base', 'default'] as const;
-const PROFILE_NAMES = ['anon', 'file', 'all'] as const;
+const PROFILE_NAMES = Object.keys(PROFILE_TAKES) as Profile[];
 
 /** Names of the flags, for a command that cannot always use them. */
 export const SCOPE_FLAGS: readonly string[] = [...SCOPE_FLAG_NAMES, 'profile'];
@@ -29,7 +30,7 @@ export const SCOPE_FLAGS: readonly string[] = [...SCOPE_FLAG_NAMES, 'profile'];
 /** Flags as given. */
 export interface CampaignFlags {
   readonly scope: ScopeFlags;
-  readonly profile: (typeof PROFILE_NAMES)[number] | undefined;
+  readonly profile: Profile | undefined;
 }
 
 /** What runCampaign takes. */

@@ -4,7 +4,7 @@ import type { Argv } from 'yargs';
 import { PROPERTIES } from '../../properties/index.ts';
 import { CHECK_SCOPES } from '../check/scope.ts';
 import { DECISION_NAMES } from '../machine/decisions.ts';
-import { FILESYSTEMS } from '../machine/filesystems.ts';
+import { FILESYSTEMS } from '../domain/filesystems.ts';
 import { OP_KINDS } from '../ops/op.ts';
 import { BUILT_IN } from '../policies/index.ts';
 

@@ -4,10 +4,11 @@
  * `options`), `scopeOf` makes a setup and an alphabet of them (for its `run`).
  */
 import type { Argv } from 'yargs';
-import { CALLERS, PAGE_KINDS, type PageKind } from '../domain/kinds.ts';
+import { CALLERS } from '../domain/kinds.ts';
+import { choosesFilesystem, PAGE_KINDS, type PageKind } from '../domain/page-kinds.ts';
 import { MMS_MAX, PAGES_MAX, REFS_MAX, type Setup, shapeOf } from '../domain/setup.ts';
 import { own } from '../domain/own.ts';
-import { FILESYSTEMS } from '../machine/filesystems.ts';
+import { CHOSEN_FILESYSTEMS } from '../domain/filesystems.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 import { hint } from '../policies/nearest.ts';
 import type { Args } from './command.ts';
@@ -50,7 +51,6 @@ export const SCOPE_FLAG_NAMES = [
   'without',
 ] as const;
 
-const MAPPABLE = FILESYSTEMS.map((f) => f.id).filter((id) => id !== 'shmem');
 const PIN_BIAS_MAX = 1024;
 
 /** Declares the flags. `named`: the scope if none is given; `scopes`: what `--scope` takes, in words. */
@@ -69,7 +69,7 @@ export function withScope<T>(
     ['mms', `processes at a time, 1 to ${MMS_MAX}`],
     ['refs', `references at a time, 0 to ${REFS_MAX}`],
     ['pin-bias', `what a pin adds to the refcount, 2 to ${PIN_BIAS_MAX}`],
-    ['filesystem', MAPPABLE.join(', ')],
+    ['filesystem', CHOSEN_FILESYSTEMS.join(', ')],
     ['gups', 'plain, all, or such as pin:R,get:W,pin:R:lt,get:R:fast'],
     ['ops', 'these operations alone, comma between (listed by ops)'],
     ['without', 'all operations but these'],
@@ -99,7 +99,7 @@ export function scopeFlagsOf(args: Args): ScopeFlags {
     mms: args.whole('mms', 1, MMS_MAX),
     refs: args.whole('refs', 0, REFS_MAX),
     pinBias: args.whole('pin-bias', 2, PIN_BIAS_MAX),
-    filesystem: args.oneOf('filesystem', MAPPABLE),
+    filesystem: args.oneOf('filesystem', CHOSEN_FILESYSTEMS),
     gups: args.text('gups'),
     ops,
     without: without ?? [],
@@ -187,7 +187,7 @@ function wordsOf(
 ): string {
   const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
   const pages = PAGE_KINDS.filter((kind) => kinds.includes(kind)).map((kind) => {
-    const on = kind === 'private-file' || kind === 'shared-file' ? ` (${filesystem})` : '';
+    const on = choosesFilesystem(kind) ? ` (${filesystem})` : '';
     return count(kinds.filter((k) => k === kind).length, `${kind} page`) + on;
   });
   const aside = setup.aside === undefined || gups === 'none' ? '' : `, O_DIRECT writes to ${setup.aside}`;

@@ -3,9 +3,7 @@
  * behaviour, so that the reference and the machine can both import this file without sharing logic.
  */
 
-/** What a page of the address space is mapped from. One page per VMA. */
-export const PAGE_KINDS = ['anon', 'private-file', 'shared-file', 'shmem'] as const;
-export type PageKind = (typeof PAGE_KINDS)[number];
+export { PAGE_KINDS, type PageKind } from './page-kinds.ts';
 
 /**
  * Who asks for the page (docs/model.md). `get` and `pin` are any in-kernel user of get_user_pages and
@@ -59,12 +57,6 @@ export const STORER_DEVICE_PIN = 3;
 export const STORER_DEVICE_PIN_LT = 4;
 export const STORER_DEVICE_DIO = 5;
 export const STORER_FILE = 6;
-
-/** Index of each page kind in PAGE_KINDS, for the flat columns. */
-export const ANON = 0;
-export const PRIVATE_FILE = 1;
-export const SHARED_FILE = 2;
-export const SHMEM = 3;
 
 /** Protection of a mapping: PROT_READ, or PROT_READ|PROT_WRITE. */
 export type Prot = 'r' | 'rw';

@@ -1,7 +1,18 @@
 /**
  * The start of a scenario as plain data, and the bounds (scope) within which it runs.
  */
-import { ANON, PAGE_KINDS, type PageKind, PRIVATE_FILE, type Prot, SHARED_FILE, SHMEM } from './kinds.ts';
+import { filesystem } from './filesystems.ts';
+import type { Prot } from './kinds.ts';
+import {
+  BACKINGS,
+  backingOf,
+  isTrackedKind,
+  KIND_TRAITS,
+  PAGE_KINDS,
+  type PageKind,
+  pageInWords,
+  sharedKind,
+} from './page-kinds.ts';
 
 /** One page of address space, mapped alike in the first mm; forks inherit it. */
 export interface PageSetup {
@@ -9,14 +20,14 @@ export interface PageSetup {
   readonly name: string;
   readonly kind: PageKind;
   readonly prot: Prot;
-  /** Which file page is mapped; required for every kind but `anon`. */
+  /** Which file page is mapped; required for every kind with a backing. */
   readonly file?: string;
 }
 
 /** One page of a file. */
 export interface FileSetup {
   readonly name: string;
-  /** A filesystem profile id (machine/filesystems.ts), or `shmem`. */
+  /** A filesystem profile id (filesystems.ts). */
   readonly filesystem: string;
 }
 
@@ -50,8 +61,24 @@ export interface Shape {
   readonly kind: Uint8Array;
   readonly file: Uint8Array;
   readonly writable: Uint8Array;
-  /** Per file page: index into FILESYSTEM profiles as given by `profileIndex`. */
+  /**
+   * Traits of the pages, 1 or 0 each (page-kinds.ts): MAP_PRIVATE; private and not of anonymous memory, so that untouched
+   * it shows the page cache; shared, and its filesystem is told of stores (vma_needs_dirty_tracking()); what it maps, if
+   * it is of the page cache, is shmem's; never zero but by a store.
+   */
+  readonly isPrivate: Uint8Array;
+  readonly copiesFile: Uint8Array;
+  readonly tracked: Uint8Array;
+  readonly shmemMapping: Uint8Array;
+  readonly neverZero: Uint8Array;
+  /** Per file page: filesystem profile id. */
   readonly filesystem: readonly string[];
+  /** Traits of the file pages, 1 or 0 each: dirty pages are tracked; a disk is behind it; a hole at the start. */
+  readonly fileTracked: Uint8Array;
+  readonly onDisk: Uint8Array;
+  readonly startsZero: Uint8Array;
+  /** Per file page: the kind as which it is told of where no page of it is concerned. */
+  readonly fileKind: readonly PageKind[];
   /** Most tokens alive at a time. */
   readonly tokens: number;
 }
@@ -75,14 +102,21 @@ export function shapeOf(setup: Setup, tokens = 64): Shape {
   if (names.size !== files.length) throw new RangeError('setup.files: a name is used twice');
   if (new Set(pages.map((p) => p.name)).size !== pages.length)
     throw new RangeError('setup.pages: a name is used twice');
+  const profiles = files.map((f) => filesystem(f.filesystem));
   const kind = new Uint8Array(pages.length);
   const file = new Uint8Array(pages.length).fill(NO_FILE);
   const writable = new Uint8Array(pages.length);
   pages.forEach((page, i) => {
     kind[i] = PAGE_KINDS.indexOf(page.kind);
+    if (!PAGE_KINDS.includes(page.kind))
+      throw new RangeError(
+        `setup.pages ${page.name}: kind ${JSON.stringify(page.kind)} is not one of: ${PAGE_KINDS.join(', ')}`,
+      );
     writable[i] = page.prot === 'rw' ? 1 : 0;
-    if (page.kind === 'anon') {
-      if (page.file !== undefined) throw new RangeError(`setup.pages ${page.name}: an anon page has no file`);
+    const { backing } = KIND_TRAITS[page.kind];
+    if (BACKINGS[backing].file === '') {
+      if (page.file !== undefined)
+        throw new RangeError(`setup.pages ${page.name}: ${pageInWords(page.kind)} has no file`);
       return;
     }
     const at = page.file === undefined ? undefined : names.get(page.file);
@@ -90,10 +124,9 @@ export function shapeOf(setup: Setup, tokens = 64): Shape {
       throw new RangeError(
         `setup.pages ${page.name}: file ${JSON.stringify(page.file ?? null)} is not in setup.files`,
       );
-    const onShmem = files[at]!.filesystem === 'shmem';
-    if ((page.kind === 'shmem') !== onShmem)
+    if (backing !== profiles[at]!.backing)
       throw new RangeError(
-        `setup.pages ${page.name}: a ${page.kind} page cannot map ${files[at]!.name} (filesystem ${files[at]!.filesystem})`,
+        `setup.pages ${page.name}: ${pageInWords(page.kind)} cannot map ${files[at]!.name} (filesystem ${files[at]!.filesystem})`,
       );
     file[i] = at;
   });
@@ -107,7 +140,16 @@ export function shapeOf(setup: Setup, tokens = 64): Shape {
     kind,
     file,
     writable,
+    isPrivate: flags(pages, ({ kind }) => KIND_TRAITS[kind].private),
+    copiesFile: flags(pages, ({ kind }) => KIND_TRAITS[kind].private && backingOf(kind).file !== ''),
+    tracked: flags(pages, ({ kind }) => isTrackedKind(kind)),
+    shmemMapping: flags(pages, ({ kind }) => backingOf(kind).shmemMapping),
+    neverZero: flags(pages, ({ kind }) => !backingOf(kind).startsZero),
     filesystem: files.map((f) => f.filesystem),
+    fileTracked: flags(profiles, (f) => f.dirtyTracked),
+    onDisk: flags(profiles, (f) => f.disk),
+    startsZero: flags(profiles, (f) => f.startsZero),
+    fileKind: profiles.map((f) => sharedKind(f.backing)),
     tokens,
   };
 }
@@ -117,5 +159,5 @@ function bounded(what: string, value: number, min: number, max: number): void {
     throw new RangeError(`setup.${what}: ${value} is not a whole number from ${min} to ${max}`);
 }
 
-export const isPrivate = (kind: number): boolean => kind === ANON || kind === PRIVATE_FILE;
-export const isShared = (kind: number): boolean => kind === SHARED_FILE || kind === SHMEM;
+const flags = <T>(list: readonly T[], has: (one: T) => boolean): Uint8Array =>
+  Uint8Array.from(list, (one) => (has(one) ? 1 : 0));

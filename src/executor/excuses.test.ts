@@ -5,7 +5,6 @@
 import { describe, expect, it } from 'vitest';
 import { CALLERS, DONE, NO_EFFECT, SKIPPED } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';
-import { isPrivate } from '../domain/setup.ts';
 import { Generator, setupsOf } from '../fuzz/generate.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { callerOf, writeOf } from '../ops/gup.ts';
@@ -44,7 +43,7 @@ class Told {
     for (let v = 0; v < this.#pages; v++) if (this.#private(v)) this.copies.set(v, fresh());
   }
   #private(page: number): boolean {
-    return isPrivate(this.#world.shape.kind[page]!);
+    return this.#world.shape.isPrivate[page] === 1;
   }
 
   #store(copy: Copy | undefined, token: number): void {

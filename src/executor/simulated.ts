@@ -25,7 +25,8 @@ import {
   STORER_FILE,
   STORER_INITIAL,
 } from '../domain/kinds.ts';
-import { isPrivate, type Setup, type Shape, shapeOf } from '../domain/setup.ts';
+import { PLAIN_KIND } from '../domain/page-kinds.ts';
+import { type Setup, type Shape, shapeOf } from '../domain/setup.ts';
 import {
   EV_COPY,
   EV_DEVICE_LOAD,
@@ -98,7 +99,7 @@ const REF_OF_STORER: readonly (RefKind | '')[] = ['', '', 'GET', 'PIN', 'PIN', '
 
 class MutableObservation implements Observation {
   kind: ObservationKind = 'load';
-  page: Observation['page'] = 'anon';
+  page: Observation['page'] = PLAIN_KIND;
   privatePage = true;
   observedBy: ObservedBy = 'cpu';
   provenance: Provenance = 'match';
@@ -374,7 +375,7 @@ export class World {
 
   #foundClaim(claim: number): void {
     const o = this.#observation;
-    o.page = 'anon';
+    o.page = PLAIN_KIND;
     o.ref = '';
     o.longterm = false;
     o.observedBy = 'filesystem';
@@ -496,12 +497,12 @@ export class World {
   #page(o: MutableObservation, page: number): void {
     const kind = this.shape.kind[page]!;
     o.page = PAGE_KINDS[kind]!;
-    o.privatePage = isPrivate(kind);
+    o.privatePage = this.shape.isPrivate[page] === 1;
     const file = this.shape.file[page]!;
     o.stablePages = file < this.shape.files && this.machine.filesystems[file]!.stablePages;
   }
   #file(o: MutableObservation, file: number): void {
-    o.page = this.shape.filesystem[file] === 'shmem' ? 'shmem' : 'shared-file';
+    o.page = this.shape.fileKind[file]!;
     o.privatePage = false;
     o.stablePages = this.machine.filesystems[file]!.stablePages;
   }

@@ -5,7 +5,7 @@
  * Contents are named after the store that made them: `P@3` is what P stored in step 3, `h1@4` what the device stored
  * through h1 in step 4, `other@5` what write(2) stored in step 5, `f@0` what file f held at the start, `0` zeroes.
  */
-import { isPrivate } from '../domain/setup.ts';
+import { filesystem } from '../domain/filesystems.ts';
 import { DECISIONS, type DecisionName, FRAMES, type Frame } from '../machine/decisions.ts';
 import {
   EV_DIO_WRITE,
@@ -207,7 +207,7 @@ class TracingWorld extends World {
     super(scenario.setup, policy, TOKENS);
     this.#scenario = scenario;
     for (const file of scenario.setup.files)
-      if (file.filesystem !== 'shmem') this.#tokens.push(`${file.name}@0`);
+      if (!filesystem(file.filesystem).startsZero) this.#tokens.push(`${file.name}@0`);
     this.onObservation = (o) => {
       const { kind, observedBy, provenance, excuse, token, expected, a, b } = o;
       const byMm = kind === 'load' || kind === 'access';
@@ -298,7 +298,7 @@ class TracingWorld extends World {
             ? ''
             : expected >= 0
               ? this.#token(expected)
-              : isPrivate(shape.kind[v]!)
+              : shape.isPrivate[v] === 1
                 ? 'file'
                 : '',
         };
@@ -326,7 +326,7 @@ class TracingWorld extends World {
       files: files.map(({ name: file }, f) => ({
         file,
         pfn: m.cache[f] === NO_PFN ? -1 : m.cache[f]!,
-        disk: shape.filesystem[f] === 'shmem' ? '' : this.#token(m.disk[f]!),
+        disk: shape.onDisk[f] === 0 ? '' : this.#token(m.disk[f]!),
         current: this.#token(ref.current[ref.fileCell + f]!),
       })),
       refs: this.#refs.flatMap((name, h): TraceRef[] => {

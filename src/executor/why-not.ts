@@ -16,7 +16,7 @@ export function whyNot(world: World, step: Step, packed: number): string {
     return `refs is ${setup.refs}, and as many are held already`;
   if (step.op === 'exit') return `${step.task} is the last process, and one must be left`;
   if (step.op === 'reclaim' || step.op === 'drop_caches')
-    return `${step.file} is shmem, which stays in memory: there is no swap`;
+    return `${step.file} is ${setup.files.find((f) => f.name === step.file)!.filesystem}, which stays in memory: there is no swap`;
   if ('ref' in step) return `the caller that took ${step.ref} never does that`;
   return 'the program cannot do it at this point';
 }

@@ -6,11 +6,13 @@
 
 import { alphabetFor, pagesOf, SCOPES } from '../check/scope.ts';
 import { Columns } from '../state/arena.ts';
-import { CALLERS, type PageKind } from '../domain/kinds.ts';
+import { CALLERS } from '../domain/kinds.ts';
 import { own } from '../domain/own.ts';
+import { choosesFilesystem, type PageKind } from '../domain/page-kinds.ts';
+import { DRAWN_SETS, type PageSet, PROFILE_TAKES } from '../domain/page-sets.ts';
 import type { Rng } from '../domain/rng.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
-import { FILESYSTEMS } from '../machine/filesystems.ts';
+import { CHOSEN_FILESYSTEMS } from '../domain/filesystems.ts';
 import { callerOf } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
 import { type Alphabet, aOf, cOf, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
@@ -26,26 +28,17 @@ export const PROGRAM_MAX = 128;
 /** Draws that may fail in a row before the program ends early. */
 const TRIES_MAX = 24;
 
-export type Profile = 'anon' | 'file' | 'all';
-export const PROFILES: readonly Profile[] = ['anon', 'file', 'all'];
+export type Profile = keyof typeof PROFILE_TAKES;
+export const PROFILES: readonly Profile[] = Object.keys(PROFILE_TAKES) as Profile[];
 
-/** Page kinds of the setups that runs are drawn from, per scope and profile; small ones find most. */
-function kindsOf(scope: string, profile: Profile): (readonly PageKind[])[] {
+/** Page kinds of the setups that runs are drawn from, per scope and profile. */
+function kindsOf(scope: string, profile: Profile): readonly PageSet[] {
   if (scope === 'base') {
     if (profile === 'file')
       throw new RangeError('scope base has anonymous pages only; profile file needs scope default');
-    return [['anon']];
+    return [SCOPES.base!.kinds];
   }
-  const anon: (readonly PageKind[])[] = [['anon'], ['anon', 'anon']];
-  const file: (readonly PageKind[])[] = [
-    ['private-file'],
-    ['shared-file'],
-    ['shmem'],
-    ['private-file', 'shared-file'],
-  ];
-  if (profile === 'anon') return anon;
-  if (profile === 'file') return file;
-  return [...anon, ...file, ['anon', 'shared-file'], SCOPES.default!.kinds];
+  return [...DRAWN_SETS, SCOPES.default!.kinds].filter(PROFILE_TAKES[profile]);
 }
 
 /** What a campaign changes in its named scope. Plain data; what is not there stays as the scope and profile say. */
@@ -76,13 +69,10 @@ export function setupsOf(scope: string, profile: Profile, change?: ScopeChange):
   const mms = change?.mms ?? found.mms;
   const refs = change?.refs ?? found.refs;
   const pinBias = change?.pinBias ?? found.pinBias;
-  const filesystems =
-    change?.filesystem === undefined
-      ? FILESYSTEMS.filter((f) => f.dirtyTracked).map((f) => f.id)
-      : [change.filesystem];
+  const filesystems = change?.filesystem === undefined ? CHOSEN_FILESYSTEMS : [change.filesystem];
   const kinds = change?.pages === undefined ? kindsOf(scope, profile) : [change.pages];
   return kinds.flatMap((pages) => {
-    const onFile = pages.some((k) => k === 'private-file' || k === 'shared-file');
+    const onFile = pages.some(choosesFilesystem);
     const setups = (onFile ? filesystems : [change?.filesystem ?? '']).map((f) => ({
       ...pagesOf(pages, f),
       mms,
@@ -237,7 +227,7 @@ function sweep(reference: Reference, possible: readonly boolean[], steps: Int32A
         if (reference.isMapped(mm, page)) steps[n++] = pack(READ, mm, page);
   for (let f = 0; f < shape.files; f++) {
     if (possible[BUFFERED_READ] === true) steps[n++] = pack(BUFFERED_READ, f);
-    if (possible[FSYNC] === true && shape.filesystem[f] !== 'shmem') steps[n++] = pack(FSYNC, f);
+    if (possible[FSYNC] === true && shape.onDisk[f] === 1) steps[n++] = pack(FSYNC, f);
   }
   return n;
 }

@@ -7,6 +7,7 @@
  */
 import { Columns } from '../state/arena.ts';
 import { BLOCKED, DONE, NO_EFFECT, REFUSED, SKIPPED } from '../domain/kinds.ts';
+import { isTrackedKind } from '../domain/page-kinds.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
 import { INVALID, World } from '../executor/simulated.ts';
 import { doesNotApply, whyNot } from '../executor/why-not.ts';
@@ -464,8 +465,7 @@ const OF_EXT4 = /ext4/i;
 /** ext4 warns of a page without buffers that is dirty: one of its files, dirtied by who held it for writing. */
 const couldWarn = ({ setup, steps }: Scenario): boolean =>
   steps.some(
-    (s) =>
-      s.op === 'gup' && s.write && setup.pages.some((p) => p.name === s.page && p.kind === 'shared-file'),
+    (s) => s.op === 'gup' && s.write && setup.pages.some((p) => p.name === s.page && isTrackedKind(p.kind)),
   );
 
 /** A promise that was not kept, by what was seen. */

@@ -1,4 +1,5 @@
 /** Contents in a world of the model and on a kernel: the one has tokens, the other numbers of the protocol. */
+import { filesystem } from '../domain/filesystems.ts';
 import type { Setup } from '../domain/setup.ts';
 import type { ObservationKind } from '../property/property.ts';
 import { FILE_TOKEN } from './protocol.ts';
@@ -11,7 +12,7 @@ export const showsContent = (kind: ObservationKind): boolean => SHOWING.includes
 /** By token of a world that has not run yet: the content on a kernel. The first store brings the token after them. */
 export const contentsAtStart = (setup: Setup): number[] => [
   0,
-  ...setup.files.flatMap((file, i) => (file.filesystem === 'shmem' ? [] : [FILE_TOKEN + i])),
+  ...setup.files.flatMap((file, i) => (filesystem(file.filesystem).startsZero ? [] : [FILE_TOKEN + i])),
 ];
 
 /** Tokens of a world: enough for a scenario of the most steps that a file may have, so that none is renamed. */

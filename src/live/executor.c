@@ -190,7 +190,6 @@ static const char *signal_name(int number)
 
 /* ------------------------------------------------------------------------------------------------- a program */
 
-enum kind { ANON, PRIVATE_FILE, SHARED_FILE, SHMEM };
 enum caller { VMSPLICE, FIXED_BUFFER, PROCESS_VM_READV, PROCESS_VM_WRITEV, CALLERS };
 enum op {
 	OP_FORK, OP_EXIT, OP_MUNMAP, OP_READ, OP_WRITE, OP_MPROTECT, OP_MADVISE, OP_GUP, OP_UNPIN, OP_DMA_READ,
@@ -279,8 +278,8 @@ struct shared {
 	int coordinator;
 	int pages;
 	struct {
-		enum kind kind;
-		int prot, file;
+		/* MAP_SHARED, or MAP_PRIVATE; file -1: anonymous. */
+		int sharing, prot, file;
 	} page[MAX_PAGES];
 	int fd[MAX_FILES];
 	struct mailbox box[MAX_MMS];
@@ -385,11 +384,9 @@ static uint64_t word_of(const void *page)
 static long map_pages(void)
 {
 	for (int i = 0; i < SH->pages; i++) {
-		enum kind kind = SH->page[i].kind;
-		int fd = kind == ANON ? -1 : SH->fd[SH->page[i].file];
-		int flags = kind == ANON || kind == PRIVATE_FILE ? MAP_PRIVATE : MAP_SHARED;
-		if (kind == ANON)
-			flags |= MAP_ANONYMOUS;
+		int file = SH->page[i].file;
+		int fd = file < 0 ? -1 : SH->fd[file];
+		int flags = SH->page[i].sharing | (file < 0 ? MAP_ANONYMOUS : 0);
 		long at = CALL(SYS_mmap, page_address(i), PAGE, SH->page[i].prot, flags | MAP_FIXED, fd, 0);
 		if (at < 0 && at > -PAGE)
 			return at;
@@ -1163,7 +1160,7 @@ static enum end step_reclaim(const struct step *step)
 		return GOES_ON;
 	for (int mm = 0; mm < MAX_MMS; mm++) {
 		for (int page = 0; page < SH->pages && S->mm[mm].alive; page++) {
-			if (SH->page[page].file != step->file || SH->page[page].kind == ANON)
+			if (SH->page[page].file != step->file)
 				continue;
 			if ((end = command(mm, C_PAGEOUT, page, 0, 0, 0)) != GOES_ON)
 				return end;
@@ -1568,7 +1565,6 @@ static void parse_step(char **words)
 /* Takes a line; 1 if it was the last one of a program. */
 static int parse_line(char *line)
 {
-	static const char *const KINDS[] = { "anon", "private-file", "shared-file", "shmem" };
 	char *words[12] = { NULL }, *rest = NULL;
 	int n = 0;
 	for (char *w = strtok_r(line, " \t\r", &rest); w != NULL && n < 11; w = strtok_r(NULL, " \t\r", &rest))
@@ -1588,16 +1584,12 @@ static int parse_line(char *line)
 		int file = number(words[1], S->files, "file");
 		S->is_shmem[file] = words[2] != NULL && strcmp(words[2], "shmem") == 0;
 	} else if (strcmp(words[0], "page") == 0 && n >= 5) {
-		int page = number(words[1], SH->pages, "page"), kind = 0;
-		while (kind < 4 && strcmp(words[2], KINDS[kind]) != 0)
-			kind++;
-		if (kind == 4)
-			wrong("kind");
-		SH->page[page].kind = (enum kind)(kind & 3);
+		int page = number(words[1], SH->pages, "page"), shared = strcmp(words[2], "shared") == 0;
+		if (!shared && strcmp(words[2], "private") != 0)
+			wrong("neither shared nor private");
+		SH->page[page].sharing = shared ? MAP_SHARED : MAP_PRIVATE;
 		SH->page[page].prot = strcmp(words[3], "rw") == 0 ? PROT_READ | PROT_WRITE : PROT_READ;
 		SH->page[page].file = strcmp(words[4], "-") == 0 ? -1 : number(words[4], S->files, "file");
-		if (kind != ANON && SH->page[page].file < 0)
-			wrong("page without file");
 	} else if (strcmp(words[0], "step") == 0)
 		parse_step(words + 1);
 	else if (strcmp(words[0], "end") == 0)
@@ -1704,7 +1696,7 @@ static void probe(void)
 	capability("kmsg", S->kmsg < 0 ? error_name(S->kmsg) : "");
 	const char *why = try_out(ONE_FILE "step write 0 0 7\nstep fsync 0\n", 1, 7);
 	capability("disk", why[0] != 0 && S->file[0].direct == 0 ? "no O_DIRECT on this filesystem" : why);
-	capability("shmem", try_out("program 0 pages 1 files 1 alarm 5000\nfile 0 shmem\npage 0 shmem rw 0\n"
+	capability("shmem", try_out("program 0 pages 1 files 1 alarm 5000\nfile 0 shmem\npage 0 shared rw 0\n"
 				    "step write 0 0 7\nstep buffered_read 0\n", 1, 7));
 	capability("wb_start", try_out(ONE_FILE "step write 0 0 7\nstep wb_start 0 NONE\nstep wb_end 0\n"
 						"step wb_start 0 ALL\n", -1, 0));

@@ -4,6 +4,8 @@
  * that the kernel keeps its promise, `not ok` that it breaks it.
  */
 
+import { filesystem } from '../domain/filesystems.ts';
+import { KIND_TRAITS } from '../domain/page-kinds.ts';
 import { policyByName } from '../policies/index.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { stepText } from '../scenario/scenario.ts';
@@ -138,12 +140,12 @@ function preparation({ program, scenario }: Translated, names: Names, sideFile: 
   const { setup } = scenario;
   const lines: string[] = [];
   setup.files.forEach((file, i) => {
-    lines.push(`\topen_file(${names.files[i]}, ${file.filesystem === 'shmem' ? 1 : 0});`);
+    lines.push(`\topen_file(${names.files[i]}, ${filesystem(file.filesystem).live === 'dir' ? 0 : 1});`);
   });
   setup.pages.forEach((p, i) => {
     const file = setup.files.findIndex((f) => f.name === p.file);
     const prot = p.prot === 'rw' ? 'PROT_READ | PROT_WRITE' : 'PROT_READ';
-    const share = p.kind === 'shared-file' || p.kind === 'shmem' ? 'MAP_SHARED' : 'MAP_PRIVATE';
+    const share = KIND_TRAITS[p.kind].private ? 'MAP_PRIVATE' : 'MAP_SHARED';
     const flags = file < 0 ? `${share} | MAP_ANONYMOUS` : share;
     lines.push(
       `\tmap_page(${names.pages[i]}, ${prot}, ${flags}, ${file < 0 ? '-1' : `file_fd[${names.files[file]}]`});`,

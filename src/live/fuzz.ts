@@ -4,7 +4,8 @@
  */
 import { alphabetFor, pagesOf } from '../check/scope.ts';
 import { Columns } from '../state/arena.ts';
-import { CALLERS, PAGE_KINDS, type PageKind } from '../domain/kinds.ts';
+import { CALLERS, PAGE_KINDS } from '../domain/kinds.ts';
+import { LIVE_SETS } from '../domain/page-sets.ts';
 import { Rng } from '../domain/rng.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
 import { advance } from '../fuzz/generate.ts';
@@ -44,16 +45,6 @@ import {
 const STEPS_MIN = 4;
 const STEPS_MAX = 28;
 const TRIES_MAX = 24;
-const SETUPS: readonly (readonly PageKind[])[] = [
-  ['anon'],
-  ['anon', 'anon'],
-  ['private-file'],
-  ['shared-file'],
-  ['shmem'],
-  ['private-file', 'shared-file'],
-  ['anon', 'shared-file'],
-  ['anon', 'private-file', 'shmem'],
-];
 
 const at = (kind: OpKind): number => OP_KINDS.indexOf(kind);
 const [READ, DMA_READ, DIO_END, UNPIN, BUFFERED_READ, FSYNC] = [
@@ -68,7 +59,7 @@ const [READ, DMA_READ, DIO_END, UNPIN, BUFFERED_READ, FSYNC] = [
 /** Setups of which the kernel has every page kind. */
 export function liveSetups(capabilities: Capabilities): Setup[] {
   const kinds = PAGE_KINDS.filter((kind) => pageKindMissing(kind, capabilities) === '');
-  return SETUPS.filter((s) => s.every((kind) => kinds.includes(kind))).map((s) => ({
+  return LIVE_SETS.filter((s) => s.every((kind) => kinds.includes(kind))).map((s) => ({
     ...pagesOf(s, LIVE_PROFILE),
     mms: 3,
     refs: 3,
@@ -157,7 +148,7 @@ export class LiveGenerator {
         if (reference.isMapped(mm, page)) add(pack(READ, mm, page));
     for (let f = 0; f < shape.files; f++) {
       if (possible[BUFFERED_READ]!) add(pack(BUFFERED_READ, f));
-      if (possible[FSYNC]! && shape.filesystem[f] !== 'shmem') add(pack(FSYNC, f));
+      if (possible[FSYNC]! && shape.onDisk[f] === 1) add(pack(FSYNC, f));
     }
   }
 }

@@ -5,6 +5,7 @@
 
 import type { Caller } from '../domain/kinds.ts';
 import { BLOCKED, DONE, NO_EFFECT, REFUSED } from '../domain/kinds.ts';
+import { BACKINGS } from '../domain/page-kinds.ts';
 import type { Rng } from '../domain/rng.ts';
 import { INVALID, World } from '../executor/simulated.ts';
 import { type AnyPolicy, expanded } from '../machine/tables.ts';
@@ -123,7 +124,7 @@ function named(program: LiveProgram): { readonly scenario: Scenario; readonly gr
         })),
         files: program.files.map((f, i) => ({
           name: `f${i}`,
-          filesystem: f === 'shmem' ? 'shmem' : LIVE_PROFILE,
+          filesystem: Object.values(BACKINGS).find((b) => b.live === f)!.profile || LIVE_PROFILE,
         })),
         mms: 3,
         refs: 3,

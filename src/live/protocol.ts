@@ -10,8 +10,8 @@
  *
  *     program 17 pages 2 files 1 alarm 2000
  *     file 0 dir
- *     page 0 anon rw -
- *     page 1 shared-file rw 0
+ *     page 0 private rw -
+ *     page 1 shared rw 0
  *     step fork 0 1
  *     step gup 1 0 0 fixed_buffer
  *     ...
@@ -26,7 +26,8 @@
  *     2 log WARNING: ...
  *     end 17 ok
  */
-import type { Caller, PageKind } from '../domain/kinds.ts';
+import type { Caller } from '../domain/kinds.ts';
+import { type BackingTraits, KIND_TRAITS, type PageKind } from '../domain/page-kinds.ts';
 
 /** What file f holds at the start is FILE_TOKEN + f: more than a program has steps. */
 export const FILE_TOKEN = 4096;
@@ -76,6 +77,9 @@ export type LiveStep =
   | { readonly op: 'wb_end' | 'fsync' | 'reclaim' | 'drop_caches' | 'buffered_read'; readonly file: number }
   | { readonly op: 'buffered_write'; readonly file: number; readonly token: number };
 
+/** `dir`: a file in the executor's folder, on whatever filesystem that is; `shmem`: a memfd. */
+export type LiveFile = Exclude<BackingTraits['live'], ''>;
+
 export interface LivePage {
   readonly kind: PageKind;
   readonly prot: 'r' | 'rw';
@@ -85,8 +89,7 @@ export interface LivePage {
 
 export interface LiveProgram {
   readonly pages: readonly LivePage[];
-  /** `dir`: a file in the executor's folder, on whatever filesystem that is; `shmem`: a memfd. */
-  readonly files: readonly ('dir' | 'shmem')[];
+  readonly files: readonly LiveFile[];
   readonly steps: readonly LiveStep[];
 }
 
@@ -141,7 +144,9 @@ export function encodeProgram(id: number, program: LiveProgram, alarm: number): 
     lines.push(`file ${i} ${file}`);
   });
   pages.forEach(({ kind, prot, file }, i) => {
-    lines.push(`page ${i} ${kind} ${prot} ${file < 0 ? '-' : file}`);
+    lines.push(
+      `page ${i} ${KIND_TRAITS[kind].private ? 'private' : 'shared'} ${prot} ${file < 0 ? '-' : file}`,
+    );
   });
   for (const step of steps) lines.push(`step ${stepWords(step).join(' ')}`);
   lines.push('end');

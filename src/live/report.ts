@@ -1,6 +1,6 @@
 /** Running scenarios on kernels and saying what came of it, as data and as text. */
 import Table from 'cli-table3';
-import { PAGE_KINDS } from '../domain/kinds.ts';
+import { isTrackedKind, PAGE_KINDS } from '../domain/page-kinds.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { runScenario } from '../executor/run.ts';
 import { doesNotApply } from '../executor/why-not.ts';
@@ -44,7 +44,7 @@ export function harm(program: LiveProgram): string {
     const writes =
       (step.op === 'gup' && step.caller === 'process_vm_writev') || (step.op === 'dio' && !step.write);
     const page = writes && 'page' in step ? program.pages[step.page] : undefined;
-    if (page?.kind === 'shared-file') stored.add(page.file);
+    if (page !== undefined && isTrackedKind(page.kind)) stored.add(page.file);
   }
   const stripped = program.steps.some(
     (s) => (s.op === 'reclaim' || s.op === 'drop_caches') && stored.has(s.file),

@@ -3,7 +3,9 @@
  * `unsupported` and says why. What stands in for something else (a vmsplice for a plain R GET) is listed, and the
  * model has to be run on the scenario with these substitutions, so that both run the same thing.
  */
+import { CHOSEN_FILESYSTEMS, filesystem } from '../domain/filesystems.ts';
 import type { Caller } from '../domain/kinds.ts';
+import { backingOf, KIND_TRAITS, type PageKind } from '../domain/page-kinds.ts';
 import type { FileSetup, Setup } from '../domain/setup.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { FIRST_MM, goesAside, type Scenario, type Step, stepText } from '../scenario/scenario.ts';
@@ -11,6 +13,7 @@ import {
   type Capabilities,
   FILE_TOKEN,
   type LiveCaller,
+  type LiveFile,
   type LivePage,
   type LiveProgram,
   type LiveStep,
@@ -82,13 +85,15 @@ export function missing(capabilities: Capabilities, name: string): string {
 }
 
 /** Why a page of this kind cannot be had, or ''. */
-export function pageKindMissing(kind: string, capabilities: Capabilities): string {
-  const why = missing(capabilities, kind);
+export function pageKindMissing(kind: PageKind, capabilities: Capabilities): string {
+  const why = missing(capabilities, KIND_TRAITS[kind].backing);
   if (why !== '') return why;
-  if ((kind === 'private-file' || kind === 'shared-file') && !TRACKING.includes(capabilities.filesystem))
+  if (backingOf(kind).dirtyTracked && !TRACKING.includes(capabilities.filesystem))
     return `the files are on ${capabilities.filesystem}, which is not told of stores (${TRACKING.join(', ')} are)`;
   return '';
 }
+
+const hasChoice = ({ filesystem }: FileSetup): boolean => CHOSEN_FILESYSTEMS.includes(filesystem);
 
 /** The program, or why there is none. */
 export function toLive(scenario: Scenario, capabilities: Capabilities): Translated | Unsupported {
@@ -122,7 +127,7 @@ function setupFor({ setup, steps }: Scenario, capabilities: Capabilities, substi
     if (why !== '') throw new Cannot(`page ${name} (${kind}): ${why}`);
   }
   const files = setup.files.map((file): FileSetup => {
-    if (file.filesystem === 'shmem' || file.filesystem === LIVE_PROFILE) return file;
+    if (!hasChoice(file) || file.filesystem === LIVE_PROFILE) return file;
     if (file.filesystem.endsWith('-stable'))
       throw new Cannot(`file ${file.name}: ${file.filesystem} needs a device that asks for stable pages`);
     substitutions.add(`${LIVE_PROFILE} for ${file.filesystem}`);
@@ -130,7 +135,7 @@ function setupFor({ setup, steps }: Scenario, capabilities: Capabilities, substi
   });
   if (setup.aside?.endsWith('-stable') === true && steps.some(goesAside))
     throw new Cannot(`${setup.aside} aside needs a device that asks for stable pages`);
-  if (capabilities.filesystem !== 'ext4' && files.some((f) => f.filesystem !== 'shmem'))
+  if (capabilities.filesystem !== 'ext4' && files.some(hasChoice))
     substitutions.add(`files are on ${capabilities.filesystem}, modelled as ${LIVE_PROFILE}`);
   return { ...setup, files };
 }
@@ -298,7 +303,7 @@ function numbered(
       file: p.file === undefined ? -1 : file(p.file),
     }),
   );
-  const files = setup.files.map((f) => (f.filesystem === 'shmem' ? 'shmem' : 'dir'));
+  const files = setup.files.map((f) => filesystem(f.filesystem).live as LiveFile);
   return { program: { pages, files, steps: out }, from };
 }
 

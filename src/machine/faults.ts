@@ -6,8 +6,8 @@
  * W1..W5 are the steps of a copying write fault (docs/model.md): the copy runs without the page-table lock, and
  * W3 gives up if the PTE changed meanwhile.
  */
-import { ANON, PRIVATE_FILE, SHARED_FILE, ZERO_TOKEN } from '../domain/kinds.ts';
-import { isPrivate } from '../domain/setup.ts';
+import { ZERO_TOKEN } from '../domain/kinds.ts';
+import { NO_FILE } from '../domain/setup.ts';
 import { DECISION_NAMES, FRAME_ANON, FRAME_ZERO } from './decisions.ts';
 import {
   EV_COPY,
@@ -50,7 +50,7 @@ const pteOf = (m: Machine, t: number): number => m.task.mm[t]! * m.shape.pages +
 export function callFault(m: Machine, t: number, kind: number, ret: number): number {
   m.task.ret[t] = ret;
   const byGup = (m.task.flags[t]! & T_BY_GUP) !== 0;
-  const cow = isPrivate(m.shape.kind[m.task.page[t]!]!);
+  const cow = m.shape.isPrivate[m.task.page[t]!] === 1;
   m.task.flags[t] =
     (m.task.flags[t]! & ~(T_FAULT_WRITE | T_FAULT_UNSHARE)) | (cow ? kind : kind & ~T_FAULT_UNSHARE);
   if (byGup) {
@@ -99,39 +99,28 @@ export const fault: {
     const page = m.task.page[t]!;
     const write = (m.task.flags[t]! & T_FAULT_WRITE) !== 0;
     const file = m.shape.file[page]!;
-    switch (m.shape.kind[page]) {
-      case ANON:
-        if (write) m.install(pte, allocFor(m, t, ZERO_TOKEN), writeBits(m, t, pte));
-        else {
-          m.pte[pte] = P_PRESENT | P_SPECIAL;
-          m.pfn[pte] = ZERO_PFN;
-        }
-        return m.task.ret[t]!;
-      case PRIVATE_FILE: {
-        const cached = m.cacheFolio(file);
-        if (write) {
-          m.costs.copies++;
-          m.install(pte, allocFor(m, t, m.content[cached]!), writeBits(m, t, pte));
-        } else {
-          m.refcount[cached]!++;
-          m.map(pte, cached, 0);
-        }
-        return m.task.ret[t]!;
+    if (file === NO_FILE) {
+      if (write) m.install(pte, allocFor(m, t, ZERO_TOKEN), writeBits(m, t, pte));
+      else {
+        m.pte[pte] = P_PRESENT | P_SPECIAL;
+        m.pfn[pte] = ZERO_PFN;
       }
-      case SHARED_FILE: {
-        const cached = m.cacheFolio(file);
-        m.refcount[cached]!++;
-        m.map(pte, cached, 0);
-        return write ? fault.mkwrite : m.task.ret[t]!;
-      }
-      default: {
-        // shmem has no page_mkwrite: vm_page_prot is writable, also on a read fault.
-        const cached = m.cacheFolio(file);
-        m.refcount[cached]!++;
-        m.map(pte, cached, ((m.vma[pte]! & V_WRITE) !== 0 ? P_WRITE : 0) | (write ? P_DIRTY : 0));
-        return m.task.ret[t]!;
-      }
+      return m.task.ret[t]!;
     }
+    const cached = m.cacheFolio(file);
+    if (write && m.shape.isPrivate[page] === 1) {
+      m.costs.copies++;
+      m.install(pte, allocFor(m, t, m.content[cached]!), writeBits(m, t, pte));
+      return m.task.ret[t]!;
+    }
+    m.refcount[cached]!++;
+    if (m.shape.isPrivate[page] === 1 || m.shape.tracked[page] === 1) {
+      m.map(pte, cached, 0);
+      return write ? fault.mkwrite : m.task.ret[t]!;
+    }
+    // Without page_mkwrite: vm_page_prot is writable, also on a read fault.
+    m.map(pte, cached, ((m.vma[pte]! & V_WRITE) !== 0 ? P_WRITE : 0) | (write ? P_DIRTY : 0));
+    return m.task.ret[t]!;
   },
 
   // do_page_mkwrite(), wp_page_shared(): the filesystem is told; on stable pages it waits for writeback.
@@ -149,9 +138,8 @@ export const fault: {
   W1: (m, t) => {
     const pte = pteOf(m, t);
     const page = m.task.page[t]!;
-    const kind = m.shape.kind[page]!;
-    if (kind === SHARED_FILE) return fault.mkwrite;
-    if (kind !== ANON && kind !== PRIVATE_FILE) {
+    if (m.shape.tracked[page] === 1) return fault.mkwrite;
+    if (m.shape.isPrivate[page] === 0) {
       m.pte[pte]! |= P_WRITE | P_DIRTY;
       return m.task.ret[t]!;
     }

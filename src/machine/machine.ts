@@ -8,10 +8,10 @@
  */
 import type { Columns } from '../state/arena.ts';
 import { type Arrays, classOf, fillStart, layOut, type Sizes, sizesOf } from '../state/columns.ts';
-import { ANON, SHARED_FILE, SHMEM, ZERO_TOKEN } from '../domain/kinds.ts';
-import { isPrivate, NO_FILE, type Shape } from '../domain/setup.ts';
+import { ZERO_TOKEN } from '../domain/kinds.ts';
+import { NO_FILE, type Shape } from '../domain/setup.ts';
 import { DECISION_NAMES, DECISIONS, FRAME_ANON, FRAME_FILE, FRAME_NONE, FRAME_ZERO } from './decisions.ts';
-import { type Filesystem, filesystem } from './filesystems.ts';
+import { type Filesystem, filesystem } from '../domain/filesystems.ts';
 import {
   F_ANON,
   F_BUFFERS,
@@ -152,8 +152,7 @@ export class Machine extends MachineState {
     fillStart(MACHINE_COLUMNS, this);
     fillStart(TASK_COLUMNS, this.task);
     let next = 1;
-    for (let f = 0; f < shape.files; f++)
-      this.disk[f] = shape.filesystem[f] === 'shmem' ? ZERO_TOKEN : next++;
+    for (let f = 0; f < shape.files; f++) this.disk[f] = shape.startsZero[f] === 1 ? ZERO_TOKEN : next++;
     for (let v = 0; v < shape.pages; v++) this.vma[v] = V_MAPPED | (shape.writable[v] === 1 ? V_WRITE : 0);
   }
 
@@ -181,7 +180,7 @@ export class Machine extends MachineState {
   /** vma_needs_dirty_tracking(): shared, writable, on a filesystem that tracks dirty pages. */
   dirtyTracked(pte: number): boolean {
     const page = pte % this.shape.pages;
-    return this.shape.kind[page] === SHARED_FILE && (this.vma[pte]! & V_WRITE) !== 0;
+    return this.shape.tracked[page] === 1 && (this.vma[pte]! & V_WRITE) !== 0;
   }
   /** Does the VMA of this PTE allow a load, or a store? */
   vmaAllows(pte: number, write: boolean): boolean {
@@ -259,7 +258,7 @@ export class Machine extends MachineState {
     this.put(oldPfn);
   }
 
-  /** The folio of a file page, read from disk if it is not in the page cache. shmem: a zeroed page. */
+  /** The folio of a file page, read from disk if it is not in the page cache; a zeroed page of a hole. */
   cacheFolio(file: number): number {
     const cached = this.cache[file]!;
     if (cached !== NO_PFN) return cached;
@@ -356,7 +355,7 @@ export class Machine extends MachineState {
         for (let i = 0; i < this.pte.length; i++)
           if (
             (this.pte[i]! & (P_PRESENT | P_WRITE | P_SPECIAL)) === (P_PRESENT | P_WRITE) &&
-            isPrivate(this.shape.kind[i % this.shape.pages]!) &&
+            this.shape.isPrivate[i % this.shape.pages] === 1 &&
             (this.flags[this.pfn[i]!]! & (F_ANON | F_EXCLUSIVE)) === F_ANON
           )
             return claim;
@@ -373,11 +372,8 @@ export class Machine extends MachineState {
     return -1;
   }
 
-  /** True if the page of this PTE is shmem, whose PTEs need no write fault to be notified. */
-  isShmem(pte: number): boolean {
-    return this.shape.kind[pte % this.shape.pages] === SHMEM;
-  }
-  isAnonVma(pte: number): boolean {
-    return this.shape.kind[pte % this.shape.pages] === ANON;
+  /** shmem_mapping() of the folio of this PTE: in the page cache of shmem, and no copy of it. */
+  mapsShmem(pte: number): boolean {
+    return this.shape.shmemMapping[pte % this.shape.pages] === 1 && this.frameOf(pte) === FRAME_FILE;
   }
 }

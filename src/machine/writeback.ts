@@ -2,7 +2,6 @@
  * Writeback of one file page: wb_start (B1-B5), wb_end (B6) and fsync, which is both with a wait.
  * mm/page-writeback.c: folio_clear_dirty_for_io(); mm/rmap.c: folio_mkclean(); fs/ext4/inode.c: ext4_writepages().
  */
-import { SHARED_FILE } from '../domain/kinds.ts';
 import { DECISION_NAMES } from './decisions.ts';
 import {
   EV_DISK,
@@ -29,7 +28,7 @@ const ALL = 1;
 function mkclean(m: Machine, pfn: number): void {
   const { mms, pages } = m.shape;
   for (let i = 0; i < mms * pages; i++) {
-    if (m.pfn[i] !== pfn || m.shape.kind[i % pages] !== SHARED_FILE) continue;
+    if (m.pfn[i] !== pfn || m.shape.tracked[i % pages] === 0) continue;
     if ((m.pte[i]! & P_DIRTY) !== 0) m.flags[pfn]! |= F_DIRTY;
     m.pte[i]! &= ~(P_WRITE | P_DIRTY);
   }
@@ -86,7 +85,7 @@ export const writebackSteps: { readonly [K in 'B1' | 'B6' | 'Y1' | 'Y2' | 'Y3']:
     },
     B6: (m, t) => (finish(m, m.task.other[t]!) ? END_DONE : END_NO_EFFECT),
 
-    // fsync(2): wait for writeback in flight, write what is dirty, wait again. shmem: noop_fsync().
+    // fsync(2): wait for writeback in flight, write what is dirty, wait again. Without a disk: noop_fsync().
     Y1: (m, t) => {
       if (!m.filesystems[m.task.other[t]!]!.dirtyTracked) return END_NO_EFFECT;
       finish(m, m.task.other[t]!);

@@ -1,4 +1,3 @@
-import { isPrivate } from '../domain/setup.ts';
 import { DECISION_NAMES } from '../machine/decisions.ts';
 import {
   F_ANON,
@@ -45,7 +44,7 @@ const steps: { readonly [K in 'K1' | 'K2' | 'K3']: number } = procedure('fork', 
     const page = m.task.page[t]!;
     const from = m.task.mm[t]! * pages + page;
     const to = m.task.other[t]! * pages + page;
-    if (isPrivate(m.shape.kind[page]!) && (m.vma[to]! & V_ANON_VMA) !== 0)
+    if (m.shape.isPrivate[page] === 1 && (m.vma[to]! & V_ANON_VMA) !== 0)
       copyPte(m, from, to, m.hasPinned[m.task.mm[t]!]!);
     m.task.page[t] = page + 1;
     return page + 1 < pages ? steps.K2 : steps.K3;

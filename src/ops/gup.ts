@@ -1,6 +1,5 @@
 import { CALLERS, type Caller } from '../domain/kinds.ts';
 import type { Rng } from '../domain/rng.ts';
-import { isShared } from '../domain/setup.ts';
 import { DECISION_NAMES, DECISIONS, FRAME_NONE, FRAME_ZERO } from '../machine/decisions.ts';
 import { callFault } from '../machine/faults.ts';
 import {
@@ -137,7 +136,7 @@ const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure
     const pfn = m.pfn[pte]!;
     commonFacts(m, t, pte);
     m.facts[5] = (m.flags[pfn]! & F_EXCLUSIVE) !== 0 ? 1 : 0;
-    m.facts[6] = m.isShmem(pte) ? 1 : 0;
+    m.facts[6] = m.mapsShmem(pte) ? 1 : 0;
     m.facts[7] = (m.flags[pfn]! & F_WRITEBACK) !== 0 ? 1 : 0;
     return m.ask(GUP_FAST) === 0 ? steps.grab : steps.S2;
   },
@@ -153,7 +152,7 @@ const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure
     const folio = normal ? m.flags[m.pfn[pte]!]! : 0;
     m.facts[5] = (bits & P_DIRTY) !== 0 ? 1 : 0;
     m.facts[6] = (folio & F_EXCLUSIVE) !== 0 ? 1 : 0;
-    m.facts[7] = isShared(m.shape.kind[m.task.page[t]!]!) ? 1 : 0;
+    m.facts[7] = 1 - m.shape.isPrivate[m.task.page[t]!]!;
     m.facts[8] = m.dirtyTracked(pte) ? 1 : 0;
     m.facts[9] = (m.task.flags[t]! & T_FOLL_COW) !== 0 ? 1 : 0;
     m.facts[10] = (folio & F_WRITEBACK) !== 0 ? 1 : 0;

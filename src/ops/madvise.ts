@@ -1,4 +1,3 @@
-import { isPrivate } from '../domain/setup.ts';
 import { V_DONTFORK, V_MAPPED } from '../machine/machine.ts';
 import { END_DONE, END_NO_EFFECT, procedure, refuse } from '../machine/procedures.ts';
 import type { Reference } from '../reference/reference.ts';
@@ -36,7 +35,7 @@ const offered = (ref: Reference, step: number): boolean => {
   const page = bOf(step);
   if (!ref.isMapped(mm, page)) return false;
   if (cOf(step) === DONTNEED) return true;
-  if (!isPrivate(ref.shape.kind[page]!)) return false;
+  if (ref.shape.isPrivate[page] === 0) return false;
   return ref.dontfork[mm * ref.shape.pages + page] === (cOf(step) === DONTFORK ? 0 : 1);
 };
 

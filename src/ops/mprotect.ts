@@ -1,4 +1,3 @@
-import { isShared } from '../domain/setup.ts';
 import { DECISION_NAMES } from '../machine/decisions.ts';
 import { F_EXCLUSIVE, P_DIRTY, P_PRESENT, P_WRITE, V_MAPPED, V_WRITE } from '../machine/machine.ts';
 import { END_DONE, END_NO_EFFECT, procedure, refuse } from '../machine/procedures.ts';
@@ -31,7 +30,7 @@ const steps: { readonly [K in 'M1']: number } = procedure('mprotect', {
     m.vma[pte]! |= V_WRITE;
     const bits = m.pte[pte]!;
     if ((bits & P_PRESENT) === 0) return END_DONE;
-    m.facts[0] = isShared(m.shape.kind[m.task.page[t]!]!) ? 1 : 0;
+    m.facts[0] = 1 - m.shape.isPrivate[m.task.page[t]!]!;
     m.facts[1] = m.dirtyTracked(pte) ? 1 : 0;
     m.facts[2] = (bits & P_DIRTY) !== 0 ? 1 : 0;
     m.facts[3] = m.frameOf(pte);

@@ -193,5 +193,5 @@ export function onRef(
     draw: (ref, _alphabet, rng) => drawEach(op, ref.shape.refs, variants, rng),
   };
 }
-/** Is the file on a filesystem that tracks dirty pages (not shmem)? */
-export const isTracked = (ref: Reference, file: number): boolean => ref.shape.filesystem[file] !== 'shmem';
+/** Is the file on a filesystem that tracks dirty pages? */
+export const isTracked = (ref: Reference, file: number): boolean => ref.shape.fileTracked[file] === 1;

@@ -1,4 +1,3 @@
-import { SHARED_FILE } from '../domain/kinds.ts';
 import { callFault } from '../machine/faults.ts';
 import { EV_DIRTIED, F_BUFFERS, F_COVERED, NO_REF, P_DIRTY, P_WRITE } from '../machine/machine.ts';
 import { END_DONE, procedure, T_FAULT_WRITE } from '../machine/procedures.ts';
@@ -18,7 +17,7 @@ const steps: { readonly [K in 'S1']: number } = procedure('write', {
     const pfn = m.pfn[pte]!;
     m.content[pfn] = m.task.token[t]!;
     // A store that page_mkwrite did not precede (a PTE made writable too boldly) is the filesystem's to complain of.
-    if (m.shape.kind[m.task.page[t]!] === SHARED_FILE && (m.flags[pfn]! & F_COVERED) === 0)
+    if (m.shape.tracked[m.task.page[t]!] === 1 && (m.flags[pfn]! & F_COVERED) === 0)
       m.emit(EV_DIRTIED, m.mapping[pfn]!, NO_REF, 0, (m.flags[pfn]! & F_BUFFERS) !== 0 ? 2 : 0);
     return END_DONE;
   },

@@ -1,6 +1,6 @@
 /** Whether the pages of a setup can put a property to the test. */
 import type { Setup } from '../domain/setup.ts';
-import { filesystem } from '../machine/filesystems.ts';
+import { filesystem } from '../domain/filesystems.ts';
 import type { Property } from './property.ts';
 
 const MET: { readonly [N in Property['needs']]: (setup: Setup) => boolean } = {

@@ -282,7 +282,7 @@ describe('the promise table', () => {
   it('gives each reference to each mapping the row of docs/model.md', () => {
     const own: readonly Mapped[] = ['anon, written', 'private file, own'];
     const fresh: readonly Mapped[] = ['anon, untouched', 'private file, transparent'];
-    const shared: readonly Mapped[] = ['shared file', 'shmem'];
+    const shared: readonly Mapped[] = ['shared'];
     const row = (ref: RefKind, write: boolean, longterm: boolean, mapped: Mapped): number =>
       PROMISES.indexOf(promiseFor(ref, write, longterm, false, mapped));
     for (const m of shared)

@@ -17,8 +17,7 @@ export type Mapped =
   | 'anon, untouched'
   | 'private file, own' // the mm has stored to it or taken a W reference: it no longer follows the file
   | 'private file, transparent'
-  | 'shared file'
-  | 'shmem';
+  | 'shared';
 
 export type Promise_ = 'exact' | 'since-take';
 
@@ -62,7 +61,7 @@ export const PROMISES: readonly PromiseRow[] = [
     write: 'any',
     longterm: 'any',
     copies: 'any',
-    mapped: ['shared file', 'shmem'],
+    mapped: ['shared'],
     promise: 'exact',
     overFork: 'kept',
     source: 'docs/model.md, G3: shared mappings are coherent until truncate, punch or invalidation',

@@ -8,17 +8,8 @@
  * every reference. A mismatch is a *leak* if the page never saw the token, else *stale*. It is decided by
  * provenance alone, never by comparing values or by who wrote.
  */
-import {
-  ANON,
-  CALLERS,
-  PRIVATE_FILE,
-  SHARED_FILE,
-  STORER_CPU,
-  STORER_FILE,
-  STORER_INITIAL,
-  ZERO_TOKEN,
-} from '../domain/kinds.ts';
-import { isPrivate, MMS_MAX, NO_FILE, type Shape } from '../domain/setup.ts';
+import { CALLERS, STORER_CPU, STORER_FILE, STORER_INITIAL, ZERO_TOKEN } from '../domain/kinds.ts';
+import { MMS_MAX, NO_FILE, type Shape } from '../domain/setup.ts';
 import type { Columns } from '../state/arena.ts';
 import { type Arrays, classOf, fillStart, type Sizes, sizesOf } from '../state/columns.ts';
 import { CALLER_CONTRACTS, type Mapped, promiseFor } from './promises.ts';
@@ -100,7 +91,7 @@ export class Reference extends ReferenceState {
     for (let f = 0; f < shape.files; f++) {
       const cell = this.fileCell + f;
       this.cellState[cell] = FIXED;
-      if (shape.filesystem[f] === 'shmem') continue;
+      if (shape.startsZero[f] === 1) continue;
       this.seen.remove(this.#disk + f, ZERO_TOKEN);
       this.current[cell] = next;
       this.seen.add(cell, next);
@@ -172,7 +163,7 @@ export class Reference extends ReferenceState {
       this.mapped[to + v] = copied ? 1 : 0;
       this.writable[to + v] = copied ? this.writable[from + v]! : 0;
       this.dontfork[to + v] = 0;
-      if (!copied || !isPrivate(this.shape.kind[v]!)) {
+      if (!copied || this.shape.isPrivate[v] === 0) {
         this.seen.clear(to + v);
         continue;
       }
@@ -193,7 +184,7 @@ export class Reference extends ReferenceState {
 
   munmap(mm: number, page: number): void {
     const at = mm * this.shape.pages + page;
-    if (isPrivate(this.shape.kind[page]!)) this.#dropCell(at);
+    if (this.shape.isPrivate[page] === 1) this.#dropCell(at);
     this.mapped[at] = 0;
     this.writable[at] = 0;
     this.dontfork[at] = 0;
@@ -205,7 +196,7 @@ export class Reference extends ReferenceState {
 
   /** MADV_DONTNEED: a private page starts afresh (zero, or the file); a shared one is refaulted unchanged. */
   dontneed(mm: number, page: number): void {
-    if (!isPrivate(this.shape.kind[page]!)) return;
+    if (this.shape.isPrivate[page] === 0) return;
     this.#dropCell(mm * this.shape.pages + page);
     this.#freshPage(mm, page);
   }
@@ -218,7 +209,7 @@ export class Reference extends ReferenceState {
   store(mm: number, page: number, token: number): void {
     this.storer[token] = STORER_CPU;
     const file = this.shape.file[page]!;
-    if (!isPrivate(this.shape.kind[page]!)) {
+    if (this.shape.isPrivate[page] === 0) {
       this.#setFileCurrent(file, token);
       this.#contractDisk(file);
       return;
@@ -241,10 +232,9 @@ export class Reference extends ReferenceState {
    */
   take(handle: number, mm: number, page: number, caller: number, write: boolean, longterm: boolean): void {
     const contract = CALLER_CONTRACTS[CALLERS[caller]!];
-    const kind = this.shape.kind[page]!;
-    const shared = !isPrivate(kind);
+    const shared = this.shape.isPrivate[page] === 0;
     const cell = shared ? this.fileCell + this.shape.file[page]! : mm * this.shape.pages + page;
-    const row = promiseFor(contract.ref, write, longterm, contract.copies, this.#mappedAs(kind, cell));
+    const row = promiseFor(contract.ref, write, longterm, contract.copies, this.#mappedAs(page, cell));
     let flags = 0;
     if (write) flags |= REF_WRITE;
     if (longterm) flags |= REF_LONGTERM;
@@ -269,9 +259,10 @@ export class Reference extends ReferenceState {
       this.seen.clear(own);
       this.seen.add(own, this.current[cell]!);
     }
-    // Every page has seen the zero token, but a reference may show it only if the page was zero when it was taken;
-    // a page of a file never is.
-    if (candidates >= 0 || this.current[cell] !== ZERO_TOKEN) this.seen.remove(own, ZERO_TOKEN);
+    // Every page has seen the zero token, but a reference may show it only if the page may have been zero when it was
+    // taken.
+    if (candidates >= 0 ? this.shape.neverZero[page] === 1 : this.current[cell] !== ZERO_TOKEN)
+      this.seen.remove(own, ZERO_TOKEN);
     this.takenExcused[handle] =
       !shared && row.promise === 'since-take' && this.cellState[cell] === FIXED
         ? this.excuseOf(cell, this.current[cell]!)
@@ -333,8 +324,7 @@ export class Reference extends ReferenceState {
 
   /** A CPU load of a page. Returns MATCH, LEAK or STALE. */
   judgeLoad(mm: number, page: number, token: number): number {
-    const kind = this.shape.kind[page]!;
-    return isPrivate(kind)
+    return this.shape.isPrivate[page] === 1
       ? this.#judgeCell(mm * this.shape.pages + page, this.shape.file[page]!, token)
       : this.judgeFile(this.shape.file[page]!, token);
   }
@@ -370,7 +360,7 @@ export class Reference extends ReferenceState {
 
   /** EXCUSES index for a mismatch seen by a load of this page, else 0. */
   excuseLoad(mm: number, page: number, token: number): number {
-    if (!isPrivate(this.shape.kind[page]!)) return this.excuseFile(this.shape.file[page]!, token);
+    if (this.shape.isPrivate[page] === 0) return this.excuseFile(this.shape.file[page]!, token);
     const cell = mm * this.shape.pages + page;
     // No reference takes from a process what its own CPU stored: that it reads in any kernel.
     const own = this.seen.has(cell, token) && this.storer[this.current[cell]!] === STORER_CPU;
@@ -404,8 +394,7 @@ export class Reference extends ReferenceState {
 
   /** Token that a load of this page must show, or -1 where several may be shown. */
   expectedLoad(mm: number, page: number): number {
-    const kind = this.shape.kind[page]!;
-    if (!isPrivate(kind)) return this.current[this.fileCell + this.shape.file[page]!]!;
+    if (this.shape.isPrivate[page] === 0) return this.current[this.fileCell + this.shape.file[page]!]!;
     const cell = mm * this.shape.pages + page;
     return this.cellState[cell] === FIXED ? this.current[cell]! : -1;
   }
@@ -430,7 +419,7 @@ export class Reference extends ReferenceState {
     for (let i = 0; i < mms * pages; i++)
       if (
         this.mapped[i] === 1 &&
-        isPrivate(this.shape.kind[i % pages]!) &&
+        this.shape.isPrivate[i % pages] === 1 &&
         this.cellState[i] === FIXED &&
         this.current[i] === token
       )
@@ -463,7 +452,7 @@ export class Reference extends ReferenceState {
     if (
       file < 0 &&
       this.cellState[cell] === TRANSPARENT &&
-      this.shape.kind[cell % this.shape.pages] === PRIVATE_FILE
+      this.shape.copiesFile[cell % this.shape.pages] === 1
     )
       return 0; // judged by the file's bit alone
     if (this.cellState[cell] === FIXED && this.current[cell] === token) return 2;
@@ -480,12 +469,12 @@ export class Reference extends ReferenceState {
 
   // ---- Pieces -------------------------------------------------------------------------------------------------
 
-  #mappedAs(kind: number, cell: number): Mapped {
-    // Whatever is stored is fresh: only a page to which neither this mm nor an ancestor has stored is zero.
-    if (kind === ANON) return this.current[cell] === ZERO_TOKEN ? 'anon, untouched' : 'anon, written';
-    if (kind === PRIVATE_FILE)
+  #mappedAs(page: number, cell: number): Mapped {
+    if (this.shape.isPrivate[page] === 0) return 'shared';
+    if (this.shape.copiesFile[page] === 1)
       return this.cellState[cell] === TRANSPARENT ? 'private file, transparent' : 'private file, own';
-    return kind === SHARED_FILE ? 'shared file' : 'shmem';
+    // Whatever is stored is fresh: only a page to which neither this mm nor an ancestor has stored is zero.
+    return this.current[cell] === ZERO_TOKEN ? 'anon, untouched' : 'anon, written';
   }
 
   #judgeCell(cell: number, file: number, token: number): number {
@@ -493,7 +482,7 @@ export class Reference extends ReferenceState {
     if (state === FIXED) {
       if (token === this.current[cell]) return MATCH;
     } else {
-      if (token === ZERO_TOKEN) return STALE; // a page of a file never held zeroes
+      if (token === ZERO_TOKEN && this.shape.startsZero[file] === 0) return STALE; // the file never held zeroes
       return this.seen.has(state === TRANSPARENT ? this.fileCell + file : cell, token) ? MATCH : LEAK;
     }
     return this.seen.has(cell, token) ? STALE : LEAK;
@@ -519,7 +508,7 @@ export class Reference extends ReferenceState {
     this.seen.clear(cell);
     this.#forgetExcuses(cell);
     this.current[cell] = ZERO_TOKEN;
-    this.cellState[cell] = this.shape.kind[page] === ANON ? FIXED : TRANSPARENT;
+    this.cellState[cell] = this.shape.copiesFile[page] === 1 ? TRANSPARENT : FIXED;
     this.forked[cell] = 0;
   }
 
@@ -638,8 +627,8 @@ export class Reference extends ReferenceState {
   #lowerPromise(handle: number, cell: number): void {
     const own = this.#handle + handle;
     const page = this.handlePage[handle]! % this.shape.pages;
-    // A page of a file never held zeroes, though every page has seen the zero token.
-    const zero = this.seen.has(own, ZERO_TOKEN) || this.shape.kind[page] !== PRIVATE_FILE;
+    // What never held zeroes does not show them, though every page has seen the zero token.
+    const zero = this.seen.has(own, ZERO_TOKEN) || this.shape.neverZero[page] === 0;
     this.seen.unite(cell, own);
     if ((this.handleFlags[handle]! & REF_FOLLOWS_FILE) !== 0)
       this.seen.unite(this.fileCell + this.shape.file[page]!, own);

@@ -1,6 +1,7 @@
 /** What the words of a scenario mean, a line or two each, for a reader who never saw the tool: only those that it uses. */
 import { PROPERTIES } from '../../properties/index.ts';
-import type { Caller, PageKind } from '../domain/kinds.ts';
+import type { Caller } from '../domain/kinds.ts';
+import { KIND_TRAITS, PAGE_KINDS } from '../domain/page-kinds.ts';
 import { OPS } from '../ops/index.ts';
 import { findPolicy } from '../policies/index.ts';
 import { type Counterexample, type Expectation, expectationFor } from '../scenario/definition.ts';
@@ -14,13 +15,6 @@ const CALLERS: { readonly [C in Caller]: string } = {
   fixed_buffer: 'IORING_REGISTER_BUFFERS',
   process_vm_readv: 'process_vm_readv(2) by another process',
   process_vm_writev: 'process_vm_writev(2) by another process',
-};
-
-const PAGES: { readonly [K in PageKind]: string } = {
-  anon: 'page of a private anonymous mapping',
-  'private-file': 'page of a private mapping of a file',
-  'shared-file': 'page of a shared mapping of a file that tracks dirty pages',
-  shmem: 'page of a shared mapping of shmem',
 };
 
 const VERDICTS: { readonly [V in Expectation['verdict']]: string } = {
@@ -51,7 +45,9 @@ export function legendOf(
   const children = c.steps.flatMap((s) => (s.op === 'fork' ? [s.result] : []));
   const devices = c.steps.some((s) => s.task === 'device');
   return [
-    ...Object.entries(PAGES).filter(([kind]) => c.setup.pages.some((p) => p.kind === kind)),
+    ...PAGE_KINDS.filter((kind) => c.setup.pages.some((p) => p.kind === kind)).map(
+      (kind) => [kind, KIND_TRAITS[kind].title] as const,
+    ),
     [
       'P',
       `the process at the start${children.length === 0 ? '' : `; ${children.join(', ')}: forked from it`}`,

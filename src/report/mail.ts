@@ -3,6 +3,7 @@
  * that a mail client breaks, and all that it takes to replay it.
  */
 import { traceScenario } from '../executor/trace.ts';
+import { KIND_TRAITS, pageInWords } from '../domain/page-kinds.ts';
 import { DECISIONS } from '../machine/decisions.ts';
 import { type ExpandedPolicy, expandPolicy, withConditions } from '../machine/tables.ts';
 import { baseOf } from '../policies/base.ts';
@@ -168,20 +169,13 @@ function minimalityInWords({ minimality: { kind, scope, depth, reason } }: Count
   }
 }
 
-const PAGES: Readonly<Record<FindingClass['page'], string>> = {
-  anon: 'an anon page',
-  'private-file': 'a private-file page',
-  'shared-file': 'a shared-file page',
-  shmem: 'a shmem page',
-};
-
 /** One sentence without a full stop: property, what was observed, damage. */
 export function classInWords(c: FindingClass): string {
   return `${c.property}: ${observation(c)} (${c.damage})`;
 }
 
 function observation(c: FindingClass): string {
-  const page = PAGES[c.page];
+  const page = pageInWords(c.page);
   const reference = referenceInWords(c);
   if (c.property.startsWith('claim: ')) return "the policy's own claim about its state does not hold";
   switch (c.damage) {
@@ -236,7 +230,7 @@ const byDevice = (c: FindingClass): string =>
   c.observedBy === 'device' || c.ref === '-' ? '' : ` through ${referenceInWords(c)}`;
 
 function leaked(c: FindingClass): string {
-  const other = c.page === 'anon' || c.page === 'private-file' ? 'another process' : 'another page';
+  const other = KIND_TRAITS[c.page].private ? 'another process' : 'another page';
   switch (c.storedBy) {
     case 'cpu':
       return `data that a CPU stored in ${other}`;

@@ -5,8 +5,9 @@
 import { z } from 'zod';
 import { CALLERS, PAGE_KINDS, REF_KINDS } from '../domain/kinds.ts';
 import { own } from '../domain/own.ts';
+import { kindsWith, type PageKind } from '../domain/page-kinds.ts';
 import { FILES_MAX, MMS_MAX, PAGES_MAX, REFS_MAX, type Setup } from '../domain/setup.ts';
-import { DIRECT_FILESYSTEMS, FILESYSTEMS } from '../machine/filesystems.ts';
+import { DIRECT_FILESYSTEMS, FILESYSTEMS } from '../domain/filesystems.ts';
 import { COST_NAMES, type Costs } from '../machine/machine.ts';
 import type { Arg, TaskKind } from '../ops/args.ts';
 import { OPS } from '../ops/index.ts';
@@ -106,8 +107,15 @@ const CLASS_ID = new RegExp(
 // Each part carries as its error what is allowed there; `explain` puts it behind path and value.
 const oneOf = <const T extends readonly [string, ...string[]]>(values: T, title: string) =>
   z.enum(values, { error: `one of ${values.map((v) => JSON.stringify(v)).join(', ')}` }).meta({ title });
-const only = <const T extends string | number>(value: T, title: string) =>
-  z.literal(value, { error: JSON.stringify(value) }).meta({ title });
+const only = <const T extends string | number>(value: T | readonly [T, ...T[]], title: string) =>
+  z
+    .literal(value as T, {
+      error: [value]
+        .flat()
+        .map((v) => JSON.stringify(v))
+        .join(' or '),
+    })
+    .meta({ title });
 const pattern = (regex: RegExp, allowed: string, title: string) =>
   z.string({ error: allowed }).regex(regex, { error: allowed }).meta({ title });
 const text = (min: number, max: number, title: string) =>
@@ -196,18 +204,21 @@ const STEP: z.ZodType<Step> = z
     description: 'A task does one operation, to its end.',
   }) as unknown as z.ZodType<Step>;
 
+const kindsOf = (onFile: boolean) =>
+  kindsWith((_, { file }) => (file !== '') === onFile) as [PageKind, ...PageKind[]];
 const prot = oneOf(['r', 'rw'], 'PROT_READ, or PROT_READ|PROT_WRITE');
 const PAGE = z
   .discriminatedUnion(
     'kind',
     [
-      object({ name: name('Name of the page'), kind: only('anon', 'Anonymous memory, private'), prot }),
       object({
         name: name('Name of the page'),
-        kind: oneOf(
-          ['private-file', 'shared-file', 'shmem'],
-          'MAP_PRIVATE or MAP_SHARED of a file; shared memory',
-        ),
+        kind: only(kindsOf(false), 'Anonymous memory, private'),
+        prot,
+      }),
+      object({
+        name: name('Name of the page'),
+        kind: oneOf(kindsOf(true), 'MAP_PRIVATE or MAP_SHARED of a file; shared memory'),
         prot,
         file: name('Which file page is mapped'),
       }),

@@ -1,6 +1,6 @@
 /** What a schema cannot say of a counterexample: names, where they begin and end, ranges, agreement of its parts. */
 import { type FileSetup, shapeOf } from '../domain/setup.ts';
-import { DIRECT_FILESYSTEMS } from '../machine/filesystems.ts';
+import { DIRECT_FILESYSTEMS } from '../domain/filesystems.ts';
 import { type AnyStep, namesIn } from '../ops/args.ts';
 import { opOfStep } from '../ops/index.ts';
 import { hint } from '../policies/nearest.ts';

@@ -17,7 +17,7 @@
  */
 import { PAGE_KINDS } from '../domain/kinds.ts';
 import { FILES_MAX, PAGES_MAX } from '../domain/setup.ts';
-import { DIRECT_FILESYSTEMS, FILESYSTEMS } from '../machine/filesystems.ts';
+import { DIRECT_FILESYSTEMS, FILESYSTEMS } from '../domain/filesystems.ts';
 import { hint } from '../policies/nearest.ts';
 import { bounds } from './bounds.ts';
 import {

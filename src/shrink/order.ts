@@ -4,7 +4,7 @@
  * list of profiles. Ties go to the text, so that the order is total and a result does not depend on the way there.
  */
 import { CALLERS } from '../domain/kinds.ts';
-import { FILESYSTEMS } from '../machine/filesystems.ts';
+import { FILESYSTEMS } from '../domain/filesystems.ts';
 import { type Scenario, type Step, stepText } from '../scenario/scenario.ts';
 
 /** True if the scenario still shows the same class of finding under the same policy. */

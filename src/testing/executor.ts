@@ -1,5 +1,6 @@
 /** Programs on the kernel of this machine, for tests; what is missing for them is said, and they are skipped. */
 import type { TestContext } from 'vitest';
+import { PLAIN_KIND } from '../domain/page-kinds.ts';
 import { CompileError, compileExecutor } from '../live/compile.ts';
 import type {
   Capabilities,
@@ -18,7 +19,7 @@ export const MISSING: string = await compileExecutor()
     throw error;
   });
 
-export const ANON: LivePage = { kind: 'anon', prot: 'rw', file: -1 };
+export const ANON: LivePage = { kind: PLAIN_KIND, prot: 'rw', file: -1 };
 
 export const read = (mm: number, page = 0): LiveStep => ({ op: 'read', mm, page });
 export const write = (mm: number, token: number, page = 0): LiveStep => ({ op: 'write', mm, page, token });

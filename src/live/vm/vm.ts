@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import pLimit from 'p-limit';
+import { PLAIN_KIND } from '../../domain/page-kinds.ts';
 import { inputError } from '../../cli/exit.ts';
 import { type Runner, shareOut } from '../pool.ts';
 import { PROBE_END, parseCapabilities } from '../probe.ts';
@@ -59,7 +60,7 @@ const BOOTS = 2;
 class Trouble extends Error {}
 
 /** Runs after the last one: a kernel that goes down a moment after a program did so of that program. */
-const AFTER: LiveProgram = { pages: [{ kind: 'anon', prot: 'rw', file: -1 }], files: [], steps: [] };
+const AFTER: LiveProgram = { pages: [{ kind: PLAIN_KIND, prot: 'rw', file: -1 }], files: [], steps: [] };
 
 const nothing = (why: string): LiveResult => ({ steps: [], end: 'failed', why });
 

@@ -1,5 +1,5 @@
 import type { Setup } from '../../domain/setup.ts';
-import { DIRECT_FILESYSTEMS, FILESYSTEMS } from '../../machine/filesystems.ts';
+import { DIRECT_FILESYSTEMS, FILESYSTEMS, filesystem } from '../../domain/filesystems.ts';
 import type { Pass } from '../order.ts';
 
 /** Prefers the first filesystem profile that still fails. */
@@ -20,8 +20,8 @@ export const plainerFilesystem: Pass = {
       }
     }
     for (const [i, file] of best.setup.files.entries())
-      for (const { id, dirtyTracked } of FILESYSTEMS) {
-        if (!dirtyTracked || file.filesystem === 'shmem') continue;
+      for (const { id, backing } of FILESYSTEMS) {
+        if (backing !== filesystem(file.filesystem).backing) continue;
         if (id === file.filesystem) break;
         const before = best;
         attempt({

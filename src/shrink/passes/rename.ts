@@ -1,16 +1,14 @@
 import { pagesOf } from '../../check/scope.ts';
-import type { PageKind } from '../../domain/kinds.ts';
+import { filesystem } from '../../domain/filesystems.ts';
+import { BACKINGS, PAGE_KINDS } from '../../domain/page-kinds.ts';
 import { renamed } from '../../ops/args.ts';
 import { opOfStep } from '../../ops/index.ts';
 import { mmName, refName } from '../../scenario/scenario.ts';
 import type { Pass } from '../order.ts';
 
-const KIND_ORDER: readonly PageKind[] = ['anon', 'private-file', 'shared-file', 'shmem'];
-
 /**
- * Names everything canonically: mms P, C, D, ... and references h1, h2, ... in order of creation; pages A, B (anon),
- * M, F, S and files f, s by kind, in order of first use. Pages that map different files of one filesystem keep their
- * names. Always the last word: the driver takes its result also where it is no simpler.
+ * Names everything canonically: mms P, C, D, ... and references h1, h2, ... in order of creation; pages and files by
+ * kind and backing (page-kinds.ts), in order of first use. Pages that map different files of one backing keep their names. Always the last word: the driver takes its result also where it is no simpler.
  */
 export const rename: Pass = {
   name: 'rename',
@@ -27,20 +25,19 @@ export const rename: Pass = {
       const at = scenario.steps.findIndex((s) => 'page' in s && s.page === page);
       return at < 0 ? scenario.steps.length : at;
     };
-    const tracked = setup.files.find((f) => f.filesystem !== 'shmem');
-    const usual = setup.files.filter((f) => f.filesystem !== 'shmem').length <= 1 && setup.files.length <= 2;
+    const backings = setup.files.map((f) => BACKINGS[filesystem(f.filesystem).backing]);
+    const usual = new Set(backings).size === backings.length;
+    const chosen = setup.files.find((_, i) => backings[i]!.profile === '');
     const pages = [...setup.pages].sort(
       (x, y) =>
-        KIND_ORDER.indexOf(x.kind) - KIND_ORDER.indexOf(y.kind) || firstUse(x.name) - firstUse(y.name),
+        PAGE_KINDS.indexOf(x.kind) - PAGE_KINDS.indexOf(y.kind) || firstUse(x.name) - firstUse(y.name),
     );
     const canonical = pagesOf(
       pages.map((p) => p.kind),
-      tracked?.filesystem ?? '',
+      chosen?.filesystem ?? '',
     );
     const pageNames = new Map(pages.map((p, i) => [p.name, usual ? canonical.pages[i]!.name : p.name]));
-    const fileNames = new Map(
-      setup.files.map((f) => [f.name, usual ? (f.filesystem === 'shmem' ? 's' : 'f') : f.name]),
-    );
+    const fileNames = new Map(setup.files.map((f, i) => [f.name, usual ? backings[i]!.file : f.name]));
     const renamedSetup = {
       ...setup,
       pages: pages.map((p) => ({

@@ -2,36 +2,45 @@
  * Filesystem profiles: what a filesystem does with a folio that became dirty without page_mkwrite, and whether its
  * pages are stable under writeback (docs/model.md). Independent of the mm policy: part of a scenario's setup.
  */
+import { type Backing, BACKINGS, type BackingTraits } from './page-kinds.ts';
 
-/** What a filesystem does, of which the mm knows nothing. */
-export interface Filesystem {
+/** What a filesystem does, of which the mm knows nothing; with the traits of what it backs. */
+export interface Filesystem extends Omit<BackingTraits, 'file' | 'profile'> {
   readonly id: string;
   readonly title: string;
   readonly source: string;
+  /** The kinds of page that can map its files are those of this backing. */
+  readonly backing: Backing;
   /** Writers wait for writeback (SB_I_STABLE_WRITES): checksums, parity, encryption. */
   readonly stablePages: boolean;
-  /** mkclean, page_mkwrite and writeback apply; shmem has none of them. */
-  readonly dirtyTracked: boolean;
   /** Writeback of a dirty folio whose buffers are gone. */
   readonly withoutBuffers: 'BUG' | 'WARN and drop' | 'write';
 }
+
+const profile = (
+  backing: Backing,
+  own: Pick<Filesystem, 'id' | 'title' | 'source' | 'stablePages' | 'withoutBuffers'>,
+): Filesystem => {
+  const { file: _f, profile: _p, ...traits } = BACKINGS[backing];
+  return { ...traits, ...own, backing };
+};
 
 const ext4 = (
   id: string,
   title: string,
   stablePages: boolean,
   withoutBuffers: Filesystem['withoutBuffers'],
-): Filesystem => ({
-  id,
-  title,
-  source:
-    withoutBuffers === 'BUG'
-      ? 'fs/ext4/inode.c before cc5095747edf (v5.18): BUG_ON without buffers in writepage'
-      : 'commit cc5095747edf ("ext4: don\'t BUG if someone dirty pages without asking ext4 first"), v5.18',
-  stablePages,
-  dirtyTracked: true,
-  withoutBuffers,
-});
+): Filesystem =>
+  profile('file', {
+    id,
+    title,
+    source:
+      withoutBuffers === 'BUG'
+        ? 'fs/ext4/inode.c before cc5095747edf (v5.18): BUG_ON without buffers in writepage'
+        : 'commit cc5095747edf ("ext4: don\'t BUG if someone dirty pages without asking ext4 first"), v5.18',
+    stablePages,
+    withoutBuffers,
+  });
 
 /** The profiles that a setup may name. */
 export const FILESYSTEMS: readonly Filesystem[] = [
@@ -39,21 +48,24 @@ export const FILESYSTEMS: readonly Filesystem[] = [
   ext4('ext4-v5.18-stable', 'ext4 from v5.18 on a device that needs stable pages', true, 'WARN and drop'),
   ext4('ext4-v5.17', 'ext4 up to v5.17', false, 'BUG'),
   ext4('ext4-v5.17-stable', 'ext4 up to v5.17 on a device that needs stable pages', true, 'BUG'),
-  {
+  profile('shmem', {
     id: 'shmem',
-    title: 'tmpfs, memfd and MAP_SHARED|MAP_ANONYMOUS',
+    title: BACKINGS.shmem.title,
     source: 'mm/shmem.c: no page_mkwrite, noop_dirty_folio, no writeback by fsync',
     stablePages: false,
-    dirtyTracked: false,
     withoutBuffers: 'write',
-  },
+  }),
 ];
 
-/** What O_DIRECT goes to: not shmem, which has none before v6.6 and falls back to a copy since (mm/shmem.c). */
-export const DIRECT_FILESYSTEMS: readonly string[] = FILESYSTEMS.filter((f) => f.dirtyTracked).map(
-  (f) => f.id,
-);
+/** Those that a setup chooses from for its files, the plain one first. */
+export const CHOSEN_FILESYSTEMS: readonly string[] = FILESYSTEMS.filter(
+  (f) => BACKINGS[f.backing].profile === '',
+).map((f) => f.id);
 
+/** What O_DIRECT goes to. */
+export const DIRECT_FILESYSTEMS: readonly string[] = FILESYSTEMS.filter((f) => f.directIo).map((f) => f.id);
+
+/** Throws RangeError for an id that no profile has. */
 export function filesystem(id: string): Filesystem {
   const found = FILESYSTEMS.find((f) => f.id === id);
   if (found === undefined)
