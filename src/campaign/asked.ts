@@ -2,10 +2,18 @@
  * Does any program of a scope ask what two policies answer differently? Until it does both behave alike, so that a search
  * of one of them says it for both; a proof in a scope where nobody asks proves nothing of the change.
  */
-import { Search } from '../check/search.ts';
+
 import type { PairSpec } from '../check/pair.ts';
+import { Search } from '../check/search.ts';
 import type { DecisionName } from '../machine/decisions.ts';
-import { combinationsOf, type ExpandedPolicy, entryOf, tablesOf } from '../machine/tables.ts';
+import {
+  combinationsOf,
+  type ExpandedPolicy,
+  entryOf,
+  factDomains,
+  readByAny,
+  tablesOf,
+} from '../machine/tables.ts';
 import { countingCombinations } from '../mutate/mutants.ts';
 
 /** Decision points with facts by which the answers differ, none of which is ever asked for in up to so many steps. */
@@ -18,13 +26,13 @@ export interface Unasked {
 /** Most states of the search; what it costs is bounded so. */
 const STATES_MAX = 500_000;
 
-/** Indices in combinationsOf, by table: where the answers of both differ. */
+/** By table, the combinations of what either reads (combinationsOf) for which the answers of both differ. */
 const differing = (a: ExpandedPolicy, b: ExpandedPolicy): number[][] =>
   a.tables.map((table, place) => {
     const other = b.tables[place]!;
     // One array is used for all combinations: each is looked at as it comes.
     const same = Array.from(
-      combinationsOf(table.decision),
+      combinationsOf(factDomains(table), readByAny(table, other)),
       (chosen) => table.answer[entryOf(table, chosen)] === other.answer[entryOf(other, chosen)],
     );
     return same.flatMap((is, at) => (is ? [] : [at]));
@@ -42,7 +50,7 @@ export async function unasked(
   const places = differing(a, b);
   const decisions = b.tables.flatMap((table, at) => (places[at]!.length > 0 ? [table.decision] : []));
   if (decisions.length === 0 || JSON.stringify(a.keeps) !== JSON.stringify(b.keeps)) return undefined;
-  const counting = countingCombinations(b);
+  const counting = countingCombinations(b, (table, at) => readByAny(table, a.tables[at]!));
   const tables = tablesOf(counting);
   const search = new Search({ setup, policy: counting, alphabet, statesMax: STATES_MAX, grain: 'property' });
   const asked = (): boolean => places.some((list, at) => list.some((c) => tables[at]!.fired[c]! > 0));

@@ -1,7 +1,7 @@
 /** What a campaign could not have met in its scope, told apart from what it did not meet. */
 
 import { lacking } from '../check/goals.ts';
-import { factsOfEntry, outOfReach, outOfScope } from '../check/reach.ts';
+import { outOfReach, outOfScope } from '../check/reach.ts';
 import {
   type BackingTraits,
   backingOf,
@@ -14,7 +14,7 @@ import type { Setup } from '../domain/setup.ts';
 import type { CampaignSpace } from '../fuzz/chunk.ts';
 import { alphabetOf, setupsOf } from '../fuzz/generate.ts';
 import { DECISIONS } from '../machine/decisions.ts';
-import type { ExpandedPolicy, ExpandedTable } from '../machine/tables.ts';
+import { type ExpandedPolicy, type ExpandedTable, factsOfEntry } from '../machine/tables.ts';
 import type { Property } from '../property/property.ts';
 
 const setupsIn = ({ scope, profile, change }: CampaignSpace): readonly Setup[] =>

@@ -17,22 +17,11 @@ import { CALLERS } from '../domain/kinds.ts';
 import { isTrackedKind, KIND_TRAITS, kindsWith, type PageKind } from '../domain/page-kinds.ts';
 import type { Setup } from '../domain/setup.ts';
 import { DECISIONS, type DecisionName } from '../machine/decisions.ts';
-import type { ExpandedPolicy, ExpandedTable } from '../machine/tables.ts';
+import { type ExpandedPolicy, factsOfEntry } from '../machine/tables.ts';
 import { callerOf, writeOf } from '../ops/gup.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 import type { Happening, Property } from '../property/property.ts';
 import { CALLER_CONTRACTS, type CallerContract } from '../reference/promises.ts';
-
-/** The facts of one entry of an expanded table; facts that its rules do not read are absent. */
-export function factsOfEntry(table: ExpandedTable, entry: number): { readonly [fact: string]: unknown } {
-  const facts = DECISIONS[table.decision].facts;
-  return Object.fromEntries(
-    table.reads.map((fact, i) => {
-      const [name, domain] = facts[fact]!;
-      return [name, domain[Math.floor(entry / table.strides[i]!) % domain.length]];
-    }),
-  );
-}
 
 /** May the policy give one of these answers, with these facts? */
 function may(

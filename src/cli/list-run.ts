@@ -1,12 +1,6 @@
 /** `policies`, `decisions`, `properties`, `ops`: what is built in, with where in the kernel it comes from. */
 import { PROPERTIES } from '../../properties/index.ts';
-import {
-  CLAIMS,
-  DECISION_NAMES,
-  DECISIONS,
-  type DecisionName,
-  type DecisionPoint,
-} from '../machine/decisions.ts';
+import { CLAIMS, DECISION_NAMES, DECISIONS, type DecisionName } from '../machine/decisions.ts';
 import { type ExpandedPolicy, type ExpandedTable, expandPolicy, withConditions } from '../machine/tables.ts';
 import { OPS } from '../ops/index.ts';
 import type { Op } from '../ops/op.ts';
@@ -141,7 +135,7 @@ function propertyText(p: Property): string {
   ].join('\n');
 }
 
-function decisionText({ name, kernel, facts, answers }: DecisionPoint<DecisionName>): string {
+function decisionText({ name, kernel, facts, answers }: AnyDecision): string {
   const room = Math.max(...facts.map(([fact]) => fact.length));
   return [
     paint.bold(name),
@@ -156,6 +150,8 @@ function decisionText({ name, kernel, facts, answers }: DecisionPoint<DecisionNa
     '',
   ].join('\n');
 }
+
+type AnyDecision = (typeof DECISIONS)[DecisionName];
 
 /** Counts saturate (machine/decisions.ts). */
 function valuesText(values: readonly (boolean | number | string)[]): string {

@@ -104,7 +104,6 @@ describe('step tables', () => {
           m.task.pc[0] = pc;
           const between = columns.snapshot();
           columns.bytes.set(blank);
-          m.facts.fill(0);
           columns.restore(between);
           met.add(stepName(m.task.pc[0]));
           pc = stepOnce(m, 0, m.task.pc[0]);

@@ -6,7 +6,8 @@
  * through h1 in step 4, `other@5` what write(2) stored in step 5, `f@0` what file f held at the start, `0` zeroes.
  */
 import { filesystem } from '../domain/filesystems.ts';
-import { DECISIONS, type DecisionName, FRAMES, type Frame } from '../machine/decisions.ts';
+import { DECISIONS, type DecisionName } from '../machine/decisions.ts';
+import { FRAMES, type Frame } from '../machine/facts.ts';
 import {
   EV_DIO_WRITE,
   EV_WRITEBACK_END,
@@ -29,7 +30,7 @@ import {
   V_WRITE,
   ZERO_PFN,
 } from '../machine/machine.ts';
-import { type AnyPolicy, type ExpandedPolicy, expanded, tablesOf } from '../machine/tables.ts';
+import { type AnyPolicy, type ExpandedPolicy, expanded, factsOfEntry } from '../machine/tables.ts';
 import type { ObservationKind, ObservedBy, Provenance } from '../property/property.ts';
 import { HANDLE_LIVE, REF_DETACHED, REF_EXACT } from '../reference/reference.ts';
 import { FIRST_MM, type Scenario, stepText } from '../scenario/scenario.ts';
@@ -227,24 +228,16 @@ class TracingWorld extends World {
         allowed: o.allowed,
       });
     };
-    tablesOf(policy).forEach((table, at) => {
-      const { decision, rules, reads } = policy.tables[at]!;
-      const { facts: domains, answers } = DECISIONS[decision];
-      const decide = table.decide.bind(table);
-      table.decide = (facts) => {
-        const entry = reads.reduce((sum, fact, i) => sum + facts[fact]! * table.strides[i]!, 0);
-        const answer = decide(facts);
-        this.#decisions.push({
-          decision,
-          rule: rules[table.ruleOf[entry]!]!,
-          answer: answers[answer]!,
-          facts: Object.fromEntries(
-            reads.map((fact) => [domains[fact]![0], domains[fact]![1][facts[fact]!]!]),
-          ),
-        });
-        return answer;
-      };
-    });
+    this.machine.onAnswer = (at, entry) => {
+      const table = policy.tables[at]!;
+      const { decision, rules, ruleOf, answer } = table;
+      this.#decisions.push({
+        decision,
+        rule: rules[ruleOf[entry]!]!,
+        answer: DECISIONS[decision].answers[answer[entry]!]!,
+        facts: factsOfEntry(table, entry),
+      });
+    };
   }
 
   override step(packed: number): number {

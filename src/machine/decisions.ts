@@ -2,173 +2,182 @@
  * The decision points at which the machine asks the policy: for each, the facts that the kernel could see there and
  * the closed list of answers. A policy is ordered named rules over these facts; first match wins, the last is total.
  *
- * Facts are booleans, small enumerations and small saturating counts, so that a table can be expanded over all their
- * combinations at start-up (machine/tables.ts). A count saturates: the last value of its domain means "or more".
+ * A point is declared once, in DECLARED: types, domains, readers and documentation follow from it and from facts.ts.
  */
-import { CALLERS, type Caller, PAGE_KINDS, type PageKind } from '../domain/kinds.ts';
+import { CALLERS, type Caller } from '../domain/kinds.ts';
+import { FACTS, type Fact, type FactReader, type FactValue, oneOf } from './facts.ts';
 import { PolicyError } from './policy-error.ts';
 
-/** What a PTE maps, as vm_normal_page() and the folio's flags tell it. */
-export const FRAMES = ['none', 'zero', 'anon', 'file'] as const;
-/** One of FRAMES. */
-export type Frame = (typeof FRAMES)[number];
-export const FRAME_NONE = 0;
-export const FRAME_ZERO = 1;
-export const FRAME_ANON = 2;
-export const FRAME_FILE = 3;
+/** Facts of one point alone. */
+const CALLER: Fact<Caller> = oneOf(CALLERS, (m, t) => m.task.kind[t]!);
+const BY: Fact<'reclaim' | 'drop-caches'> = oneOf(['reclaim', 'drop-caches'], (m, t) => m.task.kind[t]!);
+const MODE: Fact<'NONE' | 'ALL'> = oneOf(['NONE', 'ALL'], (m, t) => m.task.kind[t]!);
 
-/** do_wp_page() on a present R/O PTE of a private mapping that maps an anonymous folio. */
-export interface WpFaultFacts {
-  /** page_count(); 6 means 6 or more. */
-  readonly refcount: number;
-  /** page_mapcount(); 3 means 3 or more. */
-  readonly mapcount: number;
-  readonly anonExclusive: boolean;
-}
+/**
+ * All decision points, in the order in which a policy is shown: the kernel function that decides, the facts of facts.ts
+ * that it has, those of its own, and what each answer means.
+ */
+const DECLARED = {
+  /** do_wp_page() on a present R/O PTE of a private mapping that maps an anonymous folio. */
+  wpFault: {
+    kernel: 'mm/memory.c: do_wp_page(), wp_can_reuse_anon_folio()',
+    facts: ['refcount', 'mapcount', 'anonExclusive'],
+    own: {},
+    answers: {
+      reuse: 'the PTE becomes writable',
+      copy: 'the page is copied, and the copy mapped',
+    },
+  },
+  /** FAULT_FLAG_UNSHARE on a present R/O PTE of a private mapping. */
+  unshareFault: {
+    kernel: 'mm/memory.c: do_wp_page() with FAULT_FLAG_UNSHARE',
+    facts: ['refcount', 'mapcount', 'anonExclusive', 'frame'],
+    own: {},
+    answers: {
+      reuse: 'the page becomes exclusive and stays read-only; anonymous pages only',
+      copy: 'a copy is mapped read-only',
+      none: 'nothing is done',
+    },
+  },
+  /** copy_present_page(): one present PTE of a private mapping while its mm is forked. */
+  forkPte: {
+    kernel: 'mm/memory.c: copy_present_pte(), folio_needs_cow_for_dma()',
+    facts: ['frame', 'anonExclusive', 'hasPinned', 'maybeDmaPinned', 'pteWrite'],
+    own: {},
+    answers: {
+      share: 'both map the page, read-only',
+      copy: 'the child gets a copy at once',
+    },
+  },
+  /** Which reference a caller takes in this release, or the error it returns before it looks at the page. */
+  gupKind: {
+    kernel: 'the caller: get_user_pages*(), pin_user_pages*(), iov_iter_extract_pages()',
+    facts: ['vma'],
+    own: {
+      /** Who asks. */
+      caller: CALLER as Fact<Caller>,
+    },
+    answers: {
+      GET: 'get_user_pages*()',
+      PIN: 'pin_user_pages*()',
+      EOPNOTSUPP: 'pinned, looked at and let go again (io_uring up to v6.4)',
+      EFAULT: 'refused at once',
+    },
+  },
+  /** One look at the PTE by GUP: follow_page_pte() and, for the VMA part, check_vma_flags(). */
+  gupSlow: {
+    kernel: 'mm/gup.c: check_vma_flags(), follow_page_pte(), gup_must_unshare()',
+    facts: [
+      'write',
+      'pin',
+      'longterm',
+      'frame',
+      'pteWrite',
+      'pteDirty',
+      'anonExclusive',
+      'vmaShared',
+      'dirtyTracked',
+      'follCow',
+      'writeback',
+    ],
+    own: {},
+    answers: {
+      return: 'the page is taken',
+      'read fault': 'faultin_page() for reading, then another look',
+      'write fault': 'faultin_page() with FAULT_FLAG_WRITE, then another look',
+      'unshare fault': 'faultin_page() with FAULT_FLAG_UNSHARE, then another look',
+      EFAULT: 'refused',
+      EOPNOTSUPP: 'refused',
+    },
+  },
+  /** gup_pte_range(): lockless, no VMA at hand. Asked only for a present PTE that maps a normal page. */
+  gupFast: {
+    kernel: 'mm/gup.c: gup_fast_pte_range(), gup_fast_folio_allowed()',
+    facts: ['write', 'pin', 'longterm', 'frame', 'pteWrite', 'anonExclusive', 'shmem', 'writeback'],
+    own: {},
+    answers: {
+      return: 'the page is taken',
+      bail: 'the slow path looks again',
+    },
+  },
+  /** Does FOLL_PIN move the counters of the zero page? (FOLL_GET always does.) */
+  zeroPagePin: {
+    kernel: 'mm/gup.c: try_grab_folio() on the zero page',
+    facts: ['longterm'],
+    own: {},
+    answers: {
+      count: 'as of any page',
+      skip: 'no counter moves',
+    },
+  },
+  /** change_pte_range() when mprotect adds PROT_WRITE: may the PTE become writable without a fault? */
+  protectUpgrade: {
+    kernel: 'mm/mprotect.c: can_change_pte_writable()',
+    facts: ['vmaShared', 'dirtyTracked', 'pteDirty', 'frame', 'anonExclusive'],
+    own: {},
+    answers: {
+      upgrade: 'the PTE becomes writable',
+      keep: 'the next store faults',
+    },
+  },
+  /** Is the filesystem's private state taken off a clean file folio before its references are looked at? */
+  stripBuffers: {
+    kernel: 'mm/vmscan.c: shrink_folio_list(); mm/truncate.c: mapping_evict_folio()',
+    facts: ['maybeDmaPinned', 'extraRefs'],
+    own: {
+      /** shrink_folio_list(), or drop_caches and fadvise(DONTNEED). */
+      by: BY as Fact<'reclaim' | 'drop-caches'>,
+    },
+    answers: {
+      strip: 'the private state is freed',
+      keep: 'the folio is left as it is',
+    },
+  },
+  /** folio_clear_dirty_for_io() and what follows, after mkclean. */
+  wbBegin: {
+    kernel: 'mm/page-writeback.c: folio_clear_dirty_for_io(), __folio_start_writeback()',
+    facts: ['maybeDmaPinned', 'extraRefs'],
+    own: {
+      /** WB_SYNC_NONE or WB_SYNC_ALL. */
+      mode: MODE as Fact<'NONE' | 'ALL'>,
+    },
+    answers: {
+      write: 'the folio is clean and under writeback',
+      'keep dirty': 'not written now, stays dirty',
+      bounce: 'written from a copy taken at the start',
+    },
+  },
+  /** unpin_user_pages_dirty_lock(): the holder says that it wrote. */
+  unpinDirty: {
+    kernel: 'mm/gup.c: unpin_user_pages_dirty_lock()',
+    facts: ['frame', 'folioDirty', 'writeback', 'buffers'],
+    own: {},
+    answers: {
+      dirty: 'the folio is dirtied',
+      'mkwrite then dirty': 'page_mkwrite is called before the folio is dirtied',
+      ignore: 'nothing is done',
+    },
+  },
+} as const;
 
-/** FAULT_FLAG_UNSHARE on a present R/O PTE of a private mapping. */
-export interface UnshareFaultFacts extends WpFaultFacts {
-  readonly frame: Frame;
-}
-
-/** copy_present_page(): one present PTE of a private mapping while its mm is forked. */
-export interface ForkPteFacts {
-  readonly frame: Frame;
-  readonly anonExclusive: boolean;
-  /** mm->has_pinned or MMF_HAS_PINNED of the parent. */
-  readonly hasPinned: boolean;
-  /** page_maybe_dma_pinned(). */
-  readonly maybeDmaPinned: boolean;
-  readonly pteWrite: boolean;
-}
-
-/** Which reference a caller takes in this release, or the error it returns before it looks at the page. */
-export interface GupKindFacts {
-  readonly caller: Caller;
-  readonly vma: PageKind;
-}
-
-/** One look at the PTE by GUP: follow_page_pte() and, for the VMA part, check_vma_flags(). */
-export interface GupSlowFacts {
-  readonly write: boolean;
-  readonly pin: boolean;
-  readonly longterm: boolean;
-  readonly frame: Frame;
-  readonly pteWrite: boolean;
-  readonly pteDirty: boolean;
-  readonly anonExclusive: boolean;
-  /** VM_SHARED. */
-  readonly vmaShared: boolean;
-  /** vma_needs_dirty_tracking(): shared, writable and on a filesystem that tracks dirty pages. */
-  readonly dirtyTracked: boolean;
-  /** A write fault of this call left a R/O PTE behind because the VMA lacks VM_WRITE (FOLL_COW until v5.19). */
-  readonly follCow: boolean;
-  /** The folio is under writeback. */
-  readonly writeback: boolean;
-}
-
-/** gup_pte_range(): lockless, no VMA at hand. Asked only for a present PTE that maps a normal page. */
-export interface GupFastFacts {
-  readonly write: boolean;
-  readonly pin: boolean;
-  readonly longterm: boolean;
-  readonly frame: Frame;
-  readonly pteWrite: boolean;
-  readonly anonExclusive: boolean;
-  /** The folio belongs to shmem: swap-backed, with a mapping. */
-  readonly shmem: boolean;
-  readonly writeback: boolean;
-}
-
-/** Does FOLL_PIN move the counters of the zero page? (FOLL_GET always does.) */
-export interface ZeroPagePinFacts {
-  readonly longterm: boolean;
-}
-
-/** change_pte_range() when mprotect adds PROT_WRITE: may the PTE become writable without a fault? */
-export interface ProtectUpgradeFacts {
-  readonly vmaShared: boolean;
-  readonly dirtyTracked: boolean;
-  readonly pteDirty: boolean;
-  readonly frame: Frame;
-  readonly anonExclusive: boolean;
-}
-
-/** Is the filesystem's private state taken off a clean file folio before its references are looked at? */
-export interface StripBuffersFacts {
-  /** shrink_folio_list(), or drop_caches and fadvise(DONTNEED). */
-  readonly by: 'reclaim' | 'drop-caches';
-  readonly maybeDmaPinned: boolean;
-  /** References beyond page cache and private state. */
-  readonly extraRefs: boolean;
-}
-
-/** folio_clear_dirty_for_io() and what follows, after mkclean. */
-export interface WbBeginFacts {
-  /** WB_SYNC_NONE or WB_SYNC_ALL. */
-  readonly mode: 'NONE' | 'ALL';
-  readonly maybeDmaPinned: boolean;
-  readonly extraRefs: boolean;
-}
-
-/** unpin_user_pages_dirty_lock(): the holder says that it wrote. */
-export interface UnpinDirtyFacts {
-  readonly frame: Frame;
-  readonly folioDirty: boolean;
-  readonly writeback: boolean;
-  /** The filesystem's private state is attached. */
-  readonly buffers: boolean;
-}
-
-/** By decision point: the facts that a rule sees. */
-export interface FactsOf {
-  readonly wpFault: WpFaultFacts;
-  readonly unshareFault: UnshareFaultFacts;
-  readonly forkPte: ForkPteFacts;
-  readonly gupKind: GupKindFacts;
-  readonly gupSlow: GupSlowFacts;
-  readonly gupFast: GupFastFacts;
-  readonly zeroPagePin: ZeroPagePinFacts;
-  readonly protectUpgrade: ProtectUpgradeFacts;
-  readonly stripBuffers: StripBuffersFacts;
-  readonly wbBegin: WbBeginFacts;
-  readonly unpinDirty: UnpinDirtyFacts;
-}
-
-/** By decision point: what a rule may answer. */
-export interface AnswerOf {
-  readonly wpFault: 'reuse' | 'copy';
-  readonly unshareFault: 'reuse' | 'copy' | 'none';
-  readonly forkPte: 'share' | 'copy';
-  /** `EOPNOTSUPP`: pinned, looked at and let go again (io_uring up to v6.4). `EFAULT`: refused at once. */
-  readonly gupKind: 'GET' | 'PIN' | 'EOPNOTSUPP' | 'EFAULT';
-  readonly gupSlow: 'return' | 'read fault' | 'write fault' | 'unshare fault' | 'EFAULT' | 'EOPNOTSUPP';
-  readonly gupFast: 'return' | 'bail';
-  readonly zeroPagePin: 'count' | 'skip';
-  readonly protectUpgrade: 'upgrade' | 'keep';
-  readonly stripBuffers: 'strip' | 'keep';
-  /** `keep dirty`: not written now, stays dirty. `bounce`: written from a copy taken at the start. */
-  readonly wbBegin: 'write' | 'keep dirty' | 'bounce';
-  /** `mkwrite then dirty`: page_mkwrite is called before the folio is dirtied. */
-  readonly unpinDirty: 'dirty' | 'mkwrite then dirty' | 'ignore';
-}
+type Declared = typeof DECLARED;
+type SharedFacts = { readonly [N in keyof typeof FACTS]: (typeof FACTS)[N]['domain'][number] };
+type OwnFacts<O> = { readonly [N in keyof O]: O[N] extends Fact<infer V> ? V : never };
 
 /** `wpFault`, `forkPte`, ... */
-export type DecisionName = keyof FactsOf;
-/** The facts of one decision point. */
+export type DecisionName = keyof Declared;
+type FactsOf = {
+  readonly [D in DecisionName]: Pick<SharedFacts, Declared[D]['facts'][number]> &
+    OwnFacts<Declared[D]['own']>;
+};
+type AnswerOf = { readonly [D in DecisionName]: keyof Declared[D]['answers'] & string };
+/** The facts of one decision point, as a rule sees them. */
 export type Facts<D extends DecisionName> = FactsOf[D];
-/** The answers of one decision point. */
+/** What a rule of one decision point may answer. */
 export type Answer<D extends DecisionName> = AnswerOf[D];
 
-const BOOLEAN = [false, true] as const;
-const counts = (from: number, to: number): readonly number[] =>
-  Array.from({ length: to - from + 1 }, (_, i) => from + i);
-
-/** Domain of each fact, in the order in which the machine writes them down (a column index each). */
-export type FactDomains = readonly (readonly [
-  name: string,
-  domain: readonly (boolean | number | string)[],
-])[];
+/** Name and domain of each fact of a point; a table names a fact by its place in this list. */
+export type FactDomains = readonly (readonly [name: string, domain: readonly FactValue[]])[];
 
 /** Where the machine asks: who decides in the kernel, by what facts, with which answers. */
 export interface DecisionPoint<D extends DecisionName> {
@@ -177,135 +186,42 @@ export interface DecisionPoint<D extends DecisionName> {
   readonly kernel: string;
   readonly facts: FactDomains;
   readonly answers: readonly Answer<D>[];
+  /** What each answer means, in the order of `answers`. */
+  readonly meanings: readonly string[];
 }
 
-const WP: FactDomains = [
-  ['refcount', counts(1, 6)],
-  ['mapcount', counts(1, 3)],
-  ['anonExclusive', BOOLEAN],
+interface Declaration {
+  readonly kernel: string;
+  readonly facts: readonly (keyof typeof FACTS)[];
+  readonly own: { readonly [fact: string]: Fact<FactValue> };
+  readonly answers: { readonly [answer: string]: string };
+}
+
+/** In the order in which a policy is shown. */
+export const DECISION_NAMES = Object.keys(DECLARED) as readonly DecisionName[];
+
+const factsOf = ({ facts, own }: Declaration): (readonly [string, Fact<FactValue>])[] => [
+  ...Object.entries(own),
+  ...facts.map((name) => [name, FACTS[name]] as const),
 ];
+const everyPoint = <T>(make: (declared: Declaration, name: DecisionName) => T): { [D in DecisionName]: T } =>
+  Object.fromEntries(DECISION_NAMES.map((name) => [name, make(DECLARED[name], name)])) as {
+    [D in DecisionName]: T;
+  };
 
 /** All decision points, in the order in which a policy is shown. */
-export const DECISIONS: { readonly [D in DecisionName]: DecisionPoint<D> } = {
-  wpFault: {
-    name: 'wpFault',
-    kernel: 'mm/memory.c: do_wp_page(), wp_can_reuse_anon_folio()',
-    facts: WP,
-    answers: ['reuse', 'copy'],
-  },
-  unshareFault: {
-    name: 'unshareFault',
-    kernel: 'mm/memory.c: do_wp_page() with FAULT_FLAG_UNSHARE',
-    facts: [...WP, ['frame', FRAMES]],
-    answers: ['reuse', 'copy', 'none'],
-  },
-  forkPte: {
-    name: 'forkPte',
-    kernel: 'mm/memory.c: copy_present_pte(), folio_needs_cow_for_dma()',
-    facts: [
-      ['frame', FRAMES],
-      ['anonExclusive', BOOLEAN],
-      ['hasPinned', BOOLEAN],
-      ['maybeDmaPinned', BOOLEAN],
-      ['pteWrite', BOOLEAN],
-    ],
-    answers: ['share', 'copy'],
-  },
-  gupKind: {
-    name: 'gupKind',
-    kernel: 'the caller: get_user_pages*(), pin_user_pages*(), iov_iter_extract_pages()',
-    facts: [
-      ['caller', CALLERS],
-      ['vma', PAGE_KINDS],
-    ],
-    answers: ['GET', 'PIN', 'EOPNOTSUPP', 'EFAULT'],
-  },
-  gupSlow: {
-    name: 'gupSlow',
-    kernel: 'mm/gup.c: check_vma_flags(), follow_page_pte(), gup_must_unshare()',
-    facts: [
-      ['write', BOOLEAN],
-      ['pin', BOOLEAN],
-      ['longterm', BOOLEAN],
-      ['frame', FRAMES],
-      ['pteWrite', BOOLEAN],
-      ['pteDirty', BOOLEAN],
-      ['anonExclusive', BOOLEAN],
-      ['vmaShared', BOOLEAN],
-      ['dirtyTracked', BOOLEAN],
-      ['follCow', BOOLEAN],
-      ['writeback', BOOLEAN],
-    ],
-    answers: ['return', 'read fault', 'write fault', 'unshare fault', 'EFAULT', 'EOPNOTSUPP'],
-  },
-  gupFast: {
-    name: 'gupFast',
-    kernel: 'mm/gup.c: gup_fast_pte_range(), gup_fast_folio_allowed()',
-    facts: [
-      ['write', BOOLEAN],
-      ['pin', BOOLEAN],
-      ['longterm', BOOLEAN],
-      ['frame', FRAMES],
-      ['pteWrite', BOOLEAN],
-      ['anonExclusive', BOOLEAN],
-      ['shmem', BOOLEAN],
-      ['writeback', BOOLEAN],
-    ],
-    answers: ['return', 'bail'],
-  },
-  zeroPagePin: {
-    name: 'zeroPagePin',
-    kernel: 'mm/gup.c: try_grab_folio() on the zero page',
-    facts: [['longterm', BOOLEAN]],
-    answers: ['count', 'skip'],
-  },
-  protectUpgrade: {
-    name: 'protectUpgrade',
-    kernel: 'mm/mprotect.c: can_change_pte_writable()',
-    facts: [
-      ['vmaShared', BOOLEAN],
-      ['dirtyTracked', BOOLEAN],
-      ['pteDirty', BOOLEAN],
-      ['frame', FRAMES],
-      ['anonExclusive', BOOLEAN],
-    ],
-    answers: ['upgrade', 'keep'],
-  },
-  stripBuffers: {
-    name: 'stripBuffers',
-    kernel: 'mm/vmscan.c: shrink_folio_list(); mm/truncate.c: mapping_evict_folio()',
-    facts: [
-      ['by', ['reclaim', 'drop-caches']],
-      ['maybeDmaPinned', BOOLEAN],
-      ['extraRefs', BOOLEAN],
-    ],
-    answers: ['strip', 'keep'],
-  },
-  wbBegin: {
-    name: 'wbBegin',
-    kernel: 'mm/page-writeback.c: folio_clear_dirty_for_io(), __folio_start_writeback()',
-    facts: [
-      ['mode', ['NONE', 'ALL']],
-      ['maybeDmaPinned', BOOLEAN],
-      ['extraRefs', BOOLEAN],
-    ],
-    answers: ['write', 'keep dirty', 'bounce'],
-  },
-  unpinDirty: {
-    name: 'unpinDirty',
-    kernel: 'mm/gup.c: unpin_user_pages_dirty_lock()',
-    facts: [
-      ['frame', FRAMES],
-      ['folioDirty', BOOLEAN],
-      ['writeback', BOOLEAN],
-      ['buffers', BOOLEAN],
-    ],
-    answers: ['dirty', 'mkwrite then dirty', 'ignore'],
-  },
-};
+export const DECISIONS: { readonly [D in DecisionName]: DecisionPoint<D> } = everyPoint((declared, name) => ({
+  name,
+  kernel: declared.kernel,
+  facts: factsOf(declared).map(([fact, { domain }]) => [fact, domain] as const),
+  answers: Object.keys(declared.answers),
+  meanings: Object.values(declared.answers),
+})) as unknown as { readonly [D in DecisionName]: DecisionPoint<D> };
 
-/** In the order of DECISIONS. */
-export const DECISION_NAMES = Object.keys(DECISIONS) as readonly DecisionName[];
+/** By decision point: how the machine reads each fact, in the order of DECISIONS. */
+export const READERS: { readonly [D in DecisionName]: readonly FactReader[] } = everyPoint((declared) =>
+  factsOf(declared).map(([, { read }]) => read),
+);
 
 /** One row of a table. A rule without `when` is total. */
 export interface Rule<D extends DecisionName> {

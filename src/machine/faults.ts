@@ -8,7 +8,7 @@
  */
 import { ZERO_TOKEN } from '../domain/kinds.ts';
 import { NO_FILE } from '../domain/setup.ts';
-import { DECISION_NAMES, FRAME_ANON, FRAME_ZERO } from './decisions.ts';
+import { FRAME_ANON, FRAME_ZERO } from './facts.ts';
 import {
   EV_COPY,
   F_ANON,
@@ -33,9 +33,6 @@ import {
   T_FAULT_WRITE,
   T_FOLL_COW,
 } from './procedures.ts';
-
-const WP_FAULT = DECISION_NAMES.indexOf('wpFault');
-const UNSHARE_FAULT = DECISION_NAMES.indexOf('unshareFault');
 
 const pteOf = (m: Machine, t: number): number => m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
 
@@ -72,13 +69,6 @@ const exclusive = (m: Machine): number => F_ANON | (m.keepsExclusive ? F_EXCLUSI
 function allocFor(m: Machine, t: number, token: number): number {
   if ((m.task.flags[t]! & T_BY_GUP) !== 0) m.costs.gupAllocations++;
   return m.alloc(token, exclusive(m));
-}
-
-/** Facts that wpFault and unshareFault have in common. */
-function countFacts(m: Machine, pfn: number): void {
-  m.facts[0] = Math.min(m.refcount[pfn]!, 6) - 1;
-  m.facts[1] = Math.min(m.mapcount[pfn]!, 3) - 1;
-  m.facts[2] = (m.flags[pfn]! & F_EXCLUSIVE) !== 0 ? 1 : 0;
 }
 
 export const fault: {
@@ -146,8 +136,7 @@ export const fault: {
     const frame = m.frameOf(pte);
     const pfn = m.pfn[pte]!;
     if (frame === FRAME_ANON) {
-      countFacts(m, pfn);
-      if (m.ask(WP_FAULT) === 0) {
+      if (m.ask.wpFault(t, pte, pfn) === 'reuse') {
         if (m.keepsExclusive) m.flags[pfn]! |= F_EXCLUSIVE;
         m.pte[pte]! |= writeBits(m, t, pte);
         return m.task.ret[t]!;
@@ -165,13 +154,9 @@ export const fault: {
     const pte = pteOf(m, t);
     const frame = m.frameOf(pte);
     const pfn = m.pfn[pte]!;
-    if (frame === FRAME_ZERO)
-      m.facts.fill(0, 0, 3); // one page for all: its counters say nothing
-    else countFacts(m, pfn);
-    m.facts[3] = frame;
-    const answer = m.ask(UNSHARE_FAULT);
-    if (answer === 2) return m.task.ret[t]!;
-    if (answer === 0) {
+    const answer = m.ask.unshareFault(t, pte, pfn);
+    if (answer === 'none') return m.task.ret[t]!;
+    if (answer === 'reuse') {
       if (frame !== FRAME_ANON) {
         m.policyError = 'unshareFault answered reuse for a page that is not anonymous';
         return END_POLICY_ERROR;

@@ -8,10 +8,11 @@
  */
 import type { Columns } from '../state/arena.ts';
 import { type Arrays, classOf, fillStart, layOut, type Sizes, sizesOf } from '../state/columns.ts';
+import { type Filesystem, filesystem } from '../domain/filesystems.ts';
 import { ZERO_TOKEN } from '../domain/kinds.ts';
 import { NO_FILE, type Shape } from '../domain/setup.ts';
-import { DECISION_NAMES, DECISIONS, FRAME_ANON, FRAME_FILE, FRAME_NONE, FRAME_ZERO } from './decisions.ts';
-import { type Filesystem, filesystem } from '../domain/filesystems.ts';
+import { type Answer, DECISION_NAMES, type DecisionName } from './decisions.ts';
+import { FRAME_ANON, FRAME_FILE, FRAME_NONE, FRAME_ZERO } from './facts.ts';
 import {
   F_ANON,
   F_BUFFERS,
@@ -33,7 +34,7 @@ import {
   V_WRITE,
   ZERO_PFN,
 } from './state.ts';
-import { type DecisionTable, type ExpandedPolicy, tablesOf } from './tables.ts';
+import { type DecisionTable, type ExpandedPolicy, factsOfEntry, tablesOf } from './tables.ts';
 
 export * from './state.ts';
 
@@ -103,6 +104,11 @@ export const noCosts = (): Costs => ({
 const MachineState: new (sizes: Sizes, columns: Columns) => Arrays<typeof MACHINE_COLUMNS> =
   classOf(MACHINE_COLUMNS);
 
+/** How an operation asks the policy: where it is, as facts.ts has it. */
+export type Ask = {
+  readonly [D in DecisionName]: (task: number, pte: number, pfn: number) => Answer<D>;
+};
+
 export class Machine extends MachineState {
   readonly shape: Shape;
   readonly policy: ExpandedPolicy;
@@ -114,8 +120,10 @@ export class Machine extends MachineState {
 
   readonly task: Arrays<typeof TASK_COLUMNS>;
   readonly tables: readonly DecisionTable[];
-  /** Facts of the decision at hand, as indices into their domains. */
-  readonly facts: Int32Array = new Int32Array(16);
+  /** `m.ask.wpFault(task, pte, pfn) === 'reuse'`: what the policy answers, as things stand. */
+  readonly ask: Ask;
+  /** Is told of each answer: the decision (place in DECISION_NAMES) and the entry of its table. */
+  onAnswer: ((decision: number, entry: number) => void) | undefined = undefined;
 
   /** Events of the last operation. */
   events = 0;
@@ -141,6 +149,9 @@ export class Machine extends MachineState {
     this.keepsHasPinned = policy.keeps.hasPinned;
     this.bias = shape.setup.pinBias;
     this.tables = tablesOf(policy);
+    this.ask = Object.fromEntries(
+      this.tables.map((table, at) => [table.table.decision, this.#asker(table, at)]),
+    ) as unknown as Ask;
     this.task = layOut(TASK_COLUMNS, sizes, columns);
   }
 
@@ -187,15 +198,18 @@ export class Machine extends MachineState {
     const wanted = write ? V_MAPPED | V_WRITE : V_MAPPED;
     return (this.vma[pte]! & wanted) === wanted;
   }
-  /** Index of the answer of decision `at` (DECISION_NAMES order) for the facts in `this.facts`. */
-  ask(at: number): number {
-    return this.tables[at]!.decide(this.facts);
+  #asker(table: DecisionTable, at: number): Ask[DecisionName] {
+    return (task, pte, pfn) => {
+      const entry = table.entry(this, task, pte, pfn);
+      this.onAnswer?.(at, entry);
+      return table.decide(entry) as never;
+    };
   }
   /** The facts that the table reads, as they stand: `write=true, frame=file`. */
-  factsText(at: number): string {
-    const { facts } = DECISIONS[DECISION_NAMES[at]!];
-    const read = [...this.tables[at]!.reads].map((i) => `${facts[i]![0]}=${facts[i]![1][this.facts[i]!]}`);
-    return read.join(', ') || 'all as it was';
+  factsText(decision: DecisionName, task: number, pte: number, pfn: number): string {
+    const table = this.tables[DECISION_NAMES.indexOf(decision)]!;
+    const facts = Object.entries(factsOfEntry(table.table, table.entry(this, task, pte, pfn)));
+    return facts.map(([fact, value]) => `${fact}=${value}`).join(', ') || 'all as it was';
   }
 
   // ---- Folios --------------------------------------------------------------------------------------------------

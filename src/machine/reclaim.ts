@@ -3,11 +3,10 @@
  * drop_caches and fadvise (mm/truncate.c: mapping_evict_folio()). Both need the reference count to be what page
  * cache and private state explain; whether private state goes first is the policy's `stripBuffers`.
  */
-import { DECISION_NAMES } from './decisions.ts';
+import { NO_PTE } from './facts.ts';
 import { F_BUFFERS, F_DIRTY, F_WRITEBACK, type Machine, NO_PFN, P_DIRTY } from './machine.ts';
 import { END_DONE, END_NO_EFFECT, procedure } from './procedures.ts';
 
-const STRIP_BUFFERS = DECISION_NAMES.indexOf('stripBuffers');
 /** Who takes the page: a fact of stripBuffers. */
 export const BY_PRESSURE = 0;
 export const BY_DROPPING = 1;
@@ -30,10 +29,7 @@ export const reclaimSteps: { readonly [K in 'V1' | 'V2']: number } = procedure('
     const pfn = m.cache[file]!;
     if ((m.flags[pfn]! & F_DIRTY) !== 0) return END_NO_EFFECT;
     if ((m.flags[pfn]! & F_BUFFERS) !== 0) {
-      m.facts[0] = m.task.kind[t]!;
-      m.facts[1] = m.maybeDmaPinned(pfn) ? 1 : 0;
-      m.facts[2] = m.extraRefs(pfn) ? 1 : 0;
-      if (m.ask(STRIP_BUFFERS) === 1) return END_DONE;
+      if (m.ask.stripBuffers(t, NO_PTE, pfn) === 'keep') return END_DONE;
       m.stripBuffers(pfn);
     }
     if (m.extraRefs(pfn)) return END_DONE;

@@ -14,14 +14,18 @@ import {
   type Facts,
   type Keeps,
   type Policy,
+  READERS,
   type Rule,
 } from './decisions.ts';
+import type { FactReader, FactValue } from './facts.ts';
+import type { Machine } from './machine.ts';
 import { PolicyError } from './policy-error.ts';
 
 export { PolicyError } from './policy-error.ts';
 
 /** Most entries of one expanded table; a table beyond it reads too many facts. */
 const ENTRIES_MAX = 65_536;
+const TOO_MANY = `it has over ${ENTRIES_MAX} entries`;
 
 /** One table, expanded. Plain data: it can be sent to a worker or written to a file. */
 export interface ExpandedTable {
@@ -35,8 +39,15 @@ export interface ExpandedTable {
   readonly ruleOf: readonly number[];
   /** Rules that are first match for no combination of facts. */
   readonly dead: readonly number[];
-  /** Each rule by itself, in order; only if asked for (withConditions). */
-  readonly conditions?: readonly RuleCondition[];
+  /** Each rule by itself; only if asked for (withConditions). */
+  readonly conditions?: Conditions;
+}
+
+/** The rules of a table, each by itself. */
+export interface Conditions {
+  /** Indices of the facts that any rule reads, also where an earlier one matches: `reads` and perhaps more. */
+  readonly over: readonly number[];
+  readonly rules: readonly RuleCondition[];
 }
 
 /** One rule as plain data, so that the table can be edited where the rule's function is not at hand. */
@@ -44,8 +55,8 @@ export interface RuleCondition {
   /** Index in DECISIONS[decision].answers. */
   readonly answer: number;
   /**
-   * What its condition says, one character per combination of all facts of the decision point, the first fact
-   * fastest: `1` holds, `0` does not, `-` throws or is no boolean (allowed where an earlier rule always matches).
+   * What its condition says, one character per combination of the facts of `over` (combinationsOf): `1` holds, `0`
+   * does not, `-` throws or is no boolean (allowed where an earlier rule always matches).
    */
   readonly holds: string;
 }
@@ -101,52 +112,104 @@ const expandOne = <D extends DecisionName>(policy: Policy, name: D): ExpandedTab
 export function withConditions(expanded: ExpandedPolicy, policy: Policy): ExpandedPolicy {
   const tables = expanded.tables.map((table) => ({
     ...table,
-    conditions: conditionsOf(table.decision, policy.tables[table.decision] as readonly Rule<DecisionName>[]),
+    conditions: conditionsOf(
+      policy.id,
+      table,
+      policy.tables[table.decision] as readonly Rule<DecisionName>[],
+    ),
   }));
   return { ...expanded, tables };
 }
 
-/** Rules that expandTable has accepted, each asked for all combinations of facts. */
-function conditionsOf<D extends DecisionName>(decision: D, rules: readonly Rule<D>[]): RuleCondition[] {
-  const { facts, answers } = DECISIONS[decision];
-  const records = Array.from(combinationsOf(decision), (chosen) => record<D>(facts, chosen));
-  return rules.map(({ when, answer }) => ({
-    answer: (answers as readonly string[]).indexOf(answer),
-    holds: records.map((given) => (when === undefined ? '1' : said(when, given))).join(''),
-  }));
+/** Rules that expandTable has accepted, each asked for all combinations of the facts that any of them reads. */
+function conditionsOf<D extends DecisionName>(
+  policy: string,
+  table: ExpandedTable,
+  rules: readonly Rule<D>[],
+): Conditions {
+  const domains = factDomains(table);
+  const { answers } = DECISIONS[table.decision];
+  const over = readAlone(
+    table,
+    rules.flatMap(({ when }) => when ?? []),
+  );
+  if (over === undefined)
+    throw new PolicyError(policy, table.decision, undefined, `its rules read so many facts that ${TOO_MANY}`);
+  const records = Array.from(combinationsOf(domains, over), (chosen) => recordOf(domains, chosen));
+  return {
+    over,
+    rules: rules.map(({ when, answer }) => ({
+      answer: (answers as readonly string[]).indexOf(answer),
+      holds: records.map((given) => (when === undefined ? '1' : said(when, given))).join(''),
+    })),
+  };
 }
 
-function said<F>(when: (facts: F) => boolean, facts: F): string {
+/**
+ * Indices of the facts that the table or one of these conditions reads, each asked alone. Undefined if they are too many
+ * to go through.
+ */
+export const readAlone = (
+  table: ExpandedTable,
+  conditions: readonly ((facts: never) => unknown)[],
+): number[] | undefined =>
+  readBy(factDomains(table), table.reads, (facts) => {
+    for (const when of conditions) said(when, facts);
+  });
+
+function said(when: (facts: never) => unknown, facts: object): string {
   try {
-    const value: unknown = when(facts);
+    const value: unknown = when(facts as never);
     return value === true ? '1' : value === false ? '0' : '-';
   } catch {
     return '-';
   }
 }
 
-/** How many combinations of facts there are at a decision point. */
-export const combinationCount = (decision: DecisionName): number =>
-  DECISIONS[decision].facts.reduce((n, [, domain]) => n * domain.length, 1);
+/** Name and domain of each fact that the table may read, by index. */
+export const factDomains = ({ decision }: Pick<ExpandedTable, 'decision'>): FactDomains =>
+  DECISIONS[decision].facts;
 
-/** Indices into the domain of each fact, for all combinations, the first fact fastest. The same array each time. */
-export function* combinationsOf(decision: DecisionName): Generator<Int32Array> {
-  const sizes = DECISIONS[decision].facts.map(([, domain]) => domain.length);
-  const total = combinationCount(decision);
-  const chosen = new Int32Array(sizes.length);
+/** How many combinations there are of these facts (indices into `domains`). */
+export const combinationCount = (domains: FactDomains, over: readonly number[]): number =>
+  over.reduce((n, fact) => n * domains[fact]![1].length, 1);
+
+/**
+ * All combinations of the facts of `over` (indices into `domains`), the first fastest. Each is a list with an index into
+ * the domain of every fact, 0 of those not in `over`; the same list each time.
+ */
+export function* combinationsOf(domains: FactDomains, over: readonly number[]): Generator<Int32Array> {
+  const total = combinationCount(domains, over);
+  const chosen = new Int32Array(domains.length);
   for (let n = 0; n < total; n++) {
     let rest = n;
-    sizes.forEach((size, fact) => {
+    for (const fact of over) {
+      const size = domains[fact]![1].length;
       chosen[fact] = rest % size;
       rest = Math.floor(rest / size);
-    });
+    }
     yield chosen;
   }
 }
 
+/** Facts that any of the tables of one decision point reads, in order. */
+export const readByAny = (...tables: readonly ExpandedTable[]): number[] =>
+  [...new Set(tables.flatMap((t) => t.reads))].sort((a, b) => a - b);
+
 /** The entry of the table for these facts, given as indices into their domains. */
 export const entryOf = (table: ExpandedTable, chosen: ArrayLike<number>): number =>
   table.reads.reduce((at, fact, i) => at + chosen[fact]! * table.strides[i]!, 0);
+
+/** The facts of one entry of an expanded table; facts that its rules do not read are absent. */
+export function factsOfEntry(table: ExpandedTable, entry: number): { readonly [fact: string]: FactValue } {
+  const domains = factDomains(table);
+  return Object.fromEntries(
+    table.reads.map((fact, i) => {
+      const [name, domain] = domains[fact]!;
+      return [name, domain[Math.floor(entry / table.strides[i]!) % domain.length]!];
+    }),
+  );
+}
 
 /** Throws PolicyError if a rule throws, answers nonsense, or the last rule is not total. */
 export function expandTable<D extends DecisionName>(
@@ -158,31 +221,25 @@ export function expandTable<D extends DecisionName>(
   if (!Array.isArray(rules) || rules.length === 0)
     throw new PolicyError(policy, decision, undefined, 'the table is missing or empty');
   checkRules(policy, decision, rules, point.answers);
-  const domains = point.facts;
-  const reads = factsRead(policy, decision, rules, domains);
+  const domains = factDomains({ decision });
+  const reads = readBy(domains, [], (facts) => firstMatch(policy, decision, rules, facts as Facts<D>), {
+    policy,
+    decision,
+  });
+  if (reads === undefined)
+    throw new PolicyError(policy, decision, undefined, `its rules read so many facts that ${TOO_MANY}`);
   const strides: number[] = [];
   let entries = 1;
   for (const fact of reads) {
     strides.push(entries);
     entries *= domains[fact]![1].length;
-    if (entries > ENTRIES_MAX)
-      throw new PolicyError(
-        policy,
-        decision,
-        undefined,
-        `its rules read so many facts that it has over ${ENTRIES_MAX} entries`,
-      );
   }
-  const answer: number[] = new Array(entries);
-  const ruleOf: number[] = new Array(entries);
-  const chosen = new Int32Array(domains.length);
-  for (let entry = 0; entry < entries; entry++) {
-    reads.forEach((fact, i) => {
-      chosen[fact] = Math.floor(entry / strides[i]!) % domains[fact]![1].length;
-    });
-    const at = firstMatch(policy, decision, rules, record(domains, chosen));
-    ruleOf[entry] = at;
-    answer[entry] = (point.answers as readonly string[]).indexOf(rules[at]!.answer);
+  const answer: number[] = [];
+  const ruleOf: number[] = [];
+  for (const chosen of combinationsOf(domains, reads)) {
+    const at = firstMatch(policy, decision, rules, recordOf(domains, chosen) as Facts<D>);
+    ruleOf.push(at);
+    answer.push((point.answers as readonly string[]).indexOf(rules[at]!.answer));
   }
   const fired = new Set(ruleOf);
   return {
@@ -240,36 +297,22 @@ function checkRules<D extends DecisionName>(
     );
 }
 
-/** The facts that any rule reads under any combination, found by enumerating facts as they are first read. */
-function factsRead<D extends DecisionName>(
-  policy: string,
-  decision: D,
-  rules: readonly Rule<D>[],
+/**
+ * The facts that `look` reads under any combination of facts, found by enumerating facts as they are first read; at least
+ * those of `known`. Undefined if they have more than ENTRIES_MAX combinations.
+ */
+function readBy(
   domains: FactDomains,
-): number[] {
-  const read = new Set<number>();
-  let known = -1;
-  while (read.size !== known) {
-    known = read.size;
+  known: readonly number[],
+  look: (facts: object) => void,
+  strict?: { readonly policy: string; readonly decision: DecisionName },
+): number[] | undefined {
+  const read = new Set<number>(known);
+  for (let size = -1; read.size !== size; ) {
+    size = read.size;
     const list = [...read].sort((a, b) => a - b);
-    const combinations = list.reduce((n, fact) => n * domains[fact]![1].length, 1);
-    if (combinations > ENTRIES_MAX)
-      throw new PolicyError(
-        policy,
-        decision,
-        undefined,
-        `its rules read so many facts that it has over ${ENTRIES_MAX} entries`,
-      );
-    const chosen = new Int32Array(domains.length);
-    for (let c = 0; c < combinations; c++) {
-      let rest = c;
-      for (const fact of list) {
-        const size = domains[fact]![1].length;
-        chosen[fact] = rest % size;
-        rest = Math.floor(rest / size);
-      }
-      firstMatch(policy, decision, rules, spied(policy, decision, domains, chosen, read));
-    }
+    if (combinationCount(domains, list) > ENTRIES_MAX) return undefined;
+    for (const chosen of combinationsOf(domains, list)) look(spied(domains, chosen, read, strict));
   }
   return [...read].sort((a, b) => a - b);
 }
@@ -298,30 +341,28 @@ function firstMatch<D extends DecisionName>(
   throw new PolicyError(policy, decision, undefined, 'no rule is total');
 }
 
-function record<D extends DecisionName>(domains: FactDomains, chosen: Int32Array): Facts<D> {
-  return Object.freeze(
-    Object.fromEntries(domains.map(([name, domain], i) => [name, domain[chosen[i]!]])),
-  ) as unknown as Facts<D>;
-}
+/** The facts of a combination (combinationsOf), as a rule sees them. */
+export const recordOf = (domains: FactDomains, chosen: ArrayLike<number>): object =>
+  Object.freeze(Object.fromEntries(domains.map(([name, domain], i) => [name, domain[chosen[i]!]])));
 
-function spied<D extends DecisionName>(
-  policy: string,
-  decision: D,
+/** `strict`: a fact that there is none of is an error. */
+function spied(
   domains: FactDomains,
   chosen: Int32Array,
   read: Set<number>,
-): Facts<D> {
-  return new Proxy(record<D>(domains, chosen), {
+  strict?: { readonly policy: string; readonly decision: DecisionName },
+): object {
+  return new Proxy(recordOf(domains, chosen), {
     get(target, key) {
       const at = domains.findIndex(([name]) => name === key);
-      if (at < 0 && typeof key === 'string')
-        throw new PolicyError(policy, decision, undefined, {
+      if (at < 0 && typeof key === 'string' && strict !== undefined)
+        throw new PolicyError(strict.policy, strict.decision, undefined, {
           kind: 'fact',
           typed: key,
           known: domains.map((d) => d[0]),
         });
       if (at >= 0) read.add(at);
-      return target[key as keyof Facts<D>];
+      return Reflect.get(target, key);
     },
   });
 }
@@ -361,29 +402,38 @@ export function tablesOf(policy: ExpandedPolicy): readonly DecisionTable[] {
   return tables;
 }
 
-/** One table as the machine uses it: answers by index, and a counter per rule for coverage. */
+/** One table as the machine uses it: it reads the facts that its rules read, and counts per rule for coverage. */
 export class DecisionTable {
-  readonly reads: Uint8Array;
-  readonly strides: Int32Array;
-  readonly answer: Uint8Array;
-  readonly ruleOf: Uint16Array;
+  readonly table: ExpandedTable;
   /** How often each rule was the first match. */
   readonly fired: Float64Array;
+  readonly #answers: readonly string[];
+  readonly #readers: readonly FactReader[];
+  readonly #strides: Int32Array;
+  readonly #answer: Uint8Array;
+  readonly #ruleOf: Uint32Array;
 
   constructor(table: ExpandedTable) {
-    this.reads = Uint8Array.from(table.reads);
-    this.strides = Int32Array.from(table.strides);
-    this.answer = Uint8Array.from(table.answer);
-    this.ruleOf = Uint16Array.from(table.ruleOf);
+    this.table = table;
     this.fired = new Float64Array(table.rules.length);
+    this.#answers = DECISIONS[table.decision].answers;
+    this.#readers = table.reads.map((fact) => READERS[table.decision][fact]!);
+    this.#strides = Int32Array.from(table.strides);
+    this.#answer = Uint8Array.from(table.answer);
+    this.#ruleOf = Uint32Array.from(table.ruleOf);
   }
 
-  /** Index in DECISIONS[...].answers; `facts` holds for each fact of the decision point its index in its domain. */
-  decide(facts: Int32Array): number {
-    const { reads, strides } = this;
+  /** The entry of the table for the facts as they stand. */
+  entry(m: Machine, task: number, pte: number, pfn: number): number {
+    const readers = this.#readers;
+    const strides = this.#strides;
     let at = 0;
-    for (let i = 0; i < reads.length; i++) at += facts[reads[i]!]! * strides[i]!;
-    this.fired[this.ruleOf[at]!]!++;
-    return this.answer[at]!;
+    for (let i = 0; i < readers.length; i++) at += readers[i]!(m, task, pte, pfn) * strides[i]!;
+    return at;
+  }
+  /** Counts the rule that decides and returns its answer. */
+  decide(entry: number): string {
+    this.fired[this.#ruleOf[entry]!]!++;
+    return this.#answers[this.#answer[entry]!]!;
   }
 }

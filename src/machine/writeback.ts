@@ -2,7 +2,7 @@
  * Writeback of one file page: wb_start (B1-B5), wb_end (B6) and fsync, which is both with a wait.
  * mm/page-writeback.c: folio_clear_dirty_for_io(); mm/rmap.c: folio_mkclean(); fs/ext4/inode.c: ext4_writepages().
  */
-import { DECISION_NAMES } from './decisions.ts';
+import { NO_PTE } from './facts.ts';
 import {
   EV_DISK,
   EV_WRITEBACK_END,
@@ -19,8 +19,6 @@ import {
 } from './machine.ts';
 import { END_BLOCKED, END_DONE, END_NO_EFFECT, procedure } from './procedures.ts';
 
-const WB_BEGIN = DECISION_NAMES.indexOf('wbBegin');
-
 /** Modes, by index in what `mode` of wb_start may be: WB_SYNC_ALL. */
 const ALL = 1;
 
@@ -35,16 +33,14 @@ function mkclean(m: Machine, pfn: number): void {
 }
 
 /** Starts writeback if the page is dirty. Returns false if there is nothing to write or the policy put it off. */
-function begin(m: Machine, file: number, mode: number): boolean {
+function begin(m: Machine, t: number): boolean {
+  const file = m.task.other[t]!;
   const pfn = m.cache[file]!;
   if (pfn === NO_PFN) return false;
   mkclean(m, pfn);
   if ((m.flags[pfn]! & F_DIRTY) === 0) return false;
-  m.facts[0] = mode;
-  m.facts[1] = m.maybeDmaPinned(pfn) ? 1 : 0;
-  m.facts[2] = m.extraRefs(pfn) ? 1 : 0;
-  const answer = m.ask(WB_BEGIN);
-  if (answer === 1) {
+  const answer = m.ask.wbBegin(t, NO_PTE, pfn);
+  if (answer === 'keep dirty') {
     m.costs.deferred++;
     return false;
   }
@@ -54,7 +50,7 @@ function begin(m: Machine, file: number, mode: number): boolean {
     m.emit(EV_WRITEBACK_LOST, file, 0, 0, 0);
     return true;
   }
-  m.flags[pfn]! |= F_WRITEBACK | (answer === 2 ? F_BOUNCED : 0);
+  m.flags[pfn]! |= F_WRITEBACK | (answer === 'bounce' ? F_BOUNCED : 0);
   m.submitted[file] = m.content[pfn]!;
   return true;
 }
@@ -81,7 +77,7 @@ export const writebackSteps: { readonly [K in 'B1' | 'B6' | 'Y1' | 'Y2' | 'Y3']:
       const pfn = m.cache[file]!;
       if (pfn !== NO_PFN && (m.flags[pfn]! & F_WRITEBACK) !== 0)
         return m.task.kind[t] === ALL ? END_BLOCKED : END_NO_EFFECT;
-      return begin(m, file, m.task.kind[t]!) ? END_DONE : END_NO_EFFECT;
+      return begin(m, t) ? END_DONE : END_NO_EFFECT;
     },
     B6: (m, t) => (finish(m, m.task.other[t]!) ? END_DONE : END_NO_EFFECT),
 
@@ -89,10 +85,11 @@ export const writebackSteps: { readonly [K in 'B1' | 'B6' | 'Y1' | 'Y2' | 'Y3']:
     Y1: (m, t) => {
       if (!m.filesystems[m.task.other[t]!]!.dirtyTracked) return END_NO_EFFECT;
       finish(m, m.task.other[t]!);
+      m.task.kind[t] = ALL;
       return writebackSteps.Y2;
     },
     Y2: (m, t) => {
-      if (begin(m, m.task.other[t]!, ALL)) finish(m, m.task.other[t]!);
+      if (begin(m, t)) finish(m, m.task.other[t]!);
       return writebackSteps.Y3;
     },
     Y3: (m, t) => {

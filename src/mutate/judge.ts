@@ -96,7 +96,7 @@ interface Base {
   readonly classes: ReadonlySet<string>;
   /** Depth that is covered, at most that of the scope. */
   readonly depth: number;
-  /** Per decision point (DECISION_NAMES order) how often each combination of facts was asked. */
+  /** Per decision point (DECISION_NAMES order) how often each combination of the facts that its rules read was asked. */
   readonly asked: readonly Float64Array[];
 }
 
@@ -227,7 +227,7 @@ export class Judge {
     const id = JSON.stringify([setup, gups, wanted, statesMax]);
     let base = this.#bases.get(id);
     if (base === undefined) {
-      const counting = countingCombinations(this.policy);
+      const counting = countingCombinations(this.policy, (table) => table.conditions?.over ?? table.reads);
       const search = searchOf(scope, counting);
       search.runTo(wanted);
       const depth = search.state === 'closed' ? wanted : search.depth;

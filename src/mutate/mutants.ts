@@ -12,6 +12,7 @@ import {
   type ExpandedPolicy,
   type ExpandedTable,
   entryOf,
+  factDomains,
 } from '../machine/tables.ts';
 
 export const MUTATION_KINDS = ['drop', 'negate', 'answer', 'swap'] as const;
@@ -31,7 +32,7 @@ export interface Mutant {
   readonly policy: ExpandedPolicy | undefined;
   /** Which condition that is, or ''. */
   readonly error: string;
-  /** Combinations of facts (combinationsOf) whose answer is another one; none: the table is the same. */
+  /** Combinations of the facts of `Conditions.over` whose answer is another one; none: the table is the same. */
   readonly changed: readonly number[];
 }
 
@@ -78,8 +79,8 @@ function editsOf(table: ExpandedTable): EditedTable[] {
   const { decision, conditions } = table;
   if (conditions === undefined) throw new RangeError('the policy was expanded without conditions');
   const answers: readonly string[] = DECISIONS[decision].answers;
-  const last = conditions.length - 1;
-  const rows = conditions.map(
+  const last = conditions.rules.length - 1;
+  const rows = conditions.rules.map(
     ({ answer, holds }, i): Row => ({ name: table.rules[i]!, answer, holds: i === last ? '' : holds }),
   );
   return rows.flatMap((row, i) => {
@@ -109,17 +110,17 @@ function mutantOf(
   mutation: Mutation,
   rules: readonly Row[],
 ): Mutant {
-  const { decision } = table;
+  const { over } = table.conditions!;
   const answer: number[] = [];
   const changed: number[] = [];
   let at = 0;
-  for (const chosen of combinationsOf(decision)) {
+  for (const chosen of combinationsOf(factDomains(table), over)) {
     const match = rules.find(({ holds }) => holds === '' || holds[at] !== '0')!;
     if (match.holds[at] === '-')
       return {
         mutation,
         policy: undefined,
-        error: `the condition of ${JSON.stringify(match.name)} cannot be asked for ${factsText(decision, chosen)}`,
+        error: `the condition of ${JSON.stringify(match.name)} cannot be asked for ${factsText(table, over, chosen)}`,
         changed: [],
       };
     answer.push(match.answer);
@@ -128,27 +129,34 @@ function mutantOf(
   }
   const edited = {
     ...policy,
-    tables: policy.tables.map((t) => (t === table ? tableOf(decision, answer) : t)),
+    tables: policy.tables.map((t) => (t === table ? tableOf(table, over, answer) : t)),
   };
   return { mutation, policy: edited, error: '', changed };
 }
 
-const factsText = (decision: DecisionName, chosen: ArrayLike<number>): string =>
-  DECISIONS[decision].facts.map(([fact, domain], i) => `${fact} ${String(domain[chosen[i]!])}`).join(', ');
+const factsText = (table: ExpandedTable, over: readonly number[], chosen: ArrayLike<number>): string =>
+  over
+    .map((fact) => [factDomains(table)[fact]!, chosen[fact]!] as const)
+    .map(([[name, domain], value]) => `${name} ${String(domain[value])}`)
+    .join(', ');
 
 /**
- * A table from its answers for all combinations of facts, over the facts that make a difference only. Its rules are
- * the answers themselves.
+ * A table from its answers for all combinations of the facts of `over`, over those that make a difference only. Its
+ * rules are the answers themselves.
  */
-export function tableOf(decision: DecisionName, answers: readonly number[]): ExpandedTable {
-  const sizes = DECISIONS[decision].facts.map(([, domain]) => domain.length);
+export function tableOf(
+  { decision }: Pick<ExpandedTable, 'decision'>,
+  over: readonly number[],
+  answers: readonly number[],
+): ExpandedTable {
+  const domains = factDomains({ decision });
   let rest = answers;
   let stride = 1;
   const reads: number[] = [];
   const strides: number[] = [];
   // Fact by fact, the first fastest: one that makes no difference is taken out of the list of answers.
-  sizes.forEach((size, fact) => {
-    const length = stride * size;
+  over.forEach((fact) => {
+    const length = stride * domains[fact]![1].length;
     const free = rest.every((answer, i) => answer === rest[i - (i % length) + (i % stride)]);
     if (free) rest = rest.filter((_, i) => i % length < stride);
     else {
@@ -163,29 +171,29 @@ export function tableOf(decision: DecisionName, answers: readonly number[]): Exp
 }
 
 /**
- * The same policy with tables that count each combination of facts by itself: rule n is combination n
- * (combinationsOf). For finding out what is ever asked.
+ * The same policy with tables that count each combination of the facts of `over` by itself: rule n is combination n
+ * (combinationsOf). For finding out what is ever asked. `over` holds at least the facts that the table reads.
  */
-export function countingCombinations(policy: ExpandedPolicy): ExpandedPolicy {
-  const tables = policy.tables.map((table): ExpandedTable => {
+export function countingCombinations(
+  policy: ExpandedPolicy,
+  over: (table: ExpandedTable, at: number) => readonly number[],
+): ExpandedPolicy {
+  const tables = policy.tables.map((table, at): ExpandedTable => {
     const { decision } = table;
-    const answer = Array.from(combinationsOf(decision), (chosen) => table.answer[entryOf(table, chosen)]!);
+    const domains = factDomains(table);
+    const reads = over(table, at);
+    const answer = Array.from(
+      combinationsOf(domains, reads),
+      (chosen) => table.answer[entryOf(table, chosen)]!,
+    );
     let stride = 1;
-    const strides = DECISIONS[decision].facts.map(([, domain]) => {
+    const strides = reads.map((fact) => {
       const own = stride;
-      stride *= domain.length;
+      stride *= domains[fact]![1].length;
       return own;
     });
-    const all = Array.from({ length: combinationCount(decision) }, (_, i) => i);
-    return {
-      decision,
-      rules: all.map(String),
-      reads: strides.map((_, i) => i),
-      strides,
-      answer,
-      ruleOf: all,
-      dead: [],
-    };
+    const all = Array.from({ length: combinationCount(domains, reads) }, (_, i) => i);
+    return { decision, rules: all.map(String), reads, strides, answer, ruleOf: all, dead: [] };
   });
   return { ...policy, tables };
 }

@@ -1,4 +1,3 @@
-import { DECISION_NAMES } from '../machine/decisions.ts';
 import {
   F_ANON,
   F_EXCLUSIVE,
@@ -16,7 +15,6 @@ import { END_DONE, procedure } from '../machine/procedures.ts';
 import { aOf, drawMm, OP_KINDS, type Op, pack } from './op.ts';
 
 const AT = OP_KINDS.indexOf('fork');
-const FORK_PTE = DECISION_NAMES.indexOf('forkPte');
 
 /**
  * kernel/fork.c: dup_mmap(); mm/memory.c: copy_page_range(), copy_present_pte().
@@ -44,15 +42,14 @@ const steps: { readonly [K in 'K1' | 'K2' | 'K3']: number } = procedure('fork', 
     const page = m.task.page[t]!;
     const from = m.task.mm[t]! * pages + page;
     const to = m.task.other[t]! * pages + page;
-    if (m.shape.isPrivate[page] === 1 && (m.vma[to]! & V_ANON_VMA) !== 0)
-      copyPte(m, from, to, m.hasPinned[m.task.mm[t]!]!);
+    if (m.shape.isPrivate[page] === 1 && (m.vma[to]! & V_ANON_VMA) !== 0) copyPte(m, t, from, to);
     m.task.page[t] = page + 1;
     return page + 1 < pages ? steps.K2 : steps.K3;
   },
   K3: () => END_DONE,
 });
 
-function copyPte(m: Machine, from: number, to: number, hasPinned: number): void {
+function copyPte(m: Machine, t: number, from: number, to: number): void {
   const bits = m.pte[from]!;
   if ((bits & P_PRESENT) === 0) return;
   if ((bits & P_SPECIAL) !== 0) {
@@ -61,12 +58,7 @@ function copyPte(m: Machine, from: number, to: number, hasPinned: number): void 
     return;
   }
   const pfn = m.pfn[from]!;
-  m.facts[0] = m.frameOf(from);
-  m.facts[1] = (m.flags[pfn]! & F_EXCLUSIVE) !== 0 ? 1 : 0;
-  m.facts[2] = hasPinned;
-  m.facts[3] = m.maybeDmaPinned(pfn) ? 1 : 0;
-  m.facts[4] = (bits & P_WRITE) !== 0 ? 1 : 0;
-  if (m.ask(FORK_PTE) === 1) {
+  if (m.ask.forkPte(t, from, pfn) === 'copy') {
     m.costs.copies++;
     m.costs.earlyCopies++;
     const copy = m.alloc(m.content[pfn]!, F_ANON | (m.keepsExclusive ? F_EXCLUSIVE : 0));

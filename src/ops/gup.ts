@@ -1,15 +1,11 @@
 import { CALLERS, type Caller } from '../domain/kinds.ts';
 import type { Rng } from '../domain/rng.ts';
-import { DECISION_NAMES, DECISIONS, FRAME_NONE, FRAME_ZERO } from '../machine/decisions.ts';
+import { FRAME_NONE } from '../machine/facts.ts';
 import { callFault } from '../machine/faults.ts';
 import {
-  F_EXCLUSIVE,
-  F_WRITEBACK,
-  type Machine,
-  P_DIRTY,
+  NO_PFN,
   P_PRESENT,
   P_SPECIAL,
-  P_WRITE,
   REF_GET,
   REF_PIN,
   REF_PIN_UNCOUNTED,
@@ -24,7 +20,6 @@ import {
   T_FAST,
   T_FAULT_UNSHARE,
   T_FAULT_WRITE,
-  T_FOLL_COW,
   T_LONGTERM,
   T_WRITE,
 } from '../machine/procedures.ts';
@@ -34,10 +29,6 @@ import { packingOf, VARIANT_AT } from './args.ts';
 import { type Alphabet, aOf, bOf, cOf, drawMm, namesPage, OP_KINDS, type Op, pack } from './op.ts';
 
 const AT = OP_KINDS.indexOf('gup');
-const GUP_KIND = DECISION_NAMES.indexOf('gupKind');
-const GUP_SLOW = DECISION_NAMES.indexOf('gupSlow');
-const GUP_FAST = DECISION_NAMES.indexOf('gupFast');
-const ZERO_PAGE_PIN = DECISION_NAMES.indexOf('zeroPagePin');
 
 /** Rounds of the fault loop after which we say that the policy does not converge. The kernel needs three. */
 const ROUNDS_MAX = 8;
@@ -119,9 +110,8 @@ export const GUP_VARIANTS: readonly number[] = [false, true].flatMap((fast) =>
 const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure('gup', {
   // The caller's choice of GET or PIN; MMF_HAS_PINNED is set before the walk.
   F0: (m, t) => {
-    m.facts[0] = m.task.kind[t]!;
-    m.facts[1] = m.shape.kind[m.task.page[t]!]!;
-    const kind = DECISIONS.gupKind.answers[m.ask(GUP_KIND)]!;
+    const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+    const kind = m.ask.gupKind(t, pte, NO_PFN);
     if (kind === 'EFAULT') return refuse(m, kind);
     m.task.kind[t] = kind === 'GET' ? REF_GET : kind === 'PIN' ? REF_PIN : PIN_IN_VAIN;
     if (kind !== 'GET' && m.keepsHasPinned) m.hasPinned[m.task.mm[t]!] = 1;
@@ -133,12 +123,7 @@ const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure
     const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
     const bits = m.pte[pte]!;
     if ((bits & P_PRESENT) === 0 || (bits & P_SPECIAL) !== 0) return steps.S2;
-    const pfn = m.pfn[pte]!;
-    commonFacts(m, t, pte);
-    m.facts[5] = (m.flags[pfn]! & F_EXCLUSIVE) !== 0 ? 1 : 0;
-    m.facts[6] = m.mapsShmem(pte) ? 1 : 0;
-    m.facts[7] = (m.flags[pfn]! & F_WRITEBACK) !== 0 ? 1 : 0;
-    return m.ask(GUP_FAST) === 0 ? steps.grab : steps.S2;
+    return m.ask.gupFast(t, pte, m.pfn[pte]!) === 'return' ? steps.grab : steps.S2;
   },
 
   // find_vma() and check_vma_flags(): no policy is asked where nothing is mapped, or a store forbidden (FOLL_FORCE is not
@@ -146,20 +131,11 @@ const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure
   S2: (m, t) => {
     const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
     if (!m.vmaAllows(pte, (m.task.flags[t]! & T_WRITE) !== 0)) return refuse(m, 'EFAULT');
-    const bits = m.pte[pte]!;
-    const frame = commonFacts(m, t, pte);
-    const normal = frame !== FRAME_NONE && frame !== FRAME_ZERO;
-    const folio = normal ? m.flags[m.pfn[pte]!]! : 0;
-    m.facts[5] = (bits & P_DIRTY) !== 0 ? 1 : 0;
-    m.facts[6] = (folio & F_EXCLUSIVE) !== 0 ? 1 : 0;
-    m.facts[7] = 1 - m.shape.isPrivate[m.task.page[t]!]!;
-    m.facts[8] = m.dirtyTracked(pte) ? 1 : 0;
-    m.facts[9] = (m.task.flags[t]! & T_FOLL_COW) !== 0 ? 1 : 0;
-    m.facts[10] = (folio & F_WRITEBACK) !== 0 ? 1 : 0;
-    const answer = DECISIONS.gupSlow.answers[m.ask(GUP_SLOW)]!;
+    const pfn = m.pfn[pte]!;
+    const answer = m.ask.gupSlow(t, pte, pfn);
     switch (answer) {
       case 'return':
-        if (frame !== FRAME_NONE) return steps.grab;
+        if (m.frameOf(pte) !== FRAME_NONE) return steps.grab;
         m.policyError = 'gupSlow returned a page where none is mapped';
         return END_POLICY_ERROR;
       case 'EFAULT':
@@ -169,7 +145,7 @@ const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure
     if (++m.task.rounds[t]! > ROUNDS_MAX) {
       m.policyError =
         `gupSlow does not converge: ${answer} again after ${ROUNDS_MAX} rounds, as the fault leaves ` +
-        `${m.factsText(GUP_SLOW)}; for these facts another answer is missing (return, or an errno)`;
+        `${m.factsText('gupSlow', t, pte, pfn)}; for these facts another answer is missing (return, or an errno)`;
       return END_POLICY_ERROR;
     }
     if (answer === 'write fault') return callFault(m, t, T_FAULT_WRITE, steps.S2);
@@ -191,8 +167,7 @@ const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure
     if (m.task.kind[t] === REF_GET) m.refcount[pfn]!++;
     else {
       if (pfn === ZERO_PFN) {
-        m.facts[0] = (m.task.flags[t]! & T_LONGTERM) !== 0 ? 1 : 0;
-        if (m.ask(ZERO_PAGE_PIN) === 1) {
+        if (m.ask.zeroPagePin(t, pte, pfn) === 'skip') {
           m.refKind[h] = REF_PIN_UNCOUNTED;
           return END_DONE;
         }
@@ -203,18 +178,6 @@ const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure
     return END_DONE;
   },
 });
-
-/** Facts 0 to 4 of gupFast and gupSlow; returns the frame. */
-function commonFacts(m: Machine, t: number, pte: number): number {
-  const flags = m.task.flags[t]!;
-  const frame = m.frameOf(pte);
-  m.facts[0] = (flags & T_WRITE) !== 0 ? 1 : 0;
-  m.facts[1] = m.task.kind[t] === REF_GET ? 0 : 1;
-  m.facts[2] = (flags & T_LONGTERM) !== 0 ? 1 : 0;
-  m.facts[3] = frame;
-  m.facts[4] = (m.pte[pte]! & P_WRITE) !== 0 ? 1 : 0;
-  return frame;
-}
 
 const enabled = (ref: Reference, step: number): boolean => ref.freeHandle() >= 0 && namesPage(ref, step);
 

@@ -1,11 +1,9 @@
-import { DECISION_NAMES } from '../machine/decisions.ts';
-import { F_EXCLUSIVE, P_DIRTY, P_PRESENT, P_WRITE, V_MAPPED, V_WRITE } from '../machine/machine.ts';
+import { P_PRESENT, P_WRITE, V_MAPPED, V_WRITE } from '../machine/machine.ts';
 import { END_DONE, END_NO_EFFECT, procedure, refuse } from '../machine/procedures.ts';
 import type { Reference } from '../reference/reference.ts';
 import { aOf, bOf, cOf, drawPage, enumeratePages, namesPage, OP_KINDS, type Op } from './op.ts';
 
 const AT = OP_KINDS.indexOf('mprotect');
-const PROTECT_UPGRADE = DECISION_NAMES.indexOf('protectUpgrade');
 
 /** Variant: 0 makes the page PROT_READ, 1 PROT_READ|PROT_WRITE. */
 export const PROTECT_RO = 0;
@@ -30,12 +28,7 @@ const steps: { readonly [K in 'M1']: number } = procedure('mprotect', {
     m.vma[pte]! |= V_WRITE;
     const bits = m.pte[pte]!;
     if ((bits & P_PRESENT) === 0) return END_DONE;
-    m.facts[0] = 1 - m.shape.isPrivate[m.task.page[t]!]!;
-    m.facts[1] = m.dirtyTracked(pte) ? 1 : 0;
-    m.facts[2] = (bits & P_DIRTY) !== 0 ? 1 : 0;
-    m.facts[3] = m.frameOf(pte);
-    m.facts[4] = (m.flags[m.pfn[pte]!]! & F_EXCLUSIVE) !== 0 ? 1 : 0;
-    if (m.ask(PROTECT_UPGRADE) === 0) m.pte[pte]! |= P_WRITE;
+    if (m.ask.protectUpgrade(t, pte, m.pfn[pte]!) === 'upgrade') m.pte[pte]! |= P_WRITE;
     return END_DONE;
   },
 });

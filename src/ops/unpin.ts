@@ -1,13 +1,11 @@
 import { CALLERS } from '../domain/kinds.ts';
 import { NO_FILE } from '../domain/setup.ts';
-import { DECISION_NAMES, FRAME_ANON, FRAME_FILE } from '../machine/decisions.ts';
+import { NO_PTE } from '../machine/facts.ts';
 import {
   EV_DIRTIED,
-  F_ANON,
   F_BUFFERS,
   F_COVERED,
   F_DIRTY,
-  F_WRITEBACK,
   type Machine,
   NO_PFN,
   REF_GET,
@@ -20,8 +18,6 @@ import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { REF_WRITE } from '../reference/reference.ts';
 import { aOf, cOf, OP_KINDS, type Op, onRef } from './op.ts';
 
-const UNPIN_DIRTY = DECISION_NAMES.indexOf('unpinDirty');
-
 /** Variant: 0 releases without dirtying, 1 with. */
 export const UNPIN_CLEAN = 0;
 export const UNPIN_DIRTYING = 1;
@@ -32,7 +28,7 @@ export const UNPIN_DIRTYING = 1;
  */
 export const unpinSteps: { readonly [K in 'D1' | 'D3']: number } = procedure('unpin', {
   D1: (m, t) => {
-    if ((m.task.flags[t]! & T_DIRTY) !== 0) dirty(m, m.task.handle[t]!);
+    if ((m.task.flags[t]! & T_DIRTY) !== 0) dirty(m, t);
     return unpinSteps.D3;
   },
   D3: (m, t) => {
@@ -41,20 +37,17 @@ export const unpinSteps: { readonly [K in 'D1' | 'D3']: number } = procedure('un
   },
 });
 
-function dirty(m: Machine, handle: number): void {
+function dirty(m: Machine, t: number): void {
+  const handle = m.task.handle[t]!;
   const pfn = m.refPfn[handle]!;
   if (pfn === ZERO_PFN) return;
   const flags = m.flags[pfn]!;
   const file = m.mapping[pfn]!;
-  m.facts[0] = (flags & F_ANON) !== 0 ? FRAME_ANON : FRAME_FILE;
-  m.facts[1] = (flags & F_DIRTY) !== 0 ? 1 : 0;
-  m.facts[2] = (flags & F_WRITEBACK) !== 0 ? 1 : 0;
-  m.facts[3] = (flags & F_BUFFERS) !== 0 ? 1 : 0;
-  const answer = m.ask(UNPIN_DIRTY);
-  if (answer === 2) return;
+  const answer = m.ask.unpinDirty(t, NO_PTE, pfn);
+  if (answer === 'ignore') return;
   const tracked = file !== NO_FILE && m.filesystems[file]!.dirtyTracked;
   if (!tracked) return; // anonymous or shmem: a flag that nothing here reads
-  if (answer === 1) m.mkwrite(pfn);
+  if (answer === 'mkwrite then dirty') m.mkwrite(pfn);
   else if ((flags & F_DIRTY) !== 0) return;
   m.flags[pfn]! |= F_DIRTY;
   const covered = (m.flags[pfn]! & F_COVERED) !== 0 ? 1 : 0;

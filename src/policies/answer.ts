@@ -24,7 +24,12 @@ const TABLE = z.strictObject({
   answer: z.array(index),
   ruleOf: z.array(index),
   dead: z.array(index),
-  conditions: z.array(z.strictObject({ answer: index, holds: z.string() })).optional(),
+  conditions: z
+    .strictObject({
+      over: z.array(index),
+      rules: z.array(z.strictObject({ answer: index, holds: z.string() })),
+    })
+    .optional(),
 });
 
 /** No name of a built-in policy: it would be taken for that one. */
@@ -84,7 +89,13 @@ function isTable(
     ruleOf.every((rule) => rule < rules.length) &&
     dead.every((rule) => rule < rules.length) &&
     (conditions === undefined ||
-      (conditions.length === rules.length &&
-        conditions.every((c) => c.answer < answers.length && c.holds.length === combinationCount(decision))))
+      (conditions.over.every(
+        (fact, i) => fact < facts.length && (i === 0 || fact > conditions.over[i - 1]!),
+      ) &&
+        reads.every((fact) => conditions.over.includes(fact)) &&
+        conditions.rules.length === rules.length &&
+        conditions.rules.every(
+          (c) => c.answer < answers.length && c.holds.length === combinationCount(facts, conditions.over),
+        )))
   );
 }

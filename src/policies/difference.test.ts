@@ -53,7 +53,7 @@ it('rules by name, and what is answered otherwise of all combinations of facts',
   ]);
   expect(zeroPagePin).toMatchObject({
     replaced: ['otherwise'],
-    changes: [{ from: 'skip', to: 'count', count: 2 }],
+    changes: [{ from: 'skip', to: 'count', count: 1 }],
   });
 });
 

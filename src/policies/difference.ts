@@ -2,17 +2,20 @@
 import { DECISIONS, type DecisionName } from '../machine/decisions.ts';
 import {
   combinationCount,
+  combinationsOf,
   type ExpandedPolicy,
   type ExpandedTable,
   entryOf,
+  factDomains,
   type RuleCondition,
+  readByAny,
 } from '../machine/tables.ts';
 
 /** Combinations of facts to which the base answers `from` and the policy `to`. */
 export interface Change {
   readonly from: string;
   readonly to: string;
-  /** Of all combinations of the facts of the decision point, so many. */
+  /** So many of `TableDifference.combinations`. */
   readonly count: number;
   /** Which: its first rule matches there and nowhere else. */
   readonly where: ExpandedTable;
@@ -25,7 +28,7 @@ export interface TableDifference {
   readonly removed: readonly string[];
   /** The name is the same, condition or answer are not. */
   readonly replaced: readonly string[];
-  /** All that there are at the decision point. */
+  /** All that there are of the facts that either table reads. */
   readonly combinations: number;
   readonly changes: readonly Change[];
 }
@@ -39,7 +42,7 @@ export function differenceOf(base: ExpandedPolicy, policy: ExpandedPolicy): Tabl
       added: table.rules.filter((name) => !old.rules.includes(name)),
       removed: old.rules.filter((name) => !table.rules.includes(name)),
       replaced: table.rules.filter((name) => old.rules.includes(name) && !sameRule(old, table, name)),
-      combinations: combinationCount(table.decision),
+      combinations: combinationCount(factDomains(table), readByAny(old, table)),
       changes: changesOf(old, table),
     };
     const { added, removed, replaced, changes } = difference;
@@ -47,30 +50,48 @@ export function differenceOf(base: ExpandedPolicy, policy: ExpandedPolicy): Tabl
   });
 }
 
+/** Do the rules of this name say the same, for all facts that rules of either table read? */
 function sameRule(old: ExpandedTable, table: ExpandedTable, name: string): boolean {
-  const [a, b] = [old, table].map((t): RuleCondition => {
-    if (t.conditions === undefined) throw new Error(`table ${t.decision} was expanded without conditions`);
-    return t.conditions[t.rules.indexOf(name)]!;
-  });
-  return a!.answer === b!.answer && a!.holds === b!.holds;
+  const [a, b] = [old, table].map(({ decision, rules, conditions }) => {
+    if (conditions === undefined) throw new Error(`table ${decision} was expanded without conditions`);
+    return { over: conditions.over, ...conditions.rules[rules.indexOf(name)]! };
+  }) as [SaidOver, SaidOver];
+  if (a.answer !== b.answer) return false;
+  const domains = factDomains(table);
+  const both = [...new Set([...a.over, ...b.over])].sort((x, y) => x - y);
+  for (const chosen of combinationsOf(domains, both)) {
+    const [x, y] = [a, b].map(({ over, holds }) => {
+      let stride = 1;
+      let at = 0;
+      for (const fact of over) {
+        at += chosen[fact]! * stride;
+        stride *= domains[fact]![1].length;
+      }
+      return holds[at];
+    });
+    if (x !== y) return false;
+  }
+  return true;
+}
+interface SaidOver extends RuleCondition {
+  readonly over: readonly number[];
 }
 
 function changesOf(old: ExpandedTable, table: ExpandedTable): Change[] {
-  const { facts, answers } = DECISIONS[table.decision];
-  const reads = facts.map((_, fact) => fact).filter((f) => old.reads.includes(f) || table.reads.includes(f));
+  const { answers } = DECISIONS[table.decision];
+  const domains = factDomains(table);
+  const reads = readByAny(old, table);
   const strides: number[] = [];
   let entries = 1;
   for (const fact of reads) {
     strides.push(entries);
-    entries *= facts[fact]![1].length;
+    entries *= domains[fact]![1].length;
   }
-  // By what is answered before and after; the facts that neither reads multiply what is counted.
+  // By what is answered before and after.
   const found = new Map<string, { from: number; to: number; at: number[] }>();
-  const chosen = new Int32Array(facts.length);
-  for (let entry = 0; entry < entries; entry++) {
-    reads.forEach((fact, i) => {
-      chosen[fact] = Math.floor(entry / strides[i]!) % facts[fact]![1].length;
-    });
+  let next = 0;
+  for (const chosen of combinationsOf(domains, reads)) {
+    const entry = next++;
     const from = old.answer[entryOf(old, chosen)]!;
     const to = table.answer[entryOf(table, chosen)]!;
     if (from === to) continue;
@@ -85,7 +106,7 @@ function changesOf(old: ExpandedTable, table: ExpandedTable): Change[] {
     return {
       from: answers[from]!,
       to: answers[to]!,
-      count: (at.length * combinationCount(table.decision)) / entries,
+      count: at.length,
       where: {
         decision: table.decision,
         rules: ['changed', 'otherwise'],

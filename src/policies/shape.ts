@@ -4,7 +4,7 @@
  * the table and the rule.
  */
 import { stripVTControlCharacters } from 'node:util';
-import { CLAIMS, DECISION_NAMES, DECISIONS, POLICY_FIELDS, type Policy } from '../machine/decisions.ts';
+import { CLAIMS, DECISION_NAMES, POLICY_FIELDS, type Policy } from '../machine/decisions.ts';
 import type { UnknownWord } from '../machine/policy-error.ts';
 import {
   combinationsOf,
@@ -12,7 +12,10 @@ import {
   type ExpandedTable,
   entryOf,
   expandPolicy,
+  factDomains,
   PolicyError,
+  readByAny,
+  recordOf,
 } from '../machine/tables.ts';
 import { plain } from '../scenario/file-error.ts';
 import { BUILT_IN } from './index.ts';
@@ -105,19 +108,24 @@ export function expandModule(module: string, policy: Policy): ExpandedPolicy {
 }
 
 /**
- * Throws PolicyError unless every rule, asked again, answers as in the expansion. Goes through all facts of
- * each decision point, also those that no rule reads (at most a few thousand combinations), and asks small
- * tables several times over, so that a rule that tosses a coin is found out.
+ * Throws PolicyError unless every rule, asked again, answers as in the expansion. Small tables are asked several times
+ * over, so that a rule that tosses a coin is found out; with another value of a fact that no rule read each time, so that
+ * one that reads it now and then is, too.
  */
 export function checkPure(module: string, policy: Policy, expanded: ExpandedPolicy): void {
   for (const table of expanded.tables) {
     const rules: readonly { readonly when?: (facts: never) => unknown }[] = policy.tables[table.decision];
-    const { facts } = DECISIONS[table.decision];
+    const facts = factDomains(table);
     let asked = 0;
     while (asked < ASKED_MIN)
-      for (const chosen of combinationsOf(table.decision)) {
+      for (const chosen of combinationsOf(facts, table.reads)) {
+        const other = (fact: number, size: number): number =>
+          table.reads.includes(fact) ? chosen[fact]! : (asked + fact) % size;
         asked++;
-        const record = Object.fromEntries(facts.map(([name, domain], fact) => [name, domain[chosen[fact]!]]));
+        const record = recordOf(
+          facts,
+          facts.map(([, domain], fact) => other(fact, domain.length)),
+        );
         const found = rules.findIndex(({ when }) => when === undefined || holds(when, record));
         const expected = table.ruleOf[entryOf(table, chosen)]!;
         if (found !== expected) throw impure(module, table, found, expected);
@@ -136,14 +144,15 @@ export function checkSame(module: string, a: ExpandedPolicy, b: ExpandedPolicy):
         undefined,
         'has other rules when the module is loaded again',
       );
-    for (const chosen of combinationsOf(one.decision)) {
+    for (const chosen of combinationsOf(factDomains(one), readByAny(one, other))) {
       const at = entryOf(one, chosen);
       const again = entryOf(other, chosen);
       if (one.ruleOf[at] !== other.ruleOf[again] || one.answer[at] !== other.answer[again])
         throw impure(module, one, one.ruleOf[at]!, other.ruleOf[again]!);
     }
     // Where an earlier rule matches as well, a condition is read only if it was asked for.
-    const changed = one.conditions?.findIndex(({ holds }, r) => holds !== other.conditions?.[r]?.holds) ?? -1;
+    const again = other.conditions?.rules;
+    const changed = one.conditions?.rules.findIndex(({ holds }, r) => holds !== again?.[r]?.holds) ?? -1;
     if (changed >= 0) throw impure(module, one, changed, changed);
   });
   if (JSON.stringify({ ...a, tables: [] }) !== JSON.stringify({ ...b, tables: [] }))

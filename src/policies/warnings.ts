@@ -10,7 +10,11 @@ import {
   type ExpandedTable,
   entryOf,
   expandPolicy,
+  factDomains,
   PolicyError,
+  readAlone,
+  readByAny,
+  recordOf,
 } from '../machine/tables.ts';
 import { baseOf, ERAS } from './base.ts';
 import { BUILT_IN, findPolicy } from './index.ts';
@@ -51,14 +55,14 @@ function strangeBase(module: string, policy: Policy, expanded: ExpandedPolicy): 
   return [new PolicyError(module, undefined, undefined, what).message];
 }
 
-/** Over all decision points, the shares of combinations of facts that are answered differently. */
+/** Over all decision points, the shares of combinations of the facts read that are answered differently. */
 function distance(a: ExpandedPolicy, b: ExpandedPolicy): number {
   let sum = 0;
   a.tables.forEach((one, at) => {
     const other = b.tables[at]!;
     let all = 0;
     let different = 0;
-    for (const chosen of combinationsOf(one.decision)) {
+    for (const chosen of combinationsOf(factDomains(one), readByAny(one, other))) {
       all++;
       if (one.answer[entryOf(one, chosen)] !== other.answer[entryOf(other, chosen)]) different++;
     }
@@ -71,12 +75,11 @@ const isInherited = (rule: AnyRule, decision: (typeof DECISION_NAMES)[number]): 
   BUILT_IN.some(({ tables }) => (tables[decision] as readonly AnyRule[]).includes(rule));
 
 function whyDead(when: (facts: never) => unknown, table: ExpandedTable): string {
-  const { facts } = DECISIONS[table.decision];
+  const domains = factDomains(table);
   const before = new Set<number>();
-  for (const chosen of combinationsOf(table.decision)) {
-    const record = Object.fromEntries(facts.map(([name, domain], fact) => [name, domain[chosen[fact]!]]));
-    if (holds(when, record)) before.add(table.ruleOf[entryOf(table, chosen)]!);
-  }
+  const reads = readAlone(table, [when]) ?? table.reads;
+  for (const chosen of combinationsOf(domains, reads))
+    if (holds(when, recordOf(domains, chosen))) before.add(table.ruleOf[entryOf(table, chosen)]!);
   if (before.size === 0) return 'can never match: its condition holds for no combination of facts';
   const names = [...before].sort((a, b) => a - b).map((i) => JSON.stringify(table.rules[i]));
   return `can never match: wherever its condition holds, ${names.join(' or ')} matches first`;

@@ -62,11 +62,7 @@ export class Ways {
     log.length = 0;
     world.reset();
     machine.costs = noCosts();
-    machine.ask = (at) => {
-      const answer = machine.tables[at]!.decide(machine.facts);
-      log.push((at << 3) | answer);
-      return answer;
-    };
+    machine.onAnswer = (at, entry) => log.push((at << 3) | machine.tables[at]!.table.answer[entry]!);
     for (let i = 0; i < length && !world.ended; i++) world.step(steps[i]!);
     return log.slice();
   }
