@@ -1657,8 +1657,8 @@ static void capability(const char *name, const char *why)
 	put("cap %s %s\n", name, why[0] == 0 ? "ok" : why);
 }
 
-#define ONE_ANON "program 0 pages 1 files 0 alarm 5000\npage 0 anon rw -\nstep write 0 0 7\n"
-#define ONE_FILE "program 0 pages 1 files 1 alarm 5000\nfile 0 dir\npage 0 shared-file rw 0\n"
+#define ONE_ANON "program 0 pages 1 files 0 alarm 5000\npage 0 private rw -\nstep write 0 0 7\n"
+#define ONE_FILE "program 0 pages 1 files 1 alarm 5000\nfile 0 dir\npage 0 shared rw 0\n"
 
 static const char *filesystem_name(long magic)
 {
