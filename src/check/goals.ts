@@ -10,24 +10,20 @@ import { Rng } from '../domain/rng.ts';
 import type { Setup } from '../domain/setup.ts';
 import { World } from '../executor/simulated.ts';
 import { fastOf, writeOf } from '../ops/gup.ts';
+import { OPS } from '../ops/index.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 import { unmetNeed } from '../property/needs.ts';
 import type { ObservationKind, Property } from '../property/property.ts';
 import { type PolicySpec, stepsMaxOf } from './model.ts';
 
+type Shown = Exclude<ObservationKind, 'freed'>;
 /** Which operations show what to whom. `freed` is missing: no operation is meant to. */
-export const OBSERVED_IN: { readonly [K in Exclude<ObservationKind, 'freed'>]: readonly OpKind[] } = {
-  load: ['read'],
-  'device-load': ['dma_read'],
-  'dio-write': ['dio_end'],
-  'file-read': ['buffered_read'],
-  disk: ['fsync'],
-  'writeback-end': ['wb_end', 'fsync'],
-  dirtied: ['write', 'unpin', 'dio_end'],
-  'writeback-lost': ['wb_start', 'fsync'],
-  // Without a right searches take a store to a mapping that forbids it, and GUP-fast for writing.
-  access: ['write', 'gup'],
-};
+export const OBSERVED_IN: { readonly [K in Shown]: readonly OpKind[] } = (() => {
+  const shown = [...new Set(OPS.flatMap(({ shows }) => shows))];
+  const showing = (what: ObservationKind): readonly OpKind[] =>
+    OPS.filter(({ shows }) => shows.includes(what)).map(({ kind }) => kind);
+  return Object.fromEntries(shown.map((what) => [what, showing(what)])) as { [K in Shown]: OpKind[] };
+})();
 
 /** What is observed through a reference, which a gup must have taken. */
 const THROUGH_REFERENCE: readonly OpKind[] = ['dma_read', 'dio_end', 'unpin'];

@@ -7,6 +7,7 @@ import { BLOCKED, REFUSED } from '../domain/kinds.ts';
 import type { Setup } from '../domain/setup.ts';
 import { coarseClass, INVALID, World } from '../executor/simulated.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
+import { OPS } from '../ops/index.ts';
 import type { Alphabet } from '../ops/op.ts';
 import { fingerprint } from './fingerprint.ts';
 import { type Grain, KeyEncoder, type Symmetry } from './key.ts';
@@ -64,11 +65,14 @@ export function tokensFor(setup: Setup): number {
 
 /** A bound of the steps that a program of the alphabet can do in one state of the setup. */
 export function stepsMaxOf(setup: Setup, alphabet: Alphabet): number {
-  const { mms, refs } = setup;
-  const places = mms * setup.pages.length;
-  // Per place: munmap, mprotect, two advices, read, write, one gup per variant. Per reference: two ways to let go,
-  // dio_end, load, store. Per file: eight.
-  return 2 * mms + places * (6 + alphabet.gups.length) + 5 * refs + 8 * setup.files.length;
+  const many = { mm: setup.mms, page: setup.pages.length, ref: setup.refs, file: setup.files.length };
+  return OPS.slice(0, alphabet.ops.length).reduce((sum, { task, args, ways }) => {
+    const names = Object.values(args).flatMap((arg) =>
+      'is' in arg && arg.is !== 'caller' && arg.after === undefined ? [many[arg.is]] : [],
+    );
+    const each = ways?.(alphabet) ?? 1;
+    return sum + [task === 'mm' ? many.mm : 1, ...names].reduce((product, n) => product * n, each);
+  }, 0);
 }
 
 /** Most findings of one step that are kept; a step has a handful of observers. */

@@ -1,10 +1,10 @@
 /** Scopes: which pages, how many mms and references, and which operations a search or a campaign uses. */
-import type { Caller } from '../domain/kinds.ts';
+
+import { FILESYSTEMS } from '../domain/filesystems.ts';
+import { own } from '../domain/own.ts';
 import { BACKINGS, backingOf, KIND_TRAITS, PAGE_KINDS, type PageKind } from '../domain/page-kinds.ts';
 import type { FileSetup, PageSetup, Setup } from '../domain/setup.ts';
-import { own } from '../domain/own.ts';
-import { FILESYSTEMS } from '../domain/filesystems.ts';
-import { callerOf, fastOf, GUP_VARIANTS, gupVariant, longtermOf, writeOf } from '../ops/gup.ts';
+import { GUP_VARIANTS, gupVariant } from '../ops/gup.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 
 const FILE_OPS: readonly OpKind[] = [
@@ -45,24 +45,6 @@ export function alphabetFor(setup: Setup, gups: readonly number[] = GUP_VARIANTS
     gups,
   };
 }
-
-/** The plain variant that asks for the same: vmsplice is an R GET, a fixed buffer a W LONGTERM PIN, and so on. */
-export function plainVariant(variant: number): number {
-  const write = writeOf(variant);
-  const longterm = longtermOf(variant);
-  const callers: readonly Caller[] = [
-    'get',
-    'pin',
-    'get',
-    'o_direct_read',
-    'o_direct_write',
-    'pin',
-    'pin',
-    'pin',
-  ];
-  return gupVariant(callers[callerOf(variant)]!, write, longterm, false);
-}
-export const isPlain = (variant: number): boolean => !fastOf(variant) && plainVariant(variant) === variant;
 
 /**
  * Pages of the given kinds with their usual names, those of one backing on the same file page. The profile is that of the

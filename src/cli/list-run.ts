@@ -77,7 +77,9 @@ export async function runOps({ name, format }: ListOptions): Promise<number> {
   const chosen = choose('operation', OPS, (o) => o.kind, name);
   if (format === 'json')
     printJson({
-      ops: chosen.map(({ kind, task, title, kernel, live }) => ({ op: kind, task, title, kernel, live })),
+      ops: chosen.map(({ kind, task, title, kernel, live }) => {
+        return { op: kind, task, title, kernel, live: live.how };
+      }),
     });
   else if (name === undefined) print(listText(chosen.map((o) => [o.kind, o.task, o.title])));
   else print(chosen.map(opText).join('\n'));
@@ -172,7 +174,7 @@ function opText(o: Op): string {
     field('what', o.title),
     field('by', by[o.task]),
     field('kernel', o.kernel),
-    field('live', o.live),
+    field('live', o.live.how),
     '',
   ].join('\n');
 }

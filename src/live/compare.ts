@@ -5,7 +5,7 @@
  * model is run as a set of states. Before a step each state may take the freedoms; after it those states are kept
  * that did what the kernel was seen to do. If none is left, kernel and policy disagree.
  */
-import { Columns } from '../state/arena.ts';
+
 import { BLOCKED, DONE, NO_EFFECT, REFUSED, SKIPPED } from '../domain/kinds.ts';
 import { isTrackedKind } from '../domain/page-kinds.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
@@ -15,15 +15,16 @@ import { advance } from '../fuzz/generate.ts';
 import { F_WRITEBACK, NO_PFN } from '../machine/machine.ts';
 import { type AnyPolicy, type ExpandedPolicy, expanded } from '../machine/tables.ts';
 import { gupVariant } from '../ops/gup.ts';
-import { OPS } from '../ops/index.ts';
+import { OPS, opOfStep } from '../ops/index.ts';
 import { aOf, bOf, cOf, OP_KINDS, opOf, pack } from '../ops/op.ts';
 import type { Observation } from '../property/property.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { EXCUSES, HANDLE_VOID, LEAK, MATCH, Reference } from '../reference/reference.ts';
 import { Binding, type Scenario, type Step } from '../scenario/scenario.ts';
-import { contentsAtStart, showsContent, TOKENS } from './contents.ts';
+import { Columns } from '../state/arena.ts';
+import { contentsAtStart, seenBy, showsContent, TOKENS } from './contents.ts';
 import type { LiveOutcome, LiveResult } from './protocol.ts';
-import { type Translated, toldBy, tokenOf, tokenText } from './translate.ts';
+import { type Translated, tokenOf, tokenText, toldBy } from './translate.ts';
 
 /** Something that a kernel may or may not do, whatever its policy. */
 export interface Freedom {
@@ -173,7 +174,8 @@ class Possible {
       return [];
     }
     let slot = -1;
-    for (const before of step.op === 'drop_caches' ? this.#written(packed) : this.#free()) {
+    const { live } = opOfStep(step);
+    for (const before of live.writesFirst === true ? this.#written(packed) : this.#free()) {
       for (const variant of this.#variants(packed)) {
         const after = this.#run(before, variant, at);
         if (after === undefined) continue;
@@ -181,7 +183,7 @@ class Possible {
         found.set(keyOf(after), after);
       }
       // A request that nobody follows.
-      if (this.#freedoms.has('nothing-reclaimed') && (step.op === 'reclaim' || step.op === 'drop_caches')) {
+      if (this.#freedoms.has('nothing-reclaimed') && live.request === true) {
         const idle = doneNothing(before);
         found.set(keyOf(idle), idle);
       }
@@ -253,8 +255,8 @@ class Possible {
     const next = world.reference.tokens[0]!;
     const outcome = world.step(packed);
     if (outcome === INVALID) {
-      // Writeback has ended by itself: there is nothing left to end.
-      if (opOf(packed) !== WB_END) return undefined;
+      // It has come by itself: there is nothing left to wait for.
+      if (OPS[opOf(packed)]!.live.mayBeOver !== true) return undefined;
       return doneNothing(before);
     }
     const labels = before.labels.slice();
@@ -564,32 +566,33 @@ function judge(
       excuse: EXCUSES[excuse(token)]!,
     };
   };
-  switch (step.op) {
-    case 'read':
+  const observer = seenBy(opOfStep(step)) as LiveObserver | undefined;
+  switch (observer) {
+    case 'load':
       return said(
-        'load',
+        observer,
         (t) => ref.judgeLoad(a, b, t),
         (t) => ref.excuseLoad(a, b, t),
         ref.expectedLoad(a, b),
       );
-    case 'dma_read':
-    case 'dio_end':
+    case 'device-load':
+    case 'dio-write':
       return said(
-        step.op === 'dma_read' ? 'device-load' : 'dio-write',
+        observer,
         (t) => ref.judgeDevice(a, t),
         (t) => ref.excuseDevice(a, t),
         ref.expectedDevice(a),
       );
-    case 'buffered_read':
+    case 'file-read':
       return said(
-        'file-read',
+        observer,
         (t) => ref.judgeFile(a, t),
         (t) => ref.excuseFile(a, t),
         ref.current[ref.fileCell + a]!,
       );
-    case 'fsync':
+    case 'disk':
       return said(
-        'disk',
+        observer,
         (t) => ref.judgeDisk(a, t),
         () => 0,
         ref.current[ref.fileCell + a]!,
@@ -601,9 +604,10 @@ function judge(
 
 /** The observer of a step's content, if it has one. */
 export function observes(step: Step, steps: readonly Step[]): boolean {
-  if (step.op === 'dio_end') {
+  const observer = seenBy(opOfStep(step));
+  if (observer === 'dio-write' && 'ref' in step) {
     const gup = steps.find((s) => s.op === 'gup' && s.result === step.ref);
     return gup?.op === 'gup' && !gup.write && CALLER_CONTRACTS[gup.caller].release === 'dio_end';
   }
-  return step.op === 'read' || step.op === 'dma_read' || step.op === 'buffered_read' || step.op === 'fsync';
+  return observer !== undefined;
 }

@@ -1,11 +1,11 @@
 /**
- * The executor as a program: compiled from executor.c on first use, then kept in the cache folder under the hash of
+ * The executor as a program: compiled from executor.c and what the operations say on first use, then kept in the cache folder under the hash of
  * its source and of the compiler's arguments.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -44,17 +44,30 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
 const FLAGS = ['-O2', '-Wall', '-Wextra'] as const;
 const run = promisify(execFile);
 
+/** What a source includes that is written when it is compiled, by file name. */
+type Written = Readonly<Record<string, string>>;
+
+/** What follows from the operations; a source that does not ask for it needs none of them. */
+async function writtenFor(source: string): Promise<Written> {
+  if (!source.includes('#include "operations.h"')) return {};
+  const { operationsCode, operationsHeader } = await import('./operations.ts');
+  return { 'operations.h': operationsHeader(), 'operations.c': operationsCode() };
+}
+
 /** Path of the compiled executor. Throws CompileError. */
 export async function compileExecutor(options: CompileOptions = {}): Promise<string> {
-  const source = executorSource();
-  const text = await readFile(source);
+  const source = await readFile(executorSource(), 'utf8');
+  const texts = { 'executor.c': source, ...(await writtenFor(source)) };
   const cache = options.cache ?? cacheFolder();
   const compilers = options.compilers ?? [process.env.CC, 'cc', 'gcc', 'clang'].filter((c) => c);
   // Without a static libc an executor for this machine can still be had.
   const links = options.mustBeStatic ? [['-static']] : [['-static'], []];
   const targets = links.map((link) => {
     const flags = [...FLAGS, ...link];
-    const hash = createHash('sha256').update(text).update(flags.join(' ')).update(process.arch);
+    const hash = createHash('sha256')
+      .update(Object.values(texts).join(''))
+      .update(flags.join(' '))
+      .update(process.arch);
     return { flags, file: join(cache, `executor-${hash.digest('hex').slice(0, 16)}`) };
   });
   const there = targets.find(({ file }) => existsSync(file));
@@ -63,7 +76,7 @@ export async function compileExecutor(options: CompileOptions = {}): Promise<str
   let failure = '';
   for (const compiler of compilers as string[]) {
     for (const { flags, file } of targets) {
-      const error = await compile(compiler, flags, source, file, cache);
+      const error = await compile(compiler, flags, texts, file, cache);
       if (error === undefined) return file;
       if (error === 'missing') break;
       failure ||= `${compiler} ${flags.join(' ')}: ${error}`;
@@ -80,7 +93,7 @@ export async function compileExecutor(options: CompileOptions = {}): Promise<str
 async function compile(
   compiler: string,
   flags: readonly string[],
-  source: string,
+  texts: Written,
   file: string,
   cache: string,
 ): Promise<string | undefined> {
@@ -95,6 +108,8 @@ async function compile(
     // $CC may carry arguments: `ccache gcc`.
     const [command, ...before] = compiler.split(' ').filter((w) => w !== '');
     const out = join(folder, 'executor');
+    for (const [name, text] of Object.entries(texts)) await writeFile(join(folder, name), text);
+    const source = join(folder, 'executor.c');
     await run(command!, [...before, ...flags, '-o', out, source], { timeout: 120_000 });
     await chmod(out, 0o755);
     // Atomic: another process may be compiling the same.

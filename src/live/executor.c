@@ -1,5 +1,7 @@
 /*
  * Runs programs of gupfuzz on the running kernel: programs on stdin, results on stdout (protocol.ts).
+ * What the operations are, and how each is done, is in operations.h and operations.c, which are written when this is
+ * compiled, from what src/ops says of them (operations.ts).
  *
  *     executor [--dir DIR] [--cpu N] [--probe]
  *
@@ -191,60 +193,14 @@ static const char *signal_name(int number)
 /* ------------------------------------------------------------------------------------------------- a program */
 
 enum caller { VMSPLICE, FIXED_BUFFER, PROCESS_VM_READV, PROCESS_VM_WRITEV, CALLERS };
-enum op {
-	OP_FORK, OP_EXIT, OP_MUNMAP, OP_READ, OP_WRITE, OP_MPROTECT, OP_MADVISE, OP_GUP, OP_UNPIN, OP_DMA_READ,
-	OP_DMA_WRITE, OP_DIO, OP_WB_START, OP_WB_END, OP_FSYNC, OP_RECLAIM, OP_DROP_CACHES, OP_BUFFERED_READ,
-	OP_BUFFERED_WRITE, OPS
-};
 
-/* What the words after the name are: m mm, c child, p page, f file, r ref, t token, w one of WORDS. */
-static const struct {
-	const char *name, *form;
-} FORMS[OPS] = {
-	[OP_FORK] = { "fork", "mc" },
-	[OP_EXIT] = { "exit", "m" },
-	[OP_MUNMAP] = { "munmap", "mp" },
-	[OP_READ] = { "read", "mp" },
-	[OP_WRITE] = { "write", "mpt" },
-	[OP_MPROTECT] = { "mprotect", "mpw" },
-	[OP_MADVISE] = { "madvise", "mpw" },
-	[OP_GUP] = { "gup", "mprw" },
-	[OP_UNPIN] = { "unpin", "r" },
-	[OP_DMA_READ] = { "dma_read", "r" },
-	[OP_DMA_WRITE] = { "dma_write", "rt" },
-	[OP_DIO] = { "dio", "mpwt" },
-	[OP_WB_START] = { "wb_start", "fw" },
-	[OP_WB_END] = { "wb_end", "f" },
-	[OP_FSYNC] = { "fsync", "f" },
-	[OP_RECLAIM] = { "reclaim", "f" },
-	[OP_DROP_CACHES] = { "drop_caches", "f" },
-	[OP_BUFFERED_READ] = { "buffered_read", "f" },
-	[OP_BUFFERED_WRITE] = { "buffered_write", "ft" },
-};
-
-static const struct {
-	enum op op;
-	const char *word;
-	int value;
-} WORDS[] = {
-	{ OP_MPROTECT, "r", PROT_READ },
-	{ OP_MPROTECT, "rw", PROT_READ | PROT_WRITE },
-	{ OP_MADVISE, "dontneed", MADV_DONTNEED },
-	{ OP_MADVISE, "dontfork", MADV_DONTFORK },
-	{ OP_MADVISE, "dofork", MADV_DOFORK },
-	{ OP_GUP, "vmsplice", VMSPLICE },
-	{ OP_GUP, "fixed_buffer", FIXED_BUFFER },
-	{ OP_GUP, "process_vm_readv", PROCESS_VM_READV },
-	{ OP_GUP, "process_vm_writev", PROCESS_VM_WRITEV },
-	{ OP_DIO, "read", 0 },
-	{ OP_DIO, "write", 1 },
-	{ OP_WB_START, "NONE", 0 },
-	{ OP_WB_START, "ALL", 1 },
-};
+/* enum op, with OPS at the end. */
+#include "operations.h"
 
 struct step {
 	enum op op;
-	int mm, child, page, file, ref, word;
+	/* `to`: a second page. */
+	int mm, child, page, to, file, ref, word;
 	uint64_t token;
 };
 
@@ -259,14 +215,26 @@ struct outcome_of {
 	char why[WHY];
 };
 
-/* What processes see. */
-enum command {
-	C_MAP, C_READ, C_WRITE, C_MUNMAP, C_MPROTECT, C_MADVISE, C_FORK, C_EXIT, C_VMSPLICE, C_REGISTER, C_DIO, C_PAGEOUT
+/*
+ * What the words after the name are: m mm, c child, p page, q second page, f file, r ref, t token, w one of WORDS.
+ * makes_mm, ends_mm: it makes or ends a process.
+ */
+struct form {
+	const char *name, *form;
+	int makes_mm, ends_mm;
 };
+struct word {
+	enum op op;
+	const char *word;
+	int value;
+};
+
+/* What processes see. What they are told first is none of the operations. */
+enum { C_MAP = OPS };
 struct mailbox {
 	uint32_t command_seq, done_seq;
-	int command, page, argument, fd;
-	uint64_t token;
+	int command, fd;
+	struct step step;
 	/* -errno or not negative. */
 	long result;
 	uint64_t value;
@@ -414,6 +382,7 @@ static long page_out(unsigned long address)
 }
 
 static void serve(int me) __attribute__((noreturn));
+static const struct form FORMS[OPS];
 
 /* Where a load or store goes on that the kernel answers with a signal; a signal from elsewhere kills, as ever. */
 static sigjmp_buf fault_at;
@@ -426,68 +395,26 @@ static void on_fault(int number)
 	signal(number, SIG_DFL);
 }
 
-/* One load or store by the processor: 0, or the signal that came back. */
-static long access_page(struct mailbox *box, void *at)
+/* One store of `token` by the processor if that is given, else a load to `value`: 0, or the signal that came back. */
+static long access_page(void *at, const uint64_t *token, uint64_t *value)
 {
 	int number = sigsetjmp(fault_at, 0);
 	if (number == 0) {
 		may_fault = 1;
-		if (box->command == C_READ)
-			box->value = word_of(at);
+		if (token == NULL)
+			*value = word_of(at);
 		else
-			fill(at, box->token);
+			fill(at, *token);
 	}
 	may_fault = 0;
 	return number == 0 ? 0 : -(SIGNALLED + number);
 }
 
+static long in_process(const struct step *step, struct mailbox *box);
+
 static void obey(struct mailbox *box)
 {
-	unsigned long address = page_address(box->page);
-	struct iovec vec = { (void *)address, PAGE };
-	box->result = 0;
-	switch ((enum command)box->command) {
-	case C_MAP:
-		box->result = map_pages();
-		break;
-	case C_READ:
-	case C_WRITE:
-		box->result = access_page(box, (void *)address);
-		break;
-	case C_MUNMAP:
-		box->result = CALL(SYS_munmap, address, PAGE);
-		break;
-	case C_MPROTECT:
-		box->result = CALL(SYS_mprotect, address, PAGE, box->argument);
-		break;
-	case C_MADVISE:
-		box->result = CALL(SYS_madvise, address, PAGE, box->argument);
-		break;
-	case C_FORK: {
-		int child = box->argument;
-		long pid = CALL(SYS_clone, CLONE_PARENT | CLONE_FILES | CLONE_FS | SIGCHLD, 0, 0, 0, 0);
-		if (pid == 0)
-			serve(child);
-		box->result = pid;
-		break;
-	}
-	case C_EXIT:
-		CALL(SYS_exit_group, 0);
-		break;
-	case C_VMSPLICE:
-		box->result = CALL(SYS_vmsplice, box->fd, &vec, 1, 0);
-		break;
-	case C_REGISTER:
-		box->result = CALL(SYS_io_uring_register, box->fd, IORING_REGISTER_BUFFERS, &vec, 1);
-		break;
-	case C_DIO:
-		box->result = box->argument ? CALL(SYS_pwrite64, box->fd, address, PAGE, 0)
-					    : CALL(SYS_pread64, box->fd, address, PAGE, 0);
-		break;
-	case C_PAGEOUT:
-		box->result = page_out(address);
-		break;
-	}
+	box->result = box->command == C_MAP ? map_pages() : in_process(&box->step, box);
 }
 
 static void serve(int me)
@@ -556,19 +483,19 @@ static enum end await(struct mailbox *box, int mm)
 	}
 }
 
-static enum end command(int mm, enum command what, int page, int argument, int fd, uint64_t token)
+/* The process of the step does its part: in_process(). */
+static enum end command(const struct step *step, int fd)
 {
-	struct mailbox *box = &SH->box[mm];
-	box->command = what;
-	box->page = page;
-	box->argument = argument;
+	struct mailbox *box = &SH->box[step->mm];
+	int ends = FORMS[step->op].ends_mm;
+	box->command = (int)step->op;
+	box->step = *step;
 	box->fd = fd;
-	box->token = token;
-	if (what == C_EXIT)
-		S->mm[mm].exiting = 1;
+	if (ends)
+		S->mm[step->mm].exiting = 1;
 	store(&box->command_seq, box->command_seq + 1);
 	futex_wake(&box->command_seq);
-	return await(what == C_EXIT ? NULL : box, mm);
+	return await(ends ? NULL : box, step->mm);
 }
 
 /* ------------------------------------------------------------------------------------------- what a step came to */
@@ -958,332 +885,58 @@ static struct ref *held(int number)
 	return NULL;
 }
 
-static enum end step_gup(const struct step *step)
+/* As held, but that it moves data still. */
+static struct ref *usable(int number)
 {
-	struct ref *ref = &S->ref[step->ref];
-	struct mailbox *box = &SH->box[step->mm];
-	enum end end;
-	long error = 0;
-	int slot = 0;
-	ref->caller = (enum caller)step->word;
-	ref->page = step->page;
-	switch (ref->caller) {
-	case VMSPLICE:
-		while (slot < POOL && S->pipe[slot].busy)
-			slot++;
-		if (slot == POOL || (error = open_pipe(&S->pipe[slot])) < 0) {
-			unsupported(slot == POOL ? "too many pipes" : error_name(error));
-			return GOES_ON;
-		}
-		S->pipe[slot].busy = 1;
-		if ((end = command(step->mm, C_VMSPLICE, step->page, 0, S->pipe[slot].in, 0)) != GOES_ON)
-			return end;
-		if (box->result < 0) {
-			S->pipe[slot].busy = 0;
-			refused(box->result);
-			return GOES_ON;
-		}
-		break;
-	case FIXED_BUFFER:
-		while (slot < POOL && S->ring[slot].busy)
-			slot++;
-		if (slot == POOL || (error = open_ring(&S->ring[slot])) < 0) {
-			unsupported(slot == POOL ? "too many rings" : error_name(error));
-			return GOES_ON;
-		}
-		S->ring[slot].busy = 1;
-		S->ring[slot].registered = 1;
-		if ((end = command(step->mm, C_REGISTER, step->page, 0, S->ring[slot].fd, 0)) != GOES_ON)
-			return end;
-		if (box->result < 0) {
-			S->ring[slot].busy = S->ring[slot].registered = 0;
-			refused(box->result);
-			return GOES_ON;
-		}
-		break;
-	default:
-		while (slot < POOL && (S->helper[slot].busy || S->helper[slot].state < 0))
-			slot++;
-		struct helper *h = &S->helper[slot];
-		if (slot == POOL || (error = open_helper(h)) < 0) {
-			unsupported(slot == POOL ? "too many calls" : error_name(error));
-			return GOES_ON;
-		}
-		h->busy = 1;
-		h->pid = S->mm[step->mm].pid;
-		h->address = page_address(step->page);
-		h->write = ref->caller == PROCESS_VM_WRITEV;
-		ref->slot = slot;
-		ref->state = HELD;
-		store(&h->work, h->work + 1);
-		futex_wake(&h->work);
-		int blocked = await_helper(h, 1, S->deadline);
-		if (blocked < 0)
-			return TIMEOUT;
-		if (blocked == 0) {
-			h->busy = 0;
-			ref->state = NONE;
-			if (h->result == -ENOSYS)
-				unsupported("ENOSYS");
-			else
-				refused(h->result < 0 ? h->result : EIO);
-		}
-		return GOES_ON;
-	}
-	ref->slot = slot;
-	ref->state = HELD;
-	return GOES_ON;
+	struct ref *ref = held(number);
+	if (ref == NULL || ref->state != OVER)
+		return ref;
+	unsupported("one transfer per call");
+	return NULL;
 }
 
-static enum end step_unpin(const struct step *step)
+/* The transfer of a process_vm call, which is its end. */
+static enum end transfer(struct ref *ref, uint64_t token, int shows)
 {
-	struct ref *ref = held(step->ref);
-	long error;
-	if (ref == NULL)
-		return GOES_ON;
-	int over = ref->state == OVER;
-	ref->state = RELEASED;
-	switch (ref->caller) {
-	case VMSPLICE:
-		drain(&S->pipe[ref->slot]);
-		return GOES_ON;
-	case FIXED_BUFFER:
-		S->ring[ref->slot].busy = 0;
-		if ((error = unregister(&S->ring[ref->slot])) < 0)
-			refused(error);
-		return GOES_ON;
-	default:
-		S->helper[ref->slot].busy = 0;
-		/* After its transfer the call has let go already. */
-		return over || cancel(&S->helper[ref->slot], S->deadline) == 0 ? GOES_ON : TIMEOUT;
-	}
-}
-
-static enum end step_dma(const struct step *step)
-{
-	int store_it = step->op == OP_DMA_WRITE;
-	struct ref *ref = held(step->ref);
-	long got;
-	enum end end;
-	if (ref == NULL)
-		return GOES_ON;
-	if (ref->state == OVER) {
-		unsupported("one transfer per call");
-		return GOES_ON;
-	}
-	if (store_it ? ref->caller == VMSPLICE || ref->caller == PROCESS_VM_READV : ref->caller == PROCESS_VM_WRITEV) {
-		unsupported(store_it ? "this caller cannot store" : "this caller cannot load");
-		return GOES_ON;
-	}
 	struct helper *h = &S->helper[ref->slot];
-	switch (ref->caller) {
-	case VMSPLICE:
-		if ((got = open_pipe(&S->tee)) >= 0)
-			got = CALL(SYS_tee, S->pipe[ref->slot].out, S->tee.in, PAGE, 2 /* SPLICE_F_NONBLOCK */);
-		if (got == PAGE)
-			got = CALL(SYS_read, S->tee.out, S->io, PAGE);
-		break;
-	case FIXED_BUFFER:
-		if ((got = open_pipe(&S->device)) < 0)
-			break;
-		if (store_it) {
-			memset(S->io, 0, PAGE);
-			fill(S->io, step->token);
-			CALL(SYS_write, S->device.in, S->io, PAGE);
-			got = fixed_io(&S->ring[ref->slot], IORING_OP_READ_FIXED, S->device.out, page_address(ref->page));
-		} else {
-			got = fixed_io(&S->ring[ref->slot], IORING_OP_WRITE_FIXED, S->device.in, page_address(ref->page));
-			if (got == PAGE)
-				got = CALL(SYS_read, S->device.out, S->io, PAGE);
-		}
-		if (got != PAGE)
-			drain(&S->device);
-		break;
-	default:
-		if ((end = resolve(h, step->token)) != GOES_ON)
-			return end;
-		ref->state = OVER;
-		if (S->now.outcome == DONE && !store_it)
-			saw(word_of(h->local));
-		CALL(SYS_madvise, h->local, PAGE, MADV_DONTNEED);
-		return GOES_ON;
-	}
-	if (got != PAGE)
-		refused(got < 0 ? got : EIO);
-	else if (!store_it)
-		saw(word_of(S->io));
-	return GOES_ON;
-}
-
-/* Where a direct read comes from and a direct write goes to. */
-static enum end step_dio(const struct step *step)
-{
-	struct file_slot *side = &S->side;
-	enum end end;
-	long error;
-	if (side->fd == 0 && (error = create_file(side, "side", 0)) < 0) {
-		close_file(side);
-		unsupported(error_name(error));
-		return GOES_ON;
-	}
-	if (side->direct == 0) {
-		unsupported("no O_DIRECT on this filesystem");
-		return GOES_ON;
-	}
-	memset(S->io, 0, PAGE);
-	fill(S->io, step->word ? UINT64_MAX : step->token);
-	if ((error = CALL(SYS_pwrite64, side->direct, S->io, PAGE, 0)) != PAGE) {
-		unsupported(error < 0 ? error_name(error) : "short direct write");
-		return GOES_ON;
-	}
-	if ((end = command(step->mm, C_DIO, step->page, step->word, side->direct, 0)) != GOES_ON)
+	enum end end = resolve(h, token);
+	if (end != GOES_ON)
 		return end;
-	long got = SH->box[step->mm].result;
-	if (got != PAGE)
-		refused(got < 0 ? got : EIO);
-	else if (step->word) {
-		if (read_direct(side->direct) == PAGE)
-			saw(word_of(S->io));
-		else
-			unsupported("the file cannot be read back");
-	}
+	ref->state = OVER;
+	if (S->now.outcome == DONE && shows)
+		saw(word_of(h->local));
+	CALL(SYS_madvise, h->local, PAGE, MADV_DONTNEED);
 	return GOES_ON;
 }
 
-/* MADV_PAGEOUT by a process that maps the page, or by the coordinator if none does. */
-static enum end step_reclaim(const struct step *step)
+/* What a process did for the step is all there is to it. */
+static enum end ask(const struct step *step, int fd)
 {
-	int fd = SH->fd[step->file];
-	long mapped = NOT_MAPPED, error = 0;
-	enum end end;
-	if (!in_cache(fd))
-		return GOES_ON;
-	for (int mm = 0; mm < MAX_MMS; mm++) {
-		for (int page = 0; page < SH->pages && S->mm[mm].alive; page++) {
-			if (SH->page[page].file != step->file)
-				continue;
-			if ((end = command(mm, C_PAGEOUT, page, 0, 0, 0)) != GOES_ON)
-				return end;
-			if (SH->box[mm].result < 0)
-				error = SH->box[mm].result;
-			else if (SH->box[mm].result > mapped)
-				mapped = SH->box[mm].result;
-		}
-	}
-	if (mapped == NOT_MAPPED && error == 0) {
-		void *at = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
-		if (at != MAP_FAILED) {
-			word_of(at);
-			error = page_out((unsigned long)at);
-			munmap(at, PAGE);
-		}
-	}
-	if (error == -EINVAL)
-		unsupported("no MADV_PAGEOUT");
-	else if (error < 0)
-		refused(error);
-	else if (mapped == MAPPED_MORE && in_cache(fd))
-		unsupported("MADV_PAGEOUT leaves pages alone that are mapped more than once");
-	return GOES_ON;
+	enum end end = command(step, fd);
+	if (end == GOES_ON && SH->box[step->mm].result < 0)
+		refused(SH->box[step->mm].result);
+	return end;
 }
 
-static enum end step_file(const struct step *step)
+/* So is a system call of the coordinator. */
+static enum end called(long result)
 {
-	int fd = SH->fd[step->file];
-	long result = 0;
-	switch (step->op) {
-	case OP_WB_START:
-		/* WB_SYNC_ALL is what sync_file_range() does with all three flags and never else (fs/sync.c). */
-		result = CALL(SYS_sync_file_range, fd, 0, PAGE,
-			      step->word ? SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER
-					 : SYNC_FILE_RANGE_WRITE);
-		break;
-	case OP_WB_END:
-		result = CALL(SYS_sync_file_range, fd, 0, PAGE, SYNC_FILE_RANGE_WAIT_BEFORE);
-		break;
-	case OP_FSYNC:
-		result = CALL(SYS_fsync, fd);
-		/* What the disk has. A direct read first writes what is dirty: nothing is, right after fsync. */
-		if (result >= 0 && !S->is_shmem[step->file] && S->file[step->file].direct > 0 &&
-		    read_direct(S->file[step->file].direct) == PAGE)
-			saw(word_of(S->io));
-		break;
-	case OP_DROP_CACHES:
-		result = CALL(SYS_fadvise64, fd, 0, 0, POSIX_FADV_DONTNEED);
-		break;
-	case OP_BUFFERED_READ:
-		result = CALL(SYS_pread64, fd, S->io, PAGE, 0);
-		if (result >= 8)
-			saw(word_of(S->io));
-		break;
-	default:
-		memset(S->io, 0, PAGE);
-		fill(S->io, step->token);
-		result = CALL(SYS_pwrite64, fd, S->io, PAGE, 0);
-		break;
-	}
 	if (result < 0)
 		refused(result);
 	return GOES_ON;
 }
 
+/* FORMS, WORDS, in_process() and in_coordinator(). */
+#include "operations.c"
+
 static enum end run_step(const struct step *step)
 {
-	struct mailbox *box = &SH->box[step->mm];
-	enum end end;
 	memset(&S->now, 0, sizeof S->now);
 	if (FORMS[step->op].form[0] == 'm' && !S->mm[step->mm].alive) {
 		unsupported("no such process");
 		return GOES_ON;
 	}
-	switch (step->op) {
-	case OP_READ:
-		end = command(step->mm, C_READ, step->page, 0, 0, 0);
-		if (end == GOES_ON && box->result == 0)
-			saw(box->value);
-		break;
-	case OP_WRITE:
-		end = command(step->mm, C_WRITE, step->page, 0, 0, step->token);
-		break;
-	case OP_EXIT:
-		return command(step->mm, C_EXIT, 0, 0, 0, 0);
-	case OP_FORK:
-		if (S->mm[step->child].pid != 0) {
-			unsupported("that process is there already");
-			return GOES_ON;
-		}
-		end = command(step->mm, C_FORK, 0, step->child, 0, 0);
-		if (end == GOES_ON && box->result > 0) {
-			S->mm[step->child].pid = (int)box->result;
-			S->mm[step->child].alive = 1;
-		}
-		break;
-	case OP_MUNMAP:
-		end = command(step->mm, C_MUNMAP, step->page, 0, 0, 0);
-		break;
-	case OP_MPROTECT:
-		end = command(step->mm, C_MPROTECT, step->page, step->word, 0, 0);
-		break;
-	case OP_MADVISE:
-		end = command(step->mm, C_MADVISE, step->page, step->word, 0, 0);
-		break;
-	case OP_GUP:
-		return step_gup(step);
-	case OP_UNPIN:
-		return step_unpin(step);
-	case OP_DMA_READ:
-	case OP_DMA_WRITE:
-		return step_dma(step);
-	case OP_DIO:
-		return step_dio(step);
-	case OP_RECLAIM:
-		return step_reclaim(step);
-	default:
-		return step_file(step);
-	}
-	if (end == GOES_ON && box->result < 0)
-		refused(box->result);
-	return end;
+	return in_coordinator(step);
 }
 
 /* ------------------------------------------------------------------------------------------------------- programs */
@@ -1463,7 +1116,7 @@ static enum end run_program(struct outcome_of *out)
 		memset(S->ref, 0, sizeof S->ref);
 		end = set_up();
 		for (; end == GOES_ON && done < S->steps; done++) {
-			forks += S->step[done].op == OP_FORK;
+			forks += FORMS[S->step[done].op].makes_mm;
 			if ((end = run_step(&S->step[done])) != GOES_ON)
 				break;
 			struct outcome_of *now = &S->now;
@@ -1544,6 +1197,7 @@ static void parse_step(char **words)
 		case 'm': step->mm = number(word, MAX_MMS, "mm"); break;
 		case 'c': step->child = number(word, MAX_MMS, "child"); break;
 		case 'p': step->page = number(word, SH->pages, "page"); break;
+		case 'q': step->to = number(word, SH->pages, "page"); break;
 		case 'f': step->file = number(word, S->files, "file"); break;
 		case 'r': step->ref = number(word, MAX_REFS, "reference"); break;
 		case 't': step->token = word == NULL ? 0 : strtoull(word, NULL, 10); break;

@@ -6,6 +6,7 @@
 
 import { filesystem } from '../domain/filesystems.ts';
 import { KIND_TRAITS } from '../domain/page-kinds.ts';
+import { callOf } from '../ops/index.ts';
 import { policyByName } from '../policies/index.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { stepText } from '../scenario/scenario.ts';
@@ -38,20 +39,20 @@ export function exportC(c: Counterexample, source: string): ExportedC | { readon
   return unsupported === '' ? assembled(c, live, run, source) : { unsupported };
 }
 
-/** Operations that the generated programs cannot do yet, though the live executor can. */
-const NOT_WRITTEN: readonly LiveStep['op'][] = ['reclaim'];
+/** Two steps of the scenario in one call, whose outcome is that of the first. */
+const isPair = (step: LiveStep): boolean => callOf(step).op.call !== undefined;
 
 /** '' or why there can be no program. `run`: how the scenario goes where its promises hold. */
 function whyNot({ program, from, scenario }: Translated, run: Observed): string {
   const stepAt = (live: number): string => stepText(scenario.steps[from[live]!]!);
-  const missing = program.steps.findIndex((s) => NOT_WRITTEN.includes(s.op));
+  const missing = program.steps.findIndex((s) => callOf(s).op.live.c === undefined);
   if (missing >= 0) return `${stepAt(missing)}: export does not write this operation`;
   if (run.stopped >= 0)
     return `step ${run.stopped + 1} of ${scenario.steps.length} does not apply under v6.5-longterm-ban`;
   const bad = program.steps.findIndex(
     (s, i) =>
       run.outcomes[from[i]!] === 'blocked' ||
-      (s.op === 'dio' && run.outcomes[from[i]! - 1] === 'refused' && !run.errors.has(from[i]! - 1)),
+      (isPair(s) && run.outcomes[from[i]! - 1] === 'refused' && !run.errors.has(from[i]! - 1)),
   );
   if (bad >= 0) return `${stepAt(bad)}: is not done under v6.5-longterm-ban, though its mapping allows it`;
   if (checksOf(program, from, run) === 0) return 'no step of it observes anything that a program can see';
@@ -62,7 +63,7 @@ function whyNot({ program, from, scenario }: Translated, run: Observed): string 
 const checksOf = ({ steps }: LiveProgram, from: readonly number[], run: Observed): number =>
   steps.filter((s, i) => {
     const at = from[i]!;
-    return run.allowed.has(at) || run.errors.has(s.op === 'dio' ? at - 1 : at);
+    return run.allowed.has(at) || run.errors.has(isPair(s) ? at - 1 : at);
   }).length;
 
 function assembled(c: Counterexample, live: Translated, run: Observed, source: string): ExportedC {
@@ -89,7 +90,7 @@ function assembled(c: Counterexample, live: Translated, run: Observed, source: s
     frame({
       checks,
       forks: names.mms.length > 1,
-      exits: program.steps.some((s) => s.op === 'exit'),
+      exits: program.steps.some((s) => callOf(s).op.ends === 'mm'),
       files,
       contents: story.includes('\tcheck(got'),
       results: story.includes('\tcheck_result('),

@@ -9,7 +9,9 @@ import { BACKINGS } from '../domain/page-kinds.ts';
 import type { Rng } from '../domain/rng.ts';
 import { INVALID, World } from '../executor/simulated.ts';
 import { type AnyPolicy, expanded } from '../machine/tables.ts';
-import { CALLER_CONTRACTS } from '../reference/promises.ts';
+import type { AnyStep, NameSort } from '../ops/args.ts';
+import { callOf, opOfStep, type RegisteredOp } from '../ops/index.ts';
+import type { AnyCall, Naming } from '../ops/live.ts';
 import { Binding, mmName, refName, type Scenario, type Step } from '../scenario/scenario.ts';
 import { contentsAtStart, showsContent } from './contents.ts';
 import { FULL } from './full.ts';
@@ -51,65 +53,45 @@ interface Group {
 /** The program with names. */
 function named(program: LiveProgram): { readonly scenario: Scenario; readonly groups: readonly Group[] } {
   const callers = new Map<number, Caller>();
-  let dios = 0;
+  let passing = 0;
   const page = (n: number): string => `p${n}`;
-  const unpin = (ref: number): Step => ({
-    task: 'device',
-    op: 'unpin',
-    ref: refName(ref),
-    dirty: callers.get(ref) === 'process_vm_writev',
-  });
-  const gup = (mm: number, at: number, caller: Caller, result: string): Step => {
-    const { write, longterm } = CALLER_CONTRACTS[caller];
-    return {
-      task: mmName(mm),
-      op: 'gup',
-      page: page(at),
-      caller,
-      write: write === true,
-      longterm: longterm === true,
-      fast: false,
-      result,
-    };
+  const name: Readonly<Record<NameSort, (n: number) => string>> = {
+    mm: mmName,
+    ref: refName,
+    page,
+    file: (n) => `f${n}`,
   };
-  const over = (ref: number): Step[] =>
-    callers.get(ref)?.startsWith('process_vm') === true ? [unpin(ref)] : [];
-  const groupOf = (s: LiveStep): Step[] => {
-    switch (s.op) {
-      case 'fork':
-        return [{ task: mmName(s.mm), op: 'fork', result: mmName(s.child) }];
-      case 'exit':
-        return [{ task: mmName(s.mm), op: 'exit' }];
-      case 'munmap':
-      case 'read':
-      case 'write':
-        return [{ task: mmName(s.mm), op: s.op, page: page(s.page) }];
-      case 'mprotect':
-        return [{ task: mmName(s.mm), op: 'mprotect', page: page(s.page), prot: s.prot }];
-      case 'madvise':
-        return [{ task: mmName(s.mm), op: 'madvise', page: page(s.page), advice: s.advice }];
-      case 'gup':
-        callers.set(s.ref, s.caller);
-        return [gup(s.mm, s.page, s.caller, refName(s.ref))];
-      case 'unpin':
-        return [unpin(s.ref)];
-      case 'dma_read':
-      case 'dma_write':
-        return [{ task: 'device', op: s.op, ref: refName(s.ref) }, ...over(s.ref)];
-      case 'dio': {
-        const result = `d${dios++}`;
-        const caller = s.write ? 'o_direct_write' : 'o_direct_read';
-        return [gup(s.mm, s.page, caller, result), { task: 'device', op: 'dio_end', ref: result }];
-      }
-      case 'wb_start':
-        return [{ task: 'kernel', op: 'wb_start', file: `f${s.file}`, mode: s.mode }];
-      case 'wb_end':
-      case 'reclaim':
-      case 'drop_caches':
-        return [{ task: 'kernel', op: s.op, file: `f${s.file}` }];
-      default:
-        return [{ task: 'other', op: s.op, file: `f${s.file}` }];
+  const naming: Naming = {
+    nameOf: (sort, number) => name[sort](number),
+    callerOf: (ref) => callers.get(ref)!,
+    took: (ref, caller) => {
+      callers.set(ref, caller);
+    },
+    passing: () => `d${passing++}`,
+  };
+  /** As its call sends it, numbers as names. */
+  const plain = (call: AnyCall, op: RegisteredOp): AnyStep => {
+    const said: Record<string, string | boolean> = {
+      task: op.task === 'mm' ? mmName(call.mm as number) : op.task,
+      op: op.kind,
+    };
+    for (const field of op.sends ?? []) {
+      const arg = op.args[field];
+      const value = call[field]!;
+      if (field === 'mm' || field === 'token') continue;
+      if (arg === undefined) said.result = name[op.makes!](value as number);
+      else
+        said[field] =
+          typeof value === 'number' && 'is' in arg
+            ? name[arg.is as NameSort](value)
+            : (value as string | boolean);
     }
+    return said as unknown as AnyStep;
+  };
+  const groupOf = (s: LiveStep): Step[] => {
+    const { op } = callOf(s);
+    const one = (): AnyStep => plain(s, op);
+    return (op.live.steps?.(s, naming, one) ?? [one()]) as Step[];
   };
   const groups = program.steps.map((s): Group => ({ steps: groupOf(s), token: 'token' in s ? s.token : 0 }));
   return {
@@ -152,7 +134,7 @@ function runOnModel(program: LiveProgram, policy: AnyPolicy, free: Rng | undefin
     labels[next] = token;
     const outcome = packed < 0 ? INVALID : world.step(packed);
     if (outcome === INVALID)
-      return step.op === 'wb_end'
+      return opOfStep(step).live.mayBeOver === true
         ? ok()
         : { outcome: 'unsupported', why: 'cannot be done', value: undefined, log };
     binding.executed(step, world);
@@ -169,8 +151,7 @@ function runOnModel(program: LiveProgram, policy: AnyPolicy, free: Rng | undefin
       for (const f of scenario.setup.files) done({ task: 'kernel', op: 'wb_end', file: f.name }, 0);
     value = undefined;
     const [head, ...rest] = group;
-    const idle =
-      free !== undefined && (head!.op === 'reclaim' || head!.op === 'drop_caches') && free.below(2) === 0;
+    const idle = free !== undefined && opOfStep(head!).live.request === true && free.below(2) === 0;
     let outcome = idle ? ok() : done(head!, token);
     for (const step of rest) {
       const last = done(step, token);

@@ -26,56 +26,16 @@
  *     2 log WARNING: ...
  *     end 17 ok
  */
-import type { Caller } from '../domain/kinds.ts';
 import { type BackingTraits, KIND_TRAITS, type PageKind } from '../domain/page-kinds.ts';
+import { wordsOf } from '../ops/args.ts';
+import { callOf, type LiveStep } from '../ops/index.ts';
+import type { AnyCall, LiveCaller } from '../ops/live.ts';
 
 /** What file f holds at the start is FILE_TOKEN + f: more than a program has steps. */
 export const FILE_TOKEN = 4096;
 
-/** Callers that a user program can be, without a driver (docs/live.md). */
-export type LiveCaller = Extract<
-  Caller,
-  'vmsplice' | 'fixed_buffer' | 'process_vm_readv' | 'process_vm_writev' | 'o_direct_read' | 'o_direct_write'
->;
-
-/** One step. `mm`, `ref`: numbers of the program; `page`, `file`: index in its lists; `token`: what is stored. */
-export type LiveStep =
-  | { readonly op: 'fork'; readonly mm: number; readonly child: number }
-  | { readonly op: 'exit'; readonly mm: number }
-  | { readonly op: 'munmap' | 'read'; readonly mm: number; readonly page: number }
-  | { readonly op: 'write'; readonly mm: number; readonly page: number; readonly token: number }
-  | { readonly op: 'mprotect'; readonly mm: number; readonly page: number; readonly prot: 'r' | 'rw' }
-  | {
-      readonly op: 'madvise';
-      readonly mm: number;
-      readonly page: number;
-      readonly advice: 'dontneed' | 'dontfork' | 'dofork';
-    }
-  | {
-      readonly op: 'gup';
-      readonly mm: number;
-      readonly page: number;
-      readonly ref: number;
-      readonly caller: LiveCaller;
-    }
-  /** Lets go. For process_vm_* the call ends without moving data. */
-  | { readonly op: 'unpin'; readonly ref: number }
-  | { readonly op: 'dma_read'; readonly ref: number }
-  | { readonly op: 'dma_write'; readonly ref: number; readonly token: number }
-  /**
-   * The whole of an O_DIRECT read or write: gup and dio_end of the scenario in one, at the place of the gup. Reading
-   * stores `token`; writing shows what was in the buffer.
-   */
-  | {
-      readonly op: 'dio';
-      readonly mm: number;
-      readonly page: number;
-      readonly write: boolean;
-      readonly token: number;
-    }
-  | { readonly op: 'wb_start'; readonly file: number; readonly mode: 'NONE' | 'ALL' }
-  | { readonly op: 'wb_end' | 'fsync' | 'reclaim' | 'drop_caches' | 'buffered_read'; readonly file: number }
-  | { readonly op: 'buffered_write'; readonly file: number; readonly token: number };
+export type { LiveStep } from '../ops/index.ts';
+export type { LiveCaller } from '../ops/live.ts';
 
 /** `dir`: a file in the executor's folder, on whatever filesystem that is; `shmem`: a memfd. */
 export type LiveFile = Exclude<BackingTraits['live'], ''>;
@@ -153,37 +113,21 @@ export function encodeProgram(id: number, program: LiveProgram, alarm: number): 
   return `${lines.join('\n')}\n`;
 }
 
+/**
+ * Its fields in the order in which its operation sends them: `mm`, `ref`: numbers of the program; `page`, `file`: index in
+ * its lists; `token`: what is stored.
+ */
 function stepWords(step: LiveStep): (string | number)[] {
-  switch (step.op) {
-    case 'fork':
-      return [step.op, step.mm, step.child];
-    case 'exit':
-      return [step.op, step.mm];
-    case 'munmap':
-    case 'read':
-      return [step.op, step.mm, step.page];
-    case 'write':
-      return [step.op, step.mm, step.page, step.token];
-    case 'mprotect':
-      return [step.op, step.mm, step.page, step.prot];
-    case 'madvise':
-      return [step.op, step.mm, step.page, step.advice];
-    case 'gup':
-      return [step.op, step.mm, step.page, step.ref, step.caller];
-    case 'unpin':
-    case 'dma_read':
-      return [step.op, step.ref];
-    case 'dma_write':
-      return [step.op, step.ref, step.token];
-    case 'dio':
-      return [step.op, step.mm, step.page, step.write ? 'write' : 'read', step.token];
-    case 'wb_start':
-      return [step.op, step.file, step.mode];
-    case 'buffered_write':
-      return [step.op, step.file, step.token];
-    default:
-      return [step.op, step.file];
-  }
+  const { grammar } = callOf(step);
+  const said: AnyCall = step;
+  return [
+    step.op,
+    ...grammar.sends!.map((field) => {
+      const value = said[field]!;
+      const arg = grammar.args[field];
+      return typeof value === 'number' || arg === undefined ? String(value) : wordsOf(arg, value).join(' ');
+    }),
+  ];
 }
 
 /** Reads the answers of the executor, line by line; `push` returns a result when one is complete. */

@@ -7,6 +7,10 @@ import { CHOSEN_FILESYSTEMS, filesystem } from '../domain/filesystems.ts';
 import type { Caller } from '../domain/kinds.ts';
 import { backingOf, KIND_TRAITS, type PageKind } from '../domain/page-kinds.ts';
 import type { FileSetup, Setup } from '../domain/setup.ts';
+import type { AnyStep, NameSort } from '../ops/args.ts';
+import { isOneTransfer } from '../ops/callers.ts';
+import { OPS, opOfStep } from '../ops/index.ts';
+import type { AnyCall, Numbering } from '../ops/live.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { FIRST_MM, goesAside, type Scenario, type Step, stepText } from '../scenario/scenario.ts';
 import {
@@ -70,18 +74,14 @@ export const LIVE_CALLERS: readonly LiveCaller[] = [
 ];
 
 const isLive = (caller: Caller): caller is LiveCaller => LIVE_CALLERS.some((c) => c === caller);
-const isOneTransfer = (caller: Caller): boolean =>
-  caller === 'process_vm_readv' || caller === 'process_vm_writev';
 
 /** The content of token n of a scenario's step, as the model names it: step n - 1 stored it. */
 export const tokenOf = (step: number): number => step + 1;
 
-/** What the probe calls the feature that an operation needs, where it is not the operation's name. */
-const FEATURE: { readonly [op: string]: string } = { reclaim: 'pageout', wb_end: 'wb_start' };
-
 /** Why the kernel lacks what an operation or a page kind needs, or ''. What the probe does not know is not missed. */
 export function missing(capabilities: Capabilities, name: string): string {
-  return capabilities.features[FEATURE[name] ?? name] ?? '';
+  const feature = OPS.find((op) => op.kind === name)?.live.feature ?? name;
+  return capabilities.features[feature] ?? '';
 }
 
 /** Why a page of this kind cannot be had, or ''. */
@@ -213,94 +213,71 @@ function numbered(
   { setup, steps }: Scenario,
   capabilities: Capabilities,
 ): { readonly program: LiveProgram; readonly from: readonly number[] } {
-  const mms = new Map([[FIRST_MM, 0]]);
-  const refs = new Map<string, number>();
+  const numbers: Readonly<Record<NameSort, Map<string, number>>> = {
+    mm: new Map([[FIRST_MM, 0]]),
+    ref: new Map(),
+    page: new Map(setup.pages.map((p, i) => [p.name, i])),
+    file: new Map(setup.files.map((f, i) => [f.name, i])),
+  };
   const callers = new Map<string, Caller>();
   const out: LiveStep[] = [];
   const from: number[] = [];
-  const page = (name: string): number => setup.pages.findIndex((p) => p.name === name);
-  const file = (name: string): number => setup.files.findIndex((f) => f.name === name);
-  let transferred = ''; // the process_vm reference that the step before ended
+  const number = (sort: NameSort, name: string): number => numbers[sort].get(name)!;
+  let over = ''; // the reference whose call the step before ended
   for (let at = 0; at < steps.length; at++) {
     const step = steps[at]!;
-    const why = missing(capabilities, step.op);
-    if (why !== '') throw new Cannot(`${stepText(step)}: ${why}`);
-    const just = transferred;
-    transferred = '';
-    const push = (live: LiveStep): void => {
-      out.push(live);
-      from.push(at);
+    const op = opOfStep(step);
+    const said = step as AnyStep;
+    const cannot = (why: string): never => {
+      throw new Cannot(`${stepText(step)}: ${why}`);
     };
-    switch (step.op) {
-      case 'fork': {
-        const child = mms.size;
-        push({ op: 'fork', mm: mms.get(step.task)!, child });
-        mms.set(step.result, child);
-        break;
+    const why = missing(capabilities, step.op);
+    if (why !== '') cannot(why);
+    if (step.op === 'gup') callers.set(step.result, step.caller);
+    let ended = '';
+    /** As its call sends it. What it makes gets its number once its task has one. */
+    const plain = (): AnyCall => {
+      const call: Record<string, string | number | boolean> = { op: op.kind };
+      for (const field of op.sends ?? cannot('no call does it by itself')) {
+        const arg = op.args[field];
+        const value = said[field];
+        if (field === 'mm') call[field] = number('mm', said.task);
+        else if (field === 'token') call[field] = tokenOf(at);
+        else if (arg === undefined) {
+          const made = numbers[op.makes!];
+          call[field] = made.size;
+          made.set(said.result as string, made.size);
+        } else call[field] = 'is' in arg && arg.is !== 'caller' ? number(arg.is, value as string) : value!;
       }
-      case 'exit':
-        push({ op: 'exit', mm: mms.get(step.task)! });
-        break;
-      case 'munmap':
-      case 'read':
-        push({ op: step.op, mm: mms.get(step.task)!, page: page(step.page) });
-        break;
-      case 'write':
-        push({ op: 'write', mm: mms.get(step.task)!, page: page(step.page), token: tokenOf(at) });
-        break;
-      case 'mprotect':
-        push({ op: 'mprotect', mm: mms.get(step.task)!, page: page(step.page), prot: step.prot });
-        break;
-      case 'madvise':
-        push({ op: 'madvise', mm: mms.get(step.task)!, page: page(step.page), advice: step.advice });
-        break;
-      case 'gup': {
-        const mm = mms.get(step.task)!;
-        callers.set(step.result, step.caller);
-        if (step.caller === 'o_direct_read' || step.caller === 'o_direct_write') {
-          const next = steps[at + 1];
-          if (next?.op !== 'dio_end' || next.ref !== step.result)
-            throw new Cannot(`${stepText(step)}: O_DIRECT cannot be held; dio_end has to follow at once`);
-          at++; // the call is one step, and what it stores or shows is that of its end
-          if (step.target !== undefined)
-            throw new Cannot(`${stepText(step)}: O_DIRECT goes to a file of the executor's own`);
-          const write = step.caller === 'o_direct_write';
-          push({ op: 'dio', mm, page: page(step.page), write, token: tokenOf(at) });
-          break;
-        }
-        const ref = refs.size;
-        refs.set(step.result, ref);
-        push({ op: 'gup', mm, page: page(step.page), ref, caller: step.caller as LiveCaller });
-        break;
-      }
-      case 'unpin':
-        if (step.ref !== just) push({ op: 'unpin', ref: refs.get(step.ref)! });
-        break;
-      case 'dma_read':
-        push({ op: 'dma_read', ref: refs.get(step.ref)! });
-        if (isOneTransfer(callers.get(step.ref)!)) transferred = step.ref;
-        break;
-      case 'dma_write':
-        push({ op: 'dma_write', ref: refs.get(step.ref)!, token: tokenOf(at) });
-        if (isOneTransfer(callers.get(step.ref)!)) transferred = step.ref;
-        break;
-      case 'dio_end':
-        throw new Cannot(`${stepText(step)}: O_DIRECT cannot be held`);
-      case 'wb_start':
-        push({ op: 'wb_start', file: file(step.file), mode: step.mode });
-        break;
-      case 'buffered_write':
-        push({ op: 'buffered_write', file: file(step.file), token: tokenOf(at) });
-        break;
-      default:
-        push({ op: step.op, file: file(step.file) });
-    }
+      return call as AnyCall;
+    };
+    const numbering: Numbering = {
+      number,
+      callerOf: (ref) => callers.get(ref)!,
+      token: () => tokenOf(at),
+      together: (kind, ref) => {
+        const next = steps[at + 1] as AnyStep | undefined;
+        if (next?.op !== kind || next.ref !== ref) return false;
+        at++;
+        return true;
+      },
+      over,
+      end: (ref) => {
+        ended = ref;
+      },
+      cannot,
+    };
+    const call = op.live.number === undefined ? plain() : op.live.number(said, numbering, plain);
+    over = ended;
+    if (call === undefined) continue;
+    out.push(call as LiveStep);
+    from.push(at);
   }
   const pages = setup.pages.map(
     (p): LivePage => ({
       kind: p.kind,
       prot: p.prot,
-      file: p.file === undefined ? -1 : file(p.file),
+      file: p.file === undefined ? -1 : number('file', p.file),
     }),
   );
   const files = setup.files.map((f) => filesystem(f.filesystem).live as LiveFile);

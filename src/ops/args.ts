@@ -25,6 +25,8 @@ interface Words {
   readonly noun?: string;
   /** For the schema. */
   readonly title?: string;
+  /** In the order of simplicity: what each value costs more than the one before; a name, that it is there. 0 if absent. */
+  readonly cost?: number;
 }
 /** A name of the setup, or of a reference. `after`: it may be left out, else it comes after this word. */
 interface NameArg extends Words {
@@ -58,11 +60,19 @@ export interface Grammar {
   readonly makes?: 'mm' | 'ref';
   /** It ends its task's mm, or its reference. */
   readonly ends?: 'mm' | 'ref';
+  /**
+   * What the executor is told of a step (live.ts): `mm`; `child` or `ref` for what it makes; arguments; `token` of what
+   * is stored. Absent: it has no call of its own.
+   */
+  readonly sends?: readonly string[];
+  /** A call that is this operation together with another. */
+  readonly call?: Grammar;
 }
 
 // ---- The type of a step ------------------------------------------------------------------------------------------
 
-type Value<A> = A extends { readonly is: 'caller' }
+/** What an argument may be. */
+export type Value<A> = A extends { readonly is: 'caller' }
   ? Caller
   : A extends { readonly is: string }
     ? string
@@ -74,19 +84,28 @@ type Fields<A> = {
 } & { readonly [F in keyof A as A[F] extends { readonly after: string } ? F : never]?: Value<A[F]> };
 type Flat<T> = { readonly [K in keyof T]: T[K] };
 
+/** A step of whatever operation, as its fields. */
+export interface AnyStep {
+  readonly task: string;
+  readonly op: string;
+  readonly [field: string]: string | boolean | undefined;
+}
+
 /** The steps of an operation. */
 export type StepOf<G> = G extends Grammar
-  ? Flat<
-      { readonly task: G['task'] extends 'mm' ? string : G['task']; readonly op: G['kind'] } & Fields<
-        G['args']
-      > &
-        (G extends { readonly makes: string } ? { readonly result: string } : object)
-    >
+  ? string extends G['kind']
+    ? AnyStep
+    : Flat<
+        { readonly task: G['task'] extends 'mm' ? string : G['task']; readonly op: G['kind'] } & Fields<
+          G['args']
+        > &
+          (G extends { readonly makes: string } ? { readonly result: string } : object)
+      >
   : never;
 
 // ---- Bits --------------------------------------------------------------------------------------------------------
 
-const OP_BITS = 5;
+const OP_BITS = 6;
 const ACTOR_BITS = 4;
 const PAGE_BITS = 4;
 const A_AT = OP_BITS;
@@ -167,13 +186,6 @@ export function packingOf(grammar: Grammar, op: number): Packing {
 }
 
 // ---- Packed steps and steps with names ---------------------------------------------------------------------------
-
-/** A step of whatever operation, as its fields. */
-export interface AnyStep {
-  readonly task: string;
-  readonly op: string;
-  readonly [field: string]: string | boolean | undefined;
-}
 
 /** Number of a name, or undefined if it stands for nothing now; and the name of a number. */
 export interface Numbers {
@@ -285,4 +297,29 @@ export function textOf(grammar: Grammar, step: AnyStep): string {
   const words = Object.entries(grammar.args).flatMap(([field, arg]) => wordsOf(arg, step[field]));
   const made = grammar.makes === undefined ? '' : `${step.result} = `;
   return `${made}${[`${step.task}: ${step.op}`, ...words].join(' ')}`;
+}
+
+// ---- The order of simplicity -------------------------------------------------------------------------------------
+
+/** How many values are plainer. */
+const rankOf = (arg: Arg, value: string | boolean | undefined): number => {
+  if ('oneOf' in arg) return arg.oneOf.indexOf(value as string);
+  if ('is' in arg && arg.is === 'caller') return CALLERS.indexOf(value as Caller);
+  return value === undefined || value === false ? 0 : 1;
+};
+
+/** How far the arguments of a step are from the plainest. */
+export const argumentsCost = (grammar: Grammar, step: AnyStep): number =>
+  Object.entries(grammar.args).reduce(
+    (sum, [field, arg]) => sum + (arg.cost === undefined ? 0 : arg.cost * rankOf(arg, step[field])),
+    0,
+  );
+
+/** The step with plainer words, plainest first: of each argument that has a cost, one after the other. */
+export function plainerWords(grammar: Grammar, step: AnyStep): AnyStep[] {
+  return Object.entries(grammar.args).flatMap(([field, arg]): AnyStep[] => {
+    if (arg.cost === undefined || 'is' in arg) return [];
+    const values: readonly (string | boolean)[] = 'oneOf' in arg ? arg.oneOf : [false, true];
+    return values.slice(0, rankOf(arg, step[field])).map((value) => ({ ...step, [field]: value }));
+  });
 }

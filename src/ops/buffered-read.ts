@@ -16,14 +16,44 @@ export const BUFFERED_READ = {
   kind: 'buffered_read',
   task: 'other',
   args: { file: { is: 'file' } },
+  sends: ['file'],
 } as const;
 
 export const bufferedRead: Op<typeof BUFFERED_READ> = {
   ...BUFFERED_READ,
   weight: 1,
+  words: (s) => `another process read(2)s ${s.file}`,
   title: 'read(2) of the file by another process',
   kernel: 'mm/filemap.c: filemap_read()',
-  live: 'read(2)',
+  live: {
+    how: 'read(2)',
+    executor: {
+      byCoordinator: `
+	long result = CALL(SYS_pread64, SH->fd[step->file], S->io, PAGE, 0);
+	if (result >= 8)
+		saw(word_of(S->io));
+	return called(result);
+`,
+    },
+    c: (s, t) => t.sees('read', t.helper('buffered_read', t.name('file', s.file))),
+    helpers: [
+      {
+        name: 'buffered_read',
+        needs: [],
+        code: `
+static long buffered_read(int file)
+{
+	long data[PAGE / sizeof(long)];
+	ssize_t n = pread(file_fd[file], data, PAGE, 0);
+
+	return n == PAGE ? data[0] : n < 0 ? -errno : -EIO;
+}
+`,
+      },
+    ],
+  },
+  shows: ['file-read'],
+  cost: 1,
   ...onFile(OP_KINDS.indexOf('buffered_read'), 1, () => true),
   start: (m, t, step) => {
     m.task.other[t] = aOf(step);

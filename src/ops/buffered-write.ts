@@ -27,14 +27,48 @@ export const BUFFERED_WRITE = {
   kind: 'buffered_write',
   task: 'other',
   args: { file: { is: 'file' } },
+  sends: ['file', 'token'],
 } as const;
 
 export const bufferedWrite: Op<typeof BUFFERED_WRITE> = {
   ...BUFFERED_WRITE,
   weight: 2,
+  words: (s) => `another process write(2)s ${s.file}`,
   title: 'write(2) to the file by another process',
   kernel: 'mm/filemap.c: generic_perform_write()',
-  live: 'write(2)',
+  live: {
+    how: 'write(2)',
+    executor: {
+      byCoordinator: `
+	memset(S->io, 0, PAGE);
+	fill(S->io, step->token);
+	return called(CALL(SYS_pwrite64, SH->fd[step->file], S->io, PAGE, 0));
+`,
+    },
+    c: (s, t) => t.need('write', t.helper('buffered_write', t.name('file', s.file), s.token)),
+    helpers: [
+      {
+        name: 'buffered_write',
+        needs: [],
+        code: `
+static long buffered_write(int file, long content)
+{
+	long data[PAGE / sizeof(long)];
+	ssize_t n;
+	size_t i;
+
+	for (i = 0; i < PAGE / sizeof(long); i++)
+		data[i] = content;
+	n = pwrite(file_fd[file], data, PAGE, 0);
+	return n == PAGE ? 0 : n < 0 ? -errno : -EIO;
+}
+`,
+      },
+    ],
+  },
+  shows: [],
+  cost: 1,
+  storer: 'write(2)',
   stores: true,
   ...onFile(OP_KINDS.indexOf('buffered_write'), 1, () => true),
   start: (m, t, step, token) => {

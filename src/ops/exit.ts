@@ -22,14 +22,29 @@ const steps: { readonly [K in 'X1']: number } = procedure('exit', {
 const enabled: Op['enabled'] = (ref, step) => ref.alive[aOf(step)] === 1 && ref.aliveCount() > 1;
 
 /** What its steps say (args.ts). */
-export const EXIT = { kind: 'exit', task: 'mm', args: {}, ends: 'mm' } as const;
+export const EXIT = { kind: 'exit', task: 'mm', args: {}, ends: 'mm', sends: ['mm'] } as const;
 
 export const exit: Op<typeof EXIT> = {
   ...EXIT,
   weight: 1,
+  words: (s) => `${s.task} exits`,
   title: 'the process exits (the last one cannot)',
   kernel: 'mm/mmap.c: exit_mmap()',
-  live: '_exit(2)',
+  live: {
+    how: '_exit(2)',
+    executor: {
+      inProcess: `
+	CALL(SYS_exit_group, 0);
+	return 0;
+`,
+      byCoordinator: `
+	return command(step, 0);
+`,
+    },
+    c: (s, t) => `\texit_process(${t.name('mm', s.mm)});`,
+  },
+  shows: [],
+  whyNot: (_ref, s) => `${s.task} is the last process, and one must be left`,
   enabled,
   offered: enabled,
   enumerate: (ref, _alphabet, out, n) => {

@@ -74,14 +74,44 @@ function copyPte(m: Machine, t: number, from: number, to: number): void {
 const enabled: Op['enabled'] = (ref, step) => ref.alive[aOf(step)] === 1 && ref.freeMm() >= 0;
 
 /** What its steps say (args.ts). */
-export const FORK = { kind: 'fork', task: 'mm', args: {}, makes: 'mm' } as const;
+export const FORK = { kind: 'fork', task: 'mm', args: {}, makes: 'mm', sends: ['mm', 'child'] } as const;
 
 export const fork: Op<typeof FORK> = {
   ...FORK,
   weight: 4,
+  words: (s) => `${s.task} forks ${s.result}`,
   title: 'fork(2)',
   kernel: 'kernel/fork.c: dup_mmap(); mm/memory.c: copy_present_pte()',
-  live: 'fork(2)',
+  live: {
+    how: 'fork(2)',
+    executor: {
+      inProcess: `
+	/* By the time that the child looks, its parent may have been told the next step. */
+	int child = step->child;
+	long pid = CALL(SYS_clone, CLONE_PARENT | CLONE_FILES | CLONE_FS | SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0)
+		serve(child);
+	return pid;
+`,
+      byCoordinator: `
+	if (S->mm[step->child].pid != 0) {
+		unsupported("that process is there already");
+		return GOES_ON;
+	}
+	enum end end = ask(step, 0);
+	long pid = SH->box[step->mm].result;
+	if (end == GOES_ON && pid > 0) {
+		S->mm[step->child].pid = (int)pid;
+		S->mm[step->child].alive = 1;
+	}
+	return end;
+`,
+    },
+    c: (s, t) => `\tfork_child(${t.name('mm', s.mm)}, ${t.name('mm', s.child)});`,
+  },
+  shows: [],
+  copies: () => 'fork',
+  whyNot: (ref) => (ref.freeMm() < 0 ? `mms is ${ref.shape.mms}, and as many live already` : ''),
   enabled,
   offered: enabled,
   enumerate: (ref, _alphabet, out, n) => {

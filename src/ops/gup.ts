@@ -25,7 +25,7 @@ import {
 } from '../machine/procedures.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import type { Reference } from '../reference/reference.ts';
-import { packingOf, VARIANT_AT } from './args.ts';
+import { packingOf, type StepOf, VARIANT_AT } from './args.ts';
 import { type Alphabet, aOf, bOf, cOf, drawMm, namesPage, OP_KINDS, type Op, pack } from './op.ts';
 
 const AT = OP_KINDS.indexOf('gup');
@@ -46,17 +46,19 @@ export const GUP = {
   task: 'mm',
   args: {
     page: { is: 'page' },
-    caller: { is: 'caller', title: 'Who asks; the promise follows it' },
-    write: { either: ['R', 'W'], noun: 'access', title: 'FOLL_WRITE' },
-    longterm: { flag: 'LONGTERM', title: 'FOLL_LONGTERM' },
-    fast: { flag: 'fast', title: 'GUP-fast is tried first' },
+    caller: { is: 'caller', title: 'Who asks; the promise follows it', cost: 8 },
+    write: { either: ['R', 'W'], noun: 'access', title: 'FOLL_WRITE', cost: 1 },
+    longterm: { flag: 'LONGTERM', title: 'FOLL_LONGTERM', cost: 2 },
+    fast: { flag: 'fast', title: 'GUP-fast is tried first', cost: 4 },
     target: {
       is: 'file',
       after: 'to',
       title: 'File of the setup that an O_DIRECT write goes to; absent: the one aside',
+      cost: 1,
     },
   },
   makes: 'ref',
+  sends: ['mm', 'page', 'ref', 'caller'],
 } as const;
 
 /** Where an argument is in the variant: what to shift by, and its mask. */
@@ -198,13 +200,215 @@ const drawAny = (ref: Reference, { gups }: Alphabet, rng: Rng): number =>
 /** Of so many that are forbidden one is drawn: it ends in EFAULT, and its name is of no use afterwards. */
 const FORBIDDEN_DRAWN = 8;
 
+/** The plain variant that asks for the same: vmsplice is an R GET, a fixed buffer a W LONGTERM PIN, and so on. */
+export function plainVariant(variant: number): number {
+  const write = writeOf(variant);
+  const longterm = longtermOf(variant);
+  const callers: readonly Caller[] = [
+    'get',
+    'pin',
+    'get',
+    'o_direct_read',
+    'o_direct_write',
+    'pin',
+    'pin',
+    'pin',
+  ];
+  return gupVariant(callers[callerOf(variant)]!, write, longterm, false);
+}
+
+/** Plain callers, not long-term, for reading; slow. */
+function plainer(step: StepOf<typeof GUP>): readonly object[] {
+  const plain = plainVariant(gupVariant(step.caller, step.write, step.longterm, step.fast));
+  const { target, ...aside } = step;
+  const candidates: object[] = target === undefined ? [] : [aside];
+  const caller = CALLERS[callerOf(plain)]!;
+  const asPlain = { ...step, caller, write: writeOf(plain), longterm: longtermOf(plain), fast: false };
+  if (caller === 'get' || caller === 'pin') {
+    candidates.push({ ...asPlain, caller: 'get', write: false, longterm: false });
+    candidates.push({ ...asPlain, caller: 'get', longterm: false });
+    candidates.push({ ...asPlain, write: false, longterm: false });
+    candidates.push({ ...asPlain, longterm: false });
+    candidates.push({ ...asPlain, write: false });
+  }
+  candidates.push(asPlain, { ...step, fast: false });
+  const text = JSON.stringify(step);
+  return candidates.filter((c) => JSON.stringify(c) !== text);
+}
+
+/** What a live caller asks for, slow; as a step says it. */
+export function askedBy(caller: Caller): {
+  readonly write: boolean;
+  readonly longterm: boolean;
+  readonly fast: boolean;
+} {
+  const { write, longterm } = CALLER_CONTRACTS[caller];
+  return { write: write === true, longterm: longterm === true, fast: false };
+}
+
 export const gup: Op<typeof GUP> = {
   ...GUP,
   weight: 7,
   always: true,
+  words: (s) => `${s.task} hands ${s.page} to a device, as ${s.result} (${s.caller})`,
   title: 'a caller takes a reference: get_user_pages or pin_user_pages',
   kernel: 'mm/gup.c: __get_user_pages(), gup_fast_pte_range(), try_grab_folio()',
-  live: 'vmsplice, IORING_REGISTER_BUFFERS, process_vm_readv/writev, O_DIRECT; plain get and pin have no system call',
+  live: {
+    how: 'vmsplice, IORING_REGISTER_BUFFERS, process_vm_readv/writev, O_DIRECT; plain get and pin have no system call',
+    number: (s, n, plain) => {
+      if (s.caller !== 'o_direct_read' && s.caller !== 'o_direct_write') return plain();
+      // The call is one step, and what it stores or shows is that of its end.
+      if (!n.together('dio_end', s.result))
+        n.cannot('O_DIRECT cannot be held; dio_end has to follow at once');
+      if (s.target !== undefined) n.cannot("O_DIRECT goes to a file of the executor's own");
+      const [mm, page] = [n.number('mm', s.task), n.number('page', s.page)];
+      return { op: 'dio', mm, page, write: s.caller === 'o_direct_write', token: n.token() };
+    },
+    steps: (s, n, plain) => {
+      n.took(s.ref, s.caller);
+      return [{ ...plain(), ...askedBy(s.caller) }];
+    },
+    executor: {
+      values: {
+        caller: {
+          vmsplice: 'VMSPLICE',
+          fixed_buffer: 'FIXED_BUFFER',
+          process_vm_readv: 'PROCESS_VM_READV',
+          process_vm_writev: 'PROCESS_VM_WRITEV',
+        },
+      },
+      inProcess: `
+	struct iovec vec = { (void *)page_address(step->page), PAGE };
+	return step->word == VMSPLICE ? CALL(SYS_vmsplice, box->fd, &vec, 1, 0)
+				      : CALL(SYS_io_uring_register, box->fd, IORING_REGISTER_BUFFERS, &vec, 1);
+`,
+      byCoordinator: `
+	struct ref *ref = &S->ref[step->ref];
+	struct mailbox *box = &SH->box[step->mm];
+	enum end end;
+	long error = 0;
+	int slot = 0;
+	ref->caller = (enum caller)step->word;
+	ref->page = step->page;
+	switch (ref->caller) {
+	case VMSPLICE:
+		while (slot < POOL && S->pipe[slot].busy)
+			slot++;
+		if (slot == POOL || (error = open_pipe(&S->pipe[slot])) < 0) {
+			unsupported(slot == POOL ? "too many pipes" : error_name(error));
+			return GOES_ON;
+		}
+		S->pipe[slot].busy = 1;
+		if ((end = command(step, S->pipe[slot].in)) != GOES_ON)
+			return end;
+		if (box->result < 0) {
+			S->pipe[slot].busy = 0;
+			refused(box->result);
+			return GOES_ON;
+		}
+		break;
+	case FIXED_BUFFER:
+		while (slot < POOL && S->ring[slot].busy)
+			slot++;
+		if (slot == POOL || (error = open_ring(&S->ring[slot])) < 0) {
+			unsupported(slot == POOL ? "too many rings" : error_name(error));
+			return GOES_ON;
+		}
+		S->ring[slot].busy = 1;
+		S->ring[slot].registered = 1;
+		if ((end = command(step, S->ring[slot].fd)) != GOES_ON)
+			return end;
+		if (box->result < 0) {
+			S->ring[slot].busy = S->ring[slot].registered = 0;
+			refused(box->result);
+			return GOES_ON;
+		}
+		break;
+	default:
+		while (slot < POOL && (S->helper[slot].busy || S->helper[slot].state < 0))
+			slot++;
+		struct helper *h = &S->helper[slot];
+		if (slot == POOL || (error = open_helper(h)) < 0) {
+			unsupported(slot == POOL ? "too many calls" : error_name(error));
+			return GOES_ON;
+		}
+		h->busy = 1;
+		h->pid = S->mm[step->mm].pid;
+		h->address = page_address(step->page);
+		h->write = ref->caller == PROCESS_VM_WRITEV;
+		ref->slot = slot;
+		ref->state = HELD;
+		store(&h->work, h->work + 1);
+		futex_wake(&h->work);
+		int blocked = await_helper(h, 1, S->deadline);
+		if (blocked < 0)
+			return TIMEOUT;
+		if (blocked == 0) {
+			h->busy = 0;
+			ref->state = NONE;
+			if (h->result == -ENOSYS)
+				unsupported("ENOSYS");
+			else
+				refused(h->result < 0 ? h->result : EIO);
+		}
+		return GOES_ON;
+	}
+	ref->slot = slot;
+	ref->state = HELD;
+	return GOES_ON;
+`,
+    },
+    c: (s, t) => {
+      const { caller } = s;
+      const ref = t.name('ref', s.ref);
+      let call: string;
+      if (caller === 'vmsplice') call = t.on(s, 'vmsplice_page', ref);
+      else if (caller === 'fixed_buffer') call = t.on(s, 'register_fixed_buffer', ref);
+      else {
+        t.uses('held_call');
+        const writes = caller === 'process_vm_writev' ? 1 : 0;
+        call = `hold_process_vm_call(${ref}, process[${t.name('mm', s.mm)}].pid, ${t.name('page', s.page)}, ${writes})`;
+      }
+      if (t.isError()) return t.refused(caller, call);
+      if (t.outcome() !== 'refused') return t.need(caller, call);
+      const step = `step ${t.at + 1}: ${caller}`;
+      return `\tgot = ${call};\n\tprintf("# ${step}: %s\\n", got < 0 ? strerror(-got) : "accepted");\n\tif (got >= 0)\n\t\tskip("${step} is refused where the promises below hold", -EEXIST);`;
+    },
+    helpers: [
+      {
+        name: 'vmsplice_page',
+        needs: ['pipes'],
+        code: `
+/* The pipe keeps a reference (FOLL_GET, for reading) until it has been read. */
+static long vmsplice_page(long page, long ref)
+{
+	struct iovec iov = { page_at[page], PAGE };
+	ssize_t n = vmsplice(held_in_pipe[ref][1], &iov, 1, 0);
+
+	return n == PAGE ? 0 : n < 0 ? -errno : -EIO;
+}
+`,
+      },
+      {
+        name: 'register_fixed_buffer',
+        needs: ['ring'],
+        code: `
+/* Pins the page of the process that calls (FOLL_WRITE | FOLL_LONGTERM) until it is unregistered. */
+static long register_fixed_buffer(long page, long ref)
+{
+	struct iovec iov = { page_at[page], PAGE };
+
+	return syscall(__NR_io_uring_register, ring[ref].fd, IORING_REGISTER_BUFFERS, &iov, 1) ? -errno : 0;
+}
+`,
+      },
+    ],
+  },
+  shows: ['access'],
+  ways: ({ gups }) => gups.length,
+  copies: (s) => `the fault of ${s.result}`,
+  whyNot: (ref) => (ref.freeHandle() < 0 ? `refs is ${ref.shape.refs}, and as many are held already` : ''),
+  plainer,
   enabled,
   offered,
   allowed,

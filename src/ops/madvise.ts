@@ -50,14 +50,40 @@ export const MADVISE = {
       title: 'MADV_DONTNEED, MADV_DONTFORK or MADV_DOFORK',
     },
   },
+  sends: ['mm', 'page', 'advice'],
 } as const;
 
 export const madvise: Op<typeof MADVISE> = {
   ...MADVISE,
   weight: 2,
+  words: (s) => `${s.task} calls madvise(MADV_${s.advice.toUpperCase()}) on ${s.page}`,
   title: 'madvise(2): dontneed, dontfork, dofork',
   kernel: 'mm/madvise.c: madvise_dontneed_single_vma(), madvise_vma_behavior()',
-  live: 'madvise(2)',
+  live: {
+    how: 'madvise(2)',
+    executor: {
+      values: { advice: { dontneed: 'MADV_DONTNEED', dontfork: 'MADV_DONTFORK', dofork: 'MADV_DOFORK' } },
+      inProcess: `
+	return CALL(SYS_madvise, page_address(step->page), PAGE, step->word);
+`,
+    },
+    c: (s, t) => t.call('madvise', t.on(s, 'advise', `MADV_${s.advice.toUpperCase()}`)),
+    helpers: [
+      {
+        name: 'advise',
+        needs: [],
+        code: `
+static long advise(long page, long advice)
+{
+	return madvise(page_at[page], PAGE, advice) ? -errno : 0;
+}
+`,
+      },
+    ],
+  },
+  shows: [],
+  mapping: true,
+  ways: () => 2,
   enabled: namesPage,
   offered,
   allowed: (ref, step) => ref.isMapped(aOf(step), bOf(step)),

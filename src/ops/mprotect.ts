@@ -44,14 +44,40 @@ export const MPROTECT = {
     page: { is: 'page' },
     prot: { oneOf: ['r', 'rw'], noun: 'protection', title: 'PROT_READ, or PROT_READ|PROT_WRITE' },
   },
+  sends: ['mm', 'page', 'prot'],
 } as const;
 
 export const mprotect: Op<typeof MPROTECT> = {
   ...MPROTECT,
   weight: 3,
+  words: (s) => `${s.task} makes ${s.page} ${s.prot === 'r' ? 'read-only' : 'writable'}`,
   title: 'mprotect(2) of the page to r or rw',
   kernel: 'mm/mprotect.c: change_pte_range(), can_change_pte_writable()',
-  live: 'mprotect(2)',
+  live: {
+    how: 'mprotect(2)',
+    executor: {
+      values: { prot: { r: 'PROT_READ', rw: 'PROT_READ | PROT_WRITE' } },
+      inProcess: `
+	return CALL(SYS_mprotect, page_address(step->page), PAGE, step->word);
+`,
+    },
+    c: (s, t) =>
+      t.call('mprotect', t.on(s, 'protect', s.prot === 'r' ? 'PROT_READ' : 'PROT_READ | PROT_WRITE')),
+    helpers: [
+      {
+        name: 'protect',
+        needs: [],
+        code: `
+static long protect(long page, long prot)
+{
+	return mprotect(page_at[page], PAGE, prot) ? -errno : 0;
+}
+`,
+      },
+    ],
+  },
+  shows: [],
+  mapping: true,
   enabled: namesPage,
   offered,
   allowed: (ref, step) => ref.isMapped(aOf(step), bOf(step)),

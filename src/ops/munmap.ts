@@ -17,14 +17,43 @@ const steps: { readonly [K in 'Z1']: number } = procedure('munmap', {
 });
 
 /** What its steps say (args.ts). */
-export const MUNMAP = { kind: 'munmap', task: 'mm', args: { page: { is: 'page' } } } as const;
+export const MUNMAP = {
+  kind: 'munmap',
+  task: 'mm',
+  args: { page: { is: 'page' } },
+  sends: ['mm', 'page'],
+} as const;
 
 export const munmap: Op<typeof MUNMAP> = {
   ...MUNMAP,
   weight: 2,
+  words: (s) => `${s.task} unmaps ${s.page}`,
   title: 'munmap(2) of the page',
   kernel: 'mm/mmap.c: do_munmap(); mm/memory.c: zap_pte_range()',
-  live: 'munmap(2)',
+  live: {
+    how: 'munmap(2)',
+    executor: {
+      inProcess: `
+	return CALL(SYS_munmap, page_address(step->page), PAGE);
+`,
+    },
+    c: (s, t) => t.call('munmap', t.on(s, 'unmap', 0)),
+    helpers: [
+      {
+        name: 'unmap',
+        needs: [],
+        code: `
+static long unmap(long page, long unused)
+{
+	(void)unused;
+	return munmap(page_at[page], PAGE) ? -errno : 0;
+}
+`,
+      },
+    ],
+  },
+  shows: [],
+  mapping: true,
   ...onPage(OP_KINDS.indexOf('munmap'), 1, (ref, mm, page) => ref.isMapped(mm, page)),
   start: (m, t, step) => {
     m.task.mm[t] = aOf(step);

@@ -8,8 +8,10 @@
  */
 import type { Rng } from '../domain/rng.ts';
 import type { Machine } from '../machine/machine.ts';
+import type { ObservationKind } from '../property/property.ts';
 import type { Reference } from '../reference/reference.ts';
-import { aOf, bOf, cOf, type Grammar, pack } from './args.ts';
+import { aOf, bOf, cOf, type Grammar, pack, type StepOf } from './args.ts';
+import type { Live } from './live.ts';
 
 export { aOf, bOf, cOf, opOf, pack, type TaskKind } from './args.ts';
 
@@ -45,15 +47,32 @@ export interface Alphabet {
 }
 
 /** An operation: what its steps say, and what is said of it. */
-export type Op<G extends Grammar = Grammar> = G & { readonly kind: OpKind } & Declaration;
+export type Op<G extends Grammar = Grammar> = G & { readonly kind: OpKind } & Declaration<G>;
 
-interface Declaration {
+interface Declaration<G extends Grammar> {
   /** One line for people. */
   readonly title: string;
+  /** A step in words, without full stop. */
+  words(step: StepOf<G>): string;
   /** Kernel functions this stands for. */
   readonly kernel: string;
-  /** How a test program causes it, or why it cannot. */
-  readonly live: string;
+  readonly live: Live<G>;
+  /** Who stores, where that is neither the task nor a device. */
+  readonly storer?: string;
+  /** In words, whose doing it is where a step copies a page for its task. */
+  copies?(step: StepOf<G>): string;
+  /** What observers it shows something, or may (property/property.ts). */
+  readonly shows: readonly ObservationKind[];
+  /** How many of its steps may be offered per mm, page, reference or file that it names; 1 if absent. */
+  ways?(alphabet: Alphabet): number;
+  /** A call on a mapping: a program sees its result, and that is no access. */
+  readonly mapping?: boolean;
+  /** In the order of simplicity: what it costs more than another operation in its place. 0 if absent. */
+  readonly cost?: number;
+  /** Plainer steps that may do in its place, plainest first; if absent, those with plainer words. */
+  plainer?(step: StepOf<G>): readonly object[];
+  /** Why the step, which is not enabled, does not apply; in words that go behind "does not apply: ". */
+  whyNot?(ref: Reference, step: StepOf<G>): string;
   /** How likely among those that are on; the swarm multiplies it. Ends of things are rare. */
   readonly weight: number;
   /** On in every swarm: without these a program has nothing to say. */

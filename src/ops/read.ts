@@ -2,6 +2,7 @@ import { callFault } from '../machine/faults.ts';
 import { EV_LOAD, P_PRESENT } from '../machine/machine.ts';
 import { END_DONE, procedure } from '../machine/procedures.ts';
 import { aOf, bOf, OP_KINDS, type Op, onPage } from './op.ts';
+import { orSegv } from './segv.ts';
 
 /** A CPU load; faults the page in if it has to. */
 const steps: { readonly [K in 'R1']: number } = procedure('read', {
@@ -14,14 +15,50 @@ const steps: { readonly [K in 'R1']: number } = procedure('read', {
 });
 
 /** What its steps say (args.ts). */
-export const READ = { kind: 'read', task: 'mm', args: { page: { is: 'page' } } } as const;
+export const READ = {
+  kind: 'read',
+  task: 'mm',
+  args: { page: { is: 'page' } },
+  sends: ['mm', 'page'],
+} as const;
 
 export const read: Op<typeof READ> = {
   ...READ,
   weight: 4,
+  words: (s) => `${s.task} loads from ${s.page}`,
   title: 'a load by the CPU',
   kernel: 'mm/memory.c: do_anonymous_page(), do_read_fault()',
-  live: 'a load',
+  live: {
+    how: 'a load',
+    executor: {
+      inProcess: `
+	return access_page((void *)page_address(step->page), NULL, &box->value);
+`,
+      byCoordinator: `
+	enum end end = ask(step, 0);
+	if (end == GOES_ON && S->now.outcome == DONE)
+		saw(SH->box[step->mm].value);
+	return end;
+`,
+    },
+    c: (s, t) =>
+      t.isError() ? t.fails(t.on(s, 'load_or_segv', 0)) : `\tgot = ${t.on(s, 'load', 0)};\n${t.check()}`,
+    helpers: [
+      {
+        name: 'load',
+        needs: [],
+        code: `
+static long load(long page, long unused)
+{
+	(void)unused;
+	return *(volatile long *)page_at[page];
+}
+`,
+      },
+      orSegv('load', 'unused'),
+    ],
+  },
+  shows: ['load'],
   ...onPage(OP_KINDS.indexOf('read'), 1, (ref, mm, page) => ref.isMapped(mm, page)),
   allowed: (ref, step) => ref.isMapped(aOf(step), bOf(step)),
   start: (m, t, step) => {

@@ -16,6 +16,7 @@ import {
 import { END_DONE, procedure, T_DIRTY } from '../machine/procedures.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { REF_WRITE } from '../reference/reference.ts';
+import { dirties } from './callers.ts';
 import { aOf, cOf, OP_KINDS, type Op, onRef } from './op.ts';
 
 /** Variant: 0 releases without dirtying, 1 with. */
@@ -76,17 +77,105 @@ export const UNPIN = {
   task: 'device',
   args: {
     ref: { is: 'ref', noun: 'reference' },
-    dirty: { flag: 'dirty', title: 'The driver marks the page dirty' },
+    dirty: { flag: 'dirty', title: 'The driver marks the page dirty', cost: 1 },
   },
   ends: 'ref',
+  sends: ['ref'],
 } as const;
+
+const LET_GO: { readonly [caller: string]: string } = {
+  vmsplice: 'empty_pipe',
+  fixed_buffer: 'unregister_fixed_buffer',
+};
 
 export const unpin: Op<typeof UNPIN> = {
   ...UNPIN,
   weight: 4,
+  words: (s) => `the device lets go of ${s.ref}`,
   title: 'the holder releases the reference, dirtying the page or not',
   kernel: 'mm/gup.c: unpin_user_pages_dirty_lock(); mm/swap.c: __folio_put()',
-  live: 'read the pipe; IORING_UNREGISTER_BUFFERS; let the process_vm call end',
+  live: {
+    how: 'read the pipe; IORING_UNREGISTER_BUFFERS; let the process_vm call end',
+    // A call that ended with its transfer has let go by itself.
+    number: (s, n, plain) => (n.over === s.ref ? undefined : plain()),
+    steps: (s, n, plain) => [{ ...plain(), dirty: dirties(n.callerOf(s.ref)) }],
+    executor: {
+      byCoordinator: `
+	struct ref *ref = held(step->ref);
+	long error;
+	if (ref == NULL)
+		return GOES_ON;
+	int over = ref->state == OVER;
+	ref->state = RELEASED;
+	switch (ref->caller) {
+	case VMSPLICE:
+		drain(&S->pipe[ref->slot]);
+		return GOES_ON;
+	case FIXED_BUFFER:
+		S->ring[ref->slot].busy = 0;
+		if ((error = unregister(&S->ring[ref->slot])) < 0)
+			refused(error);
+		return GOES_ON;
+	default:
+		S->helper[ref->slot].busy = 0;
+		/* After its transfer the call has let go already. */
+		return over || cancel(&S->helper[ref->slot], S->deadline) == 0 ? GOES_ON : TIMEOUT;
+	}
+`,
+    },
+    c: (s, t) => {
+      // The reference was refused.
+      if (t.outcome() === 'skipped') return '\t/* There is no reference: nothing to do. */';
+      const { caller } = t.gupOf(s.ref);
+      return t.need('let go', t.helper(LET_GO[caller] ?? 'cancel_process_vm_call', t.name('ref', s.ref)));
+    },
+    helpers: [
+      {
+        name: 'empty_pipe',
+        needs: ['pipes'],
+        code: `
+static long empty_pipe(int ref)
+{
+	char rest[PAGE];
+
+	return read(held_in_pipe[ref][0], rest, sizeof(rest)) < 0 ? -errno : 0;
+}
+`,
+      },
+      {
+        name: 'unregister_fixed_buffer',
+        needs: ['ring'],
+        code: `
+static long unregister_fixed_buffer(int ref)
+{
+	return syscall(__NR_io_uring_register, ring[ref].fd, IORING_UNREGISTER_BUFFERS, NULL, 0) ? -errno : 0;
+}
+`,
+      },
+      {
+        name: 'cancel_process_vm_call',
+        needs: ['held_call'],
+        code: `
+/* Takes our page away: the call ends with EFAULT, lets go, and has moved nothing. */
+static long cancel_process_vm_call(int ref)
+{
+	struct held_call *call = &held_call[ref];
+	struct uffdio_range area = { (unsigned long)call->ours, PAGE };
+	long result;
+
+	if (munmap(call->ours, PAGE) || ioctl(call->uffd, UFFDIO_WAKE, &area))
+		return -errno;
+	if (read(call->done[0], &result, sizeof(result)) != sizeof(result))
+		return -EIO;
+	pthread_join(call->thread, NULL);
+	return 0;
+}
+`,
+      },
+    ],
+  },
+  shows: ['dirtied'],
+  ways: () => 2,
   ...onRef(OP_KINDS.indexOf('unpin'), 2, (ref, handle, variant) => {
     const { release } = CALLER_CONTRACTS[CALLERS[ref.handleCaller[handle]!]!];
     if (release === 'dio_end') return false;

@@ -2,6 +2,7 @@ import { callFault } from '../machine/faults.ts';
 import { EV_DIRTIED, F_BUFFERS, F_COVERED, NO_REF, P_DIRTY, P_WRITE } from '../machine/machine.ts';
 import { END_DONE, procedure, T_FAULT_WRITE } from '../machine/procedures.ts';
 import { aOf, bOf, drawPage, OP_KINDS, type Op, onPage } from './op.ts';
+import { orSegv } from './segv.ts';
 
 const AT = OP_KINDS.indexOf('write');
 
@@ -24,15 +25,51 @@ const steps: { readonly [K in 'S1']: number } = procedure('write', {
 });
 
 /** What its steps say (args.ts). */
-export const WRITE = { kind: 'write', task: 'mm', args: { page: { is: 'page' } } } as const;
+export const WRITE = {
+  kind: 'write',
+  task: 'mm',
+  args: { page: { is: 'page' } },
+  sends: ['mm', 'page', 'token'],
+} as const;
 
 export const write: Op<typeof WRITE> = {
   ...WRITE,
   weight: 8,
   always: true,
+  words: (s) => `${s.task} stores to ${s.page}`,
   title: 'a store by the CPU',
   kernel: 'mm/memory.c: do_wp_page(), do_anonymous_page(), do_cow_fault(), do_shared_fault()',
-  live: 'a store',
+  live: {
+    how: 'a store',
+    executor: {
+      inProcess: `
+	return access_page((void *)page_address(step->page), &step->token, NULL);
+`,
+    },
+    c: (s, t) =>
+      t.isError() ? t.fails(t.on(s, 'store_or_segv', s.token)) : `\t${t.on(s, 'store', s.token)};`,
+    helpers: [
+      {
+        name: 'store',
+        needs: [],
+        code: `
+/* Fills the page, so that a reader of any part of it sees who stored last. */
+static long store(long page, long content)
+{
+	volatile long *word = (volatile long *)page_at[page];
+	size_t i;
+
+	for (i = 0; i < PAGE / sizeof(long); i++)
+		word[i] = content;
+	return 0;
+}
+`,
+      },
+      orSegv('store', 'content'),
+    ],
+  },
+  shows: ['dirtied', 'access'],
+  copies: (s) => `${s.task}'s store`,
   stores: true,
   ...onPage(AT, 1, (ref, mm, page) => ref.isMapped(mm, page)),
   draw: (ref, _alphabet, rng) => {

@@ -11,6 +11,8 @@ import {
   type TraceState,
 } from '../executor/trace.ts';
 import type { DecisionName } from '../machine/decisions.ts';
+import type { AnyStep } from '../ops/args.ts';
+import { opOfStep } from '../ops/index.ts';
 import type { Scenario, Step } from '../scenario/scenario.ts';
 
 export interface Explanation {
@@ -164,7 +166,7 @@ class Explainer {
   #storer(at: number): string {
     const s = this.#steps[at]!;
     if ('ref' in s) return `the device through ${s.ref}`;
-    return s.op === 'buffered_write' ? 'write(2)' : s.task;
+    return opOfStep(s).storer ?? s.task;
   }
 
   // ---- Why -----------------------------------------------------------------------------------------------------
@@ -402,7 +404,7 @@ class Explainer {
   #storerHolder(at: number): Holder {
     const s = this.#steps[at]!;
     if ('ref' in s) return { kind: 'ref', ref: s.ref };
-    if (s.op === 'buffered_write') return { kind: 'cache', file: s.file };
+    if ('file' in s) return { kind: 'cache', file: s.file };
     return { kind: 'pte', mm: s.task, page: 'page' in s ? s.page : '' };
   }
   /** The page whose content the observer is promised. */
@@ -495,9 +497,8 @@ class Explainer {
   #moveText(holder: Holder, at: number): string {
     const s = this.#steps[at]!;
     const where = `${s.task === 'kernel' ? '' : `${s.task}'s `}${s.op} in ${step(at)}`;
-    if (s.op === 'write') return `${s.task}'s store in ${step(at)} copied the page`;
-    if (s.op === 'gup') return `the fault of ${s.result} in ${step(at)} copied the page`;
-    if (s.op === 'fork') return `fork in ${step(at)} copied the page`;
+    const copier = opOfStep(s).copies?.(s as AnyStep);
+    if (copier !== undefined) return `${copier} in ${step(at)} copied the page`;
     if (holder.kind === 'cache') return `${where} took the page out of the page cache`;
     return `${where} dropped the mapping`;
   }

@@ -3,8 +3,9 @@
  * mms, references and pages: less to hold in mind. Then plainer arguments, less room, and filesystems earlier in the
  * list of profiles. Ties go to the text, so that the order is total and a result does not depend on the way there.
  */
-import { CALLERS } from '../domain/kinds.ts';
 import { FILESYSTEMS } from '../domain/filesystems.ts';
+import { type AnyStep, argumentsCost } from '../ops/args.ts';
+import { opOfStep } from '../ops/index.ts';
 import { type Scenario, type Step, stepText } from '../scenario/scenario.ts';
 
 /** True if the scenario still shows the same class of finding under the same policy. */
@@ -19,28 +20,10 @@ export interface Pass {
   run(scenario: Scenario, stillFails: StillFails): Scenario;
 }
 
-/** How far the arguments of a step are from the plainest. */
+/** How far a step is from the plainest of its kind, or of those that may do in its place. */
 export function argumentCost(step: Step): number {
-  switch (step.op) {
-    case 'gup':
-      return (
-        CALLERS.indexOf(step.caller) * 8 +
-        (step.fast ? 4 : 0) +
-        (step.longterm ? 2 : 0) +
-        (step.write ? 1 : 0) +
-        (step.target === undefined ? 0 : 1)
-      );
-    case 'unpin':
-      return step.dirty ? 1 : 0;
-    case 'wb_start':
-      return step.mode === 'ALL' ? 1 : 0;
-    case 'drop_caches':
-    case 'buffered_write':
-    case 'buffered_read':
-      return 1;
-    default:
-      return 0;
-  }
+  const op = opOfStep(step);
+  return (op.cost ?? 0) + argumentsCost(op, step as AnyStep);
 }
 
 /** The sort key of a scenario: the numbers count first, in order, then the text. */

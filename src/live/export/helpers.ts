@@ -1,35 +1,11 @@
 /**
- * The helper functions of an exported C program, one string each, and what each needs. A program gets only those that
- * its steps use, in this order.
+ * The helper functions of an exported C program, one string each, and what each needs: those that several operations
+ * need, then those of the operations. A program gets only those that its steps use, in this order.
  */
+import { OPS } from '../../ops/index.ts';
+import type { Helper } from '../../ops/live.ts';
 
-export interface Helper {
-  readonly name: string;
-  readonly needs: readonly string[];
-  readonly code: string;
-}
-
-/** The access that a mapping forbids; `second`: what its other argument is. */
-const orSegv = (access: string, second: string): Helper => ({
-  name: `${access}_or_segv`,
-  needs: [access, 'segv'],
-  code: `
-/* SIGSEGV is told as EFAULT. */
-static long ${access}_or_segv(long page, long ${second})
-{
-	if (sigsetjmp(before_access, 1)) {
-		signal(SIGSEGV, SIG_DFL);
-		return -EFAULT;
-	}
-	signal(SIGSEGV, on_segv);
-	${access}(page, ${second});
-	signal(SIGSEGV, SIG_DFL);
-	return 0;
-}
-`,
-});
-
-export const HELPERS: readonly Helper[] = [
+const SHARED: readonly Helper[] = [
   {
     name: 'sector',
     needs: [],
@@ -46,33 +22,6 @@ static int held_in_pipe[REFS][2];
 `,
   },
   {
-    name: 'store',
-    needs: [],
-    code: `
-/* Fills the page, so that a reader of any part of it sees who stored last. */
-static long store(long page, long content)
-{
-	volatile long *word = (volatile long *)page_at[page];
-	size_t i;
-
-	for (i = 0; i < PAGE / sizeof(long); i++)
-		word[i] = content;
-	return 0;
-}
-`,
-  },
-  {
-    name: 'load',
-    needs: [],
-    code: `
-static long load(long page, long unused)
-{
-	(void)unused;
-	return *(volatile long *)page_at[page];
-}
-`,
-  },
-  {
     name: 'segv',
     needs: [],
     code: `
@@ -81,79 +30,6 @@ static sigjmp_buf before_access;
 static void on_segv(int signal)
 {
 	siglongjmp(before_access, signal);
-}
-`,
-  },
-  orSegv('store', 'content'),
-  orSegv('load', 'unused'),
-  {
-    name: 'protect',
-    needs: [],
-    code: `
-static long protect(long page, long prot)
-{
-	return mprotect(page_at[page], PAGE, prot) ? -errno : 0;
-}
-`,
-  },
-  {
-    name: 'advise',
-    needs: [],
-    code: `
-static long advise(long page, long advice)
-{
-	return madvise(page_at[page], PAGE, advice) ? -errno : 0;
-}
-`,
-  },
-  {
-    name: 'unmap',
-    needs: [],
-    code: `
-static long unmap(long page, long unused)
-{
-	(void)unused;
-	return munmap(page_at[page], PAGE) ? -errno : 0;
-}
-`,
-  },
-  {
-    name: 'vmsplice_page',
-    needs: ['pipes'],
-    code: `
-/* The pipe keeps a reference (FOLL_GET, for reading) until it has been read. */
-static long vmsplice_page(long page, long ref)
-{
-	struct iovec iov = { page_at[page], PAGE };
-	ssize_t n = vmsplice(held_in_pipe[ref][1], &iov, 1, 0);
-
-	return n == PAGE ? 0 : n < 0 ? -errno : -EIO;
-}
-`,
-  },
-  {
-    name: 'dma_read_through_pipe',
-    needs: ['pipes', 'sector'],
-    code: `
-/* Reads one sector only: the rest stays in the pipe, and so does the page. */
-static long dma_read_through_pipe(int ref)
-{
-	long sector[SECTOR / sizeof(long)];
-	ssize_t n = read(held_in_pipe[ref][0], sector, sizeof(sector));
-
-	return n == sizeof(sector) ? sector[0] : n < 0 ? -errno : -EIO;
-}
-`,
-  },
-  {
-    name: 'empty_pipe',
-    needs: ['pipes'],
-    code: `
-static long empty_pipe(int ref)
-{
-	char rest[PAGE];
-
-	return read(held_in_pipe[ref][0], rest, sizeof(rest)) < 0 ? -errno : 0;
 }
 `,
   },
@@ -199,19 +75,6 @@ static long open_ring(int ref)
 `,
   },
   {
-    name: 'register_fixed_buffer',
-    needs: ['ring'],
-    code: `
-/* Pins the page of the process that calls (FOLL_WRITE | FOLL_LONGTERM) until it is unregistered. */
-static long register_fixed_buffer(long page, long ref)
-{
-	struct iovec iov = { page_at[page], PAGE };
-
-	return syscall(__NR_io_uring_register, ring[ref].fd, IORING_REGISTER_BUFFERS, &iov, 1) ? -errno : 0;
-}
-`,
-  },
-  {
     name: 'fixed_buffer_io',
     needs: ['ring'],
     code: `
@@ -237,47 +100,6 @@ static long fixed_buffer_io(int ref, int opcode, int page)
 	result = ring[ref].cqes[head & *ring[ref].cq_mask].res;
 	__atomic_store_n(ring[ref].cq_head, head + 1, __ATOMIC_RELEASE);
 	return result == PAGE ? 0 : result < 0 ? result : -EIO;
-}
-`,
-  },
-  {
-    name: 'dma_write_to_fixed_buffer',
-    needs: ['fixed_buffer_io'],
-    code: `
-static long dma_write_to_fixed_buffer(int ref, int page, long content)
-{
-	long data[PAGE / sizeof(long)];
-	size_t i;
-
-	for (i = 0; i < PAGE / sizeof(long); i++)
-		data[i] = content;
-	if (pwrite(ring[ref].memfd, data, PAGE, 0) != PAGE)
-		return -EIO;
-	return fixed_buffer_io(ref, IORING_OP_READ_FIXED, page);
-}
-`,
-  },
-  {
-    name: 'dma_read_from_fixed_buffer',
-    needs: ['fixed_buffer_io'],
-    code: `
-static long dma_read_from_fixed_buffer(int ref, int page)
-{
-	long content, error = fixed_buffer_io(ref, IORING_OP_WRITE_FIXED, page);
-
-	if (error)
-		return error;
-	return pread(ring[ref].memfd, &content, sizeof(content), 0) == sizeof(content) ? content : -EIO;
-}
-`,
-  },
-  {
-    name: 'unregister_fixed_buffer',
-    needs: ['ring'],
-    code: `
-static long unregister_fixed_buffer(int ref)
-{
-	return syscall(__NR_io_uring_register, ring[ref].fd, IORING_UNREGISTER_BUFFERS, NULL, 0) ? -errno : 0;
 }
 `,
   },
@@ -376,26 +198,6 @@ static long finish_process_vm_call(int ref, long content)
 `,
   },
   {
-    name: 'cancel_process_vm_call',
-    needs: ['held_call'],
-    code: `
-/* Takes our page away: the call ends with EFAULT, lets go, and has moved nothing. */
-static long cancel_process_vm_call(int ref)
-{
-	struct held_call *call = &held_call[ref];
-	struct uffdio_range area = { (unsigned long)call->ours, PAGE };
-	long result;
-
-	if (munmap(call->ours, PAGE) || ioctl(call->uffd, UFFDIO_WAKE, &area))
-		return -errno;
-	if (read(call->done[0], &result, sizeof(result)) != sizeof(result))
-		return -EIO;
-	pthread_join(call->thread, NULL);
-	return 0;
-}
-`,
-  },
-  {
     name: 'direct',
     needs: [],
     code: `
@@ -439,153 +241,6 @@ static void open_side_file(void)
 }
 `,
   },
-  {
-    name: 'put_into_side_file',
-    needs: ['side_file'],
-    code: `
-static long put_into_side_file(long content)
-{
-	size_t i;
-
-	for (i = 0; i < PAGE / sizeof(long); i++)
-		direct_buffer[i] = content;
-	return pwrite(side_fd, direct_buffer, PAGE, 0) == PAGE ? 0 : -EIO;
-}
-`,
-  },
-  {
-    name: 'side_file_content',
-    needs: ['side_file'],
-    code: `
-static long side_file_content(void)
-{
-	return pread(side_fd, direct_buffer, PAGE, 0) == PAGE ? direct_buffer[0] : -EIO;
-}
-`,
-  },
-  {
-    name: 'direct_read',
-    needs: ['side_file'],
-    code: `
-/* The device writes to the page. */
-static long direct_read(long page, long unused)
-{
-	ssize_t n = pread(side_fd, page_at[page], PAGE, 0);
-
-	(void)unused;
-	return n == PAGE ? 0 : n < 0 ? -errno : -EIO;
-}
-`,
-  },
-  {
-    name: 'direct_write',
-    needs: ['side_file'],
-    code: `
-/* The device reads the page. */
-static long direct_write(long page, long unused)
-{
-	ssize_t n = pwrite(side_fd, page_at[page], PAGE, 0);
-
-	(void)unused;
-	return n == PAGE ? 0 : n < 0 ? -errno : -EIO;
-}
-`,
-  },
-  {
-    name: 'buffered_read',
-    needs: [],
-    code: `
-static long buffered_read(int file)
-{
-	long data[PAGE / sizeof(long)];
-	ssize_t n = pread(file_fd[file], data, PAGE, 0);
-
-	return n == PAGE ? data[0] : n < 0 ? -errno : -EIO;
-}
-`,
-  },
-  {
-    name: 'buffered_write',
-    needs: [],
-    code: `
-static long buffered_write(int file, long content)
-{
-	long data[PAGE / sizeof(long)];
-	ssize_t n;
-	size_t i;
-
-	for (i = 0; i < PAGE / sizeof(long); i++)
-		data[i] = content;
-	n = pwrite(file_fd[file], data, PAGE, 0);
-	return n == PAGE ? 0 : n < 0 ? -errno : -EIO;
-}
-`,
-  },
-  {
-    name: 'sync_file',
-    needs: [],
-    code: `
-static long sync_file(int file)
-{
-	return fsync(file_fd[file]) ? -errno : 0;
-}
-`,
-  },
-  {
-    name: 'fsync_and_read_disk',
-    needs: ['direct'],
-    code: `
-/* Returns what the disk holds then. Nothing is dirty right after fsync(), so that the direct read writes nothing. */
-static long fsync_and_read_disk(int file)
-{
-	static int disk_fd[FILES];
-	ssize_t n;
-
-	if (disk_fd[file] == 0)
-		disk_fd[file] = reopen_direct(file_fd[file]);
-	if (disk_fd[file] < 0)
-		return disk_fd[file];
-	if (fsync(file_fd[file]))
-		return -errno;
-	n = pread(disk_fd[file], direct_buffer, PAGE, 0);
-	return n == PAGE ? direct_buffer[0] : n < 0 ? -errno : -EIO;
-}
-`,
-  },
-  {
-    name: 'start_writeback',
-    needs: [],
-    code: `
-/* WB_SYNC_ALL if all three flags are given, else WB_SYNC_NONE. */
-static long start_writeback(int file, int all)
-{
-	unsigned int flags = SYNC_FILE_RANGE_WRITE;
-
-	if (all)
-		flags |= SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WAIT_AFTER;
-	return sync_file_range(file_fd[file], 0, PAGE, flags) ? -errno : 0;
-}
-`,
-  },
-  {
-    name: 'wait_for_writeback',
-    needs: [],
-    code: `
-static long wait_for_writeback(int file)
-{
-	return sync_file_range(file_fd[file], 0, PAGE, SYNC_FILE_RANGE_WAIT_BEFORE) ? -errno : 0;
-}
-`,
-  },
-  {
-    name: 'drop_caches',
-    needs: [],
-    code: `
-/* Drops the page of this file, if it is clean and nobody uses it. */
-static long drop_caches(int file)
-{
-	return -posix_fadvise(file_fd[file], 0, 0, POSIX_FADV_DONTNEED);
-}
-`,
-  },
 ];
+
+export const HELPERS: readonly Helper[] = [...SHARED, ...OPS.flatMap(({ live }) => live.helpers ?? [])];

@@ -4,15 +4,12 @@ import { runScenario } from '../../executor/run.ts';
 import { World } from '../../executor/simulated.ts';
 import type { Policy } from '../../machine/decisions.ts';
 import { expandPolicy } from '../../machine/tables.ts';
-import { OPS } from '../../ops/index.ts';
-import { aOf, bOf, opOf } from '../../ops/op.ts';
+import { opOfStep } from '../../ops/index.ts';
+import { aOf, bOf } from '../../ops/op.ts';
 import { MATCH } from '../../reference/reference.ts';
 import type { Scenario } from '../../scenario/scenario.ts';
-import { contentsAtStart, showsContent, TOKENS } from '../contents.ts';
+import { contentsAtStart, seenBy, showsContent, TOKENS } from '../contents.ts';
 import { tokenOf } from '../translate.ts';
-
-/** Calls on a mapping, of which a program sees the result. */
-const ON_MAPPINGS: readonly string[] = ['munmap', 'mprotect', 'madvise'];
 
 /** A run of a scenario under a policy, seen as a program can see it. */
 export interface Observed {
@@ -69,19 +66,20 @@ class AskingWorld extends World {
   override step(packed: number): number {
     const at = this.#at++;
     const step = this.#scenario.steps[at]!;
-    const { op } = step;
+    const op = opOfStep(step);
+    const observer = seenBy(op);
     const { reference } = this;
     const a = aOf(packed);
     const b = bOf(packed);
     // What is documented as not guaranteed breaks no promise either.
     const accepts =
-      op === 'read'
+      observer === 'load'
         ? (t: number) => reference.judgeLoad(a, b, t) === MATCH || reference.excuseLoad(a, b, t) !== 0
-        : op === 'dma_read' || op === 'dio_end'
+        : observer === 'device-load' || observer === 'dio-write'
           ? (t: number) => reference.judgeDevice(a, t) === MATCH || reference.excuseDevice(a, t) !== 0
-          : op === 'buffered_read'
+          : observer === 'file-read'
             ? (t: number) => reference.judgeFile(a, t) === MATCH || reference.excuseFile(a, t) !== 0
-            : op === 'fsync'
+            : observer === 'disk'
               ? (t: number) => reference.judgeDisk(a, t) === MATCH
               : undefined;
     const before = reference.tokens[0]!;
@@ -92,12 +90,12 @@ class AskingWorld extends World {
       if (showsContent(kind)) seen = token;
     };
     this.#contents[before] = tokenOf(at);
-    const forbidden = OPS[opOf(packed)]!.allowed?.(reference, packed) === false;
+    const forbidden = op.allowed?.(reference, packed) === false;
     const outcome = super.step(packed);
-    if (forbidden || (op !== 'gup' && outcome === REFUSED)) {
+    if (forbidden || (op.makes !== 'ref' && outcome === REFUSED)) {
       if (forbidden && outcome === REFUSED) this.errors.set(at, this.machine.errno);
       else this.broken = true;
-    } else if (outcome === NO_EFFECT && ON_MAPPINGS.includes(op)) this.errors.set(at, '');
+    } else if (outcome === NO_EFFECT && op.mapping === true) this.errors.set(at, '');
     const caller = step.op === 'gup' ? this.#promised.get(step.result) : undefined;
     if (step.op === 'gup' && caller !== undefined && outcome === DONE)
       reference.take(this.slot, a, b, CALLERS.indexOf(caller), step.write, step.longterm);

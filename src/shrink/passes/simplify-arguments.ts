@@ -1,44 +1,13 @@
-import { plainVariant } from '../../check/scope.ts';
-import { CALLERS } from '../../domain/kinds.ts';
-import { callerOf, gupVariant, longtermOf, writeOf } from '../../ops/gup.ts';
+import { type AnyStep, plainerWords } from '../../ops/args.ts';
+import { opOfStep } from '../../ops/index.ts';
 import type { Step } from '../../scenario/scenario.ts';
 import type { Pass } from '../order.ts';
 
 /** Plainer versions of a step, plainest first; none for most. */
-function plainer(step: Step): Step[] {
-  switch (step.op) {
-    case 'gup': {
-      const plain = plainVariant(gupVariant(step.caller, step.write, step.longterm, step.fast));
-      const { target, ...aside } = step;
-      const candidates: Step[] = target === undefined ? [] : [aside];
-      const asPlain: Step = {
-        ...step,
-        caller: CALLERS[callerOf(plain)]!,
-        write: writeOf(plain),
-        longterm: longtermOf(plain),
-        fast: false,
-      };
-      const { caller } = asPlain;
-      if (caller === 'get' || caller === 'pin') {
-        candidates.push({ ...asPlain, caller: 'get', write: false, longterm: false });
-        candidates.push({ ...asPlain, caller: 'get', longterm: false });
-        candidates.push({ ...asPlain, write: false, longterm: false });
-        candidates.push({ ...asPlain, longterm: false });
-        candidates.push({ ...asPlain, write: false });
-      }
-      candidates.push(asPlain, { ...step, fast: false });
-      const text = JSON.stringify(step);
-      return candidates.filter((c) => JSON.stringify(c) !== text);
-    }
-    case 'unpin':
-      return step.dirty ? [{ ...step, dirty: false }] : [];
-    case 'wb_start':
-      return step.mode === 'ALL' ? [{ ...step, mode: 'NONE' }] : [];
-    case 'drop_caches':
-      return [{ task: 'kernel', op: 'reclaim', file: step.file }];
-    default:
-      return [];
-  }
+function plainer(step: Step): readonly Step[] {
+  const op = opOfStep(step);
+  const said = step as AnyStep;
+  return (op.plainer?.(said) ?? plainerWords(op, said)) as readonly Step[];
 }
 
 /** Replaces arguments by plainer ones, step by step: vmsplice by a plain R GET, fast by slow, ALL by NONE. */
