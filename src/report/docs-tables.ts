@@ -1,12 +1,44 @@
 /** Tables of docs/model.md that follow from declarations, by the name between whose marks they stand. */
+import { FILESYSTEMS } from '../domain/filesystems.ts';
+import { backingOf, isTrackedKind, KIND_TRAITS, PAGE_KINDS } from '../domain/page-kinds.ts';
 import { OPS } from '../ops/index.ts';
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => '---'), ...rows]
-    .map((cells, i) => (i === 1 ? `|${cells.join('|')}|` : `| ${cells.join(' | ')} |`))
+    .map((cells, i) =>
+      i === 1
+        ? `|${cells.join('|')}|`
+        : `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`,
+    )
     .join('\n');
 
+const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
+
 export const DOCS_TABLES: { readonly [name: string]: () => string } = {
+  'page kinds': () =>
+    table(
+      ['kind', 'mapping', 'of', 'untouched it is', 'stores tracked'],
+      PAGE_KINDS.map((kind) => {
+        const { title, startsZero, file } = backingOf(kind);
+        const untouched = startsZero
+          ? file === ''
+            ? 'zero'
+            : 'the page cache, zero at the start'
+          : 'the page cache, never zero';
+        return [
+          `\`${kind}\``,
+          KIND_TRAITS[kind].private ? 'private' : 'shared',
+          title,
+          untouched,
+          yesNo(isTrackedKind(kind)),
+        ];
+      }),
+    ),
+  'filesystem profiles': () =>
+    table(
+      ['profile', 'stable pages', 'writeback of a dirty folio without buffers'],
+      FILESYSTEMS.map((f) => [`\`${f.id}\``, yesNo(f.stablePages), f.withoutBuffers]),
+    ),
   operations: () =>
     table(
       ['operation', 'kernel functions it stands for'],
