@@ -9,7 +9,7 @@ import { writeFileSync } from 'node:fs';
 import { runCampaign } from '../src/campaign/api.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from '../src/check/scope.ts';
 import { Search } from '../src/check/search.ts';
-import type { PageKind } from '../src/domain/kinds.ts';
+import { kindsWith, type PageKind } from '../src/domain/page-kinds.ts';
 import { decodeClass } from '../src/executor/simulated.ts';
 import { expandPolicy } from '../src/machine/tables.ts';
 import { BUILT_IN } from '../src/policies/index.ts';
@@ -25,7 +25,11 @@ const SCOPES: readonly {
 }[] = [
   { kinds: ['anon'], mms: 2, refs: 1 },
   { kinds: ['anon'], mms: 2, refs: 2 },
-  { kinds: ['private-file'], mms: 2, refs: 1 },
+  ...kindsWith((kind, { file }) => kind.private && file !== '').map((kind) => ({
+    kinds: [kind],
+    mms: 2,
+    refs: 1,
+  })),
   { kinds: ['private-file', 'shared-file'], mms: 1, refs: 1 },
   { kinds: ['private-file', 'shared-file'], mms: 2, refs: 1 },
   { kinds: ['shared-file'], mms: 2, refs: 1 },

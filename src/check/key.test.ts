@@ -18,6 +18,8 @@ const KINDS: readonly (readonly PageKind[])[] = [
   ['shmem'],
   ['private-file', 'shared-file'],
   ['anon', 'anon'],
+  ['private-shmem'],
+  ['shmem', 'private-shmem'],
 ];
 
 const keyText = (key: KeyEncoder): string => key.words.subarray(0, key.length).join(' ');
@@ -190,7 +192,7 @@ describe('the law of the key: one key, one behaviour', () => {
     for (const policy of [...BUILT_IN, ...ZERO_STORED])
       it(`${grain}, contents that are excused, ${policy.id}`, () => {
         let compared = 0;
-        for (const kinds of [['anon'], ['private-file'], ['anon', 'anon']] as const)
+        for (const kinds of [['anon'], ['private-file'], ['anon', 'anon'], ['private-shmem']] as const)
           for (const gups of [EXCUSING, EXCUSING.slice(0, 2)])
             compared += law({ kinds, policy, grain, gups, only: EXCUSING_OPS }, 600, 43);
         expect(compared).toBeGreaterThan(10);
@@ -200,6 +202,7 @@ describe('the law of the key: one key, one behaviour', () => {
         [['anon'] as const],
         [['anon', 'anon'] as const],
         [['anon', 'private-file'] as const],
+        [['anon', 'private-shmem'] as const],
       ])(`${grain}, stores to the zero page: ${policy.id}, %j`, (kinds) => {
         expect(law({ kinds, policy, grain }, 1500, 31)).toBeGreaterThan(20);
       });

@@ -45,6 +45,7 @@ const KINDS: readonly (readonly PageKind[])[] = [
   ['shared-file'],
   ['shmem'],
   ['private-file', 'shared-file'],
+  ['shmem', 'private-shmem'],
   ['anon', 'anon'],
 ];
 

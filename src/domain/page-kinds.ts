@@ -101,6 +101,12 @@ const KIND_RECORDS = {
     backing: 'shmem',
     names: ['S'],
   },
+  'private-shmem': {
+    title: 'page of a private mapping of shmem',
+    private: true,
+    backing: 'shmem',
+    names: ['N'],
+  },
 } as const;
 export type PageKind = keyof typeof KIND_RECORDS;
 export const KIND_TRAITS: { readonly [K in PageKind]: PageKindTraits } = KIND_RECORDS;

@@ -448,13 +448,10 @@ export class Reference extends ReferenceState {
 
   /** Relation of a token to a cell for the canonical key: 0 never seen, 1 past, 2 what it must show now. */
   relation(cell: number, token: number): number {
-    const file = cell - this.fileCell;
-    if (
-      file < 0 &&
-      this.cellState[cell] === TRANSPARENT &&
-      this.shape.copiesFile[cell % this.shape.pages] === 1
-    )
-      return 0; // judged by the file's bit alone
+    // A transparent page, or an orphan that was one, is judged by the file's bit alone.
+    const copies =
+      cell < this.fileCell ? this.shape.copiesFile[cell % this.shape.pages] === 1 : cell >= this.orphanCell;
+    if (copies && this.cellState[cell] === TRANSPARENT) return 0;
     if (this.cellState[cell] === FIXED && this.current[cell] === token) return 2;
     return this.seen.has(cell, token) ? 1 : 0;
   }
