@@ -304,6 +304,7 @@ async function fuzzOne(
       seed,
       runs: options.runs ?? LIVE_RUNS,
       repeats: options.repeat,
+      ...(options.pages === undefined ? {} : { pages: options.pages }),
       refuse: refusal(options),
       signal,
       onProgress,
@@ -329,7 +330,10 @@ function againCommand(
   finding: LiveFinding,
   path: string | undefined,
 ): string {
-  const what = path === undefined ? `--seed ${options.seed} --runs ${finding.run + 1}` : shellWord(path);
+  const what =
+    path === undefined
+      ? `${options.pages === undefined ? '' : `--pages ${options.pages.join(',')} `}--seed ${options.seed} --runs ${finding.run + 1}`
+      : shellWord(path);
   const policies = [policy.module ?? policy.id];
   return `${program()} live ${whereOf(options, at, path === undefined ? 'fuzz' : 'run', policies)} ${what}`;
 }

@@ -1,6 +1,8 @@
 /** `gupfuzz live`: scenarios on real kernels, next to what the policies say. */
+import { PAGE_KINDS, type PageKind } from '../domain/page-kinds.ts';
 import { type Command, defineCommand } from './command.ts';
 import { usageError } from './exit.ts';
+import { pagesFlag } from './scope-options.ts';
 
 export const LIVE_WHAT = ['probe', 'run', 'fuzz', 'vm'] as const;
 export const LIVE_FORMATS = ['text', 'json', 'junit', 'ktap'] as const;
@@ -18,6 +20,8 @@ export interface LiveOptions {
   readonly repeat: number;
   readonly runs: number | undefined;
   readonly seed: number;
+  /** Of `fuzz`: these pages together, and no other setups. */
+  readonly pages: readonly PageKind[] | undefined;
   readonly out: string | undefined;
   /** Of `vm`: releases in the cache, or paths. */
   readonly kernels: readonly string[];
@@ -61,6 +65,11 @@ export const live: Command = defineCommand<LiveOptions>({
         defaultDescription: String(LIVE_RUNS),
       })
       .option('seed', { type: 'string', requiresArg: true, describe: 'of fuzz', defaultDescription: '1' })
+      .option('pages', {
+        type: 'string',
+        requiresArg: true,
+        describe: `of fuzz: these pages together, and no other setups: ${PAGE_KINDS.join(', ')}`,
+      })
       .option('out', {
         alias: 'o',
         type: 'string',
@@ -118,6 +127,9 @@ export const live: Command = defineCommand<LiveOptions>({
     if (what !== 'vm' && machines !== undefined) throw usageError('--machines is for live vm');
     if (what === 'vm' && paths.length > 0 && runs !== undefined)
       throw usageError('live vm takes files or --runs, not both');
+    const pages = pagesFlag(args);
+    if (pages !== undefined && what !== 'fuzz' && (what !== 'vm' || runs === undefined))
+      throw usageError('--pages is for random scenarios: live fuzz, or live vm with --runs');
     return {
       what,
       paths,
@@ -125,6 +137,7 @@ export const live: Command = defineCommand<LiveOptions>({
       repeat: args.whole('repeat', 1, REPEAT_MAX) ?? 10,
       runs,
       seed: args.whole('seed', 0, 2 ** 31 - 1) ?? 1,
+      pages,
       out: args.text('out'),
       kernels,
       machines,

@@ -90,9 +90,7 @@ export function scopeFlagsOf(args: Args): ScopeFlags {
   const without = listOf(args, 'without', OP_KINDS);
   if (ops !== undefined && without !== undefined)
     throw usageError('--ops makes no sense with --without; allowed: one of them');
-  const pages = listOf(args, 'pages', PAGE_KINDS);
-  if (pages !== undefined && pages.length > PAGES_MAX)
-    throw usageError(`--pages has ${pages.length} pages; allowed: at most ${PAGES_MAX}`);
+  const pages = pagesFlag(args);
   return {
     scope: args.text('scope'),
     pages,
@@ -104,6 +102,14 @@ export function scopeFlagsOf(args: Args): ScopeFlags {
     ops,
     without: without ?? [],
   };
+}
+
+/** `--pages`. Throws UserError (usage) for what is no kind of page, or too many. */
+export function pagesFlag(args: Args): PageKind[] | undefined {
+  const pages = listOf(args, 'pages', PAGE_KINDS);
+  if (pages !== undefined && pages.length > PAGES_MAX)
+    throw usageError(`--pages has ${pages.length} pages; allowed: at most ${PAGES_MAX}`);
+  return pages;
 }
 
 function listOf<T extends string>(args: Args, flag: string, allowed: readonly T[]): T[] | undefined {

@@ -5,7 +5,7 @@
 import { alphabetFor, pagesOf } from '../check/scope.ts';
 import { Columns } from '../state/arena.ts';
 import { CALLERS, PAGE_KINDS } from '../domain/kinds.ts';
-import { LIVE_SETS } from '../domain/page-sets.ts';
+import { LIVE_SETS, type PageSet } from '../domain/page-sets.ts';
 import { Rng } from '../domain/rng.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
 import { advance } from '../fuzz/generate.ts';
@@ -56,15 +56,17 @@ const [READ, DMA_READ, DIO_END, UNPIN, BUFFERED_READ, FSYNC] = [
   at('fsync'),
 ] as const;
 
-/** Setups of which the kernel has every page kind. */
-export function liveSetups(capabilities: Capabilities): Setup[] {
+/** Setups of which the kernel has every page kind. `pages`: these together, and no others. */
+export function liveSetups(capabilities: Capabilities, pages?: PageSet): Setup[] {
   const kinds = PAGE_KINDS.filter((kind) => pageKindMissing(kind, capabilities) === '');
-  return LIVE_SETS.filter((s) => s.every((kind) => kinds.includes(kind))).map((s) => ({
-    ...pagesOf(s, LIVE_PROFILE),
-    mms: 3,
-    refs: 3,
-    pinBias: 1024,
-  }));
+  return (pages === undefined ? LIVE_SETS : [pages])
+    .filter((s) => s.every((kind) => kinds.includes(kind)))
+    .map((s) => ({
+      ...pagesOf(s, LIVE_PROFILE),
+      mms: 3,
+      refs: 3,
+      pinBias: 1024,
+    }));
 }
 
 /** Draws scenarios that `toLive` takes, from the operations and callers that the kernel has. */
@@ -74,9 +76,15 @@ export class LiveGenerator {
   readonly #gups: readonly number[];
   readonly #rng = new Rng();
 
-  constructor(capabilities: Capabilities) {
-    this.setups = liveSetups(capabilities);
-    if (this.setups.length === 0) throw new RangeError('this kernel offers no kind of page');
+  /** Throws RangeError if the kernel lacks what all its setups, or these pages, take. */
+  constructor(capabilities: Capabilities, pages?: PageSet) {
+    this.setups = liveSetups(capabilities, pages);
+    if (this.setups.length === 0)
+      throw new RangeError(
+        pages === undefined
+          ? 'this kernel offers no kind of page'
+          : pages.map((kind) => pageKindMissing(kind, capabilities)).find((why) => why !== '')!,
+      );
     this.#ops = OP_KINDS.map((op) => missing(capabilities, op) === '');
     this.#gups = GUP_VARIANTS.filter((v) => {
       const caller = LIVE_CALLERS.find((c) => c === CALLERS[callerOf(v)]);
@@ -256,6 +264,8 @@ export interface LiveFuzzOptions {
   readonly findingsMax?: number;
   /** Ends at the first disagreement. */
   readonly stopAtFirst?: boolean;
+  /** These pages together, and no other setups. */
+  readonly pages?: PageSet;
   /** '' or why a program must not run. */
   readonly refuse?: (program: LiveProgram) => string;
   /** Stops drawing and shrinking; what was found by then is returned. */
@@ -273,7 +283,7 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
   const findingsMax = options.findingsMax ?? 8;
   const refuse = options.refuse ?? ((): string => '');
   const subject: Subject = { kernel, policy, refuse, signal: options.signal };
-  const generator = new LiveGenerator(kernel.capabilities);
+  const generator = new LiveGenerator(kernel.capabilities, options.pages);
   const start = performance.now();
   let kernelMs = 0;
   let [done, agreed, disagreed, incomplete, trouble, blind, broken] = [0, 0, 0, 0, 0, 0, 0];
