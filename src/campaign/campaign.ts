@@ -4,6 +4,7 @@
  */
 import pLimit from 'p-limit';
 import { PROPERTIES } from '../../properties/index.ts';
+import { scopeName, versionedScope } from '../check/scope.ts';
 import { decodeClass } from '../executor/simulated.ts';
 import {
   addCounts,
@@ -27,8 +28,8 @@ import { SEARCH_STATES_MAX } from '../shrink/shrink.ts';
 import { unreachable } from './coverage.ts';
 import type { ShrinkEvent, ShrinkJob } from './jobs.ts';
 import { openPool, WorkersDied } from './pool.ts';
-import { isOutOfFiles, TOO_MANY_FILES } from './too-many-files.ts';
 import { FindingStore, findingName } from './store.ts';
+import { isOutOfFiles, TOO_MANY_FILES } from './too-many-files.ts';
 import type { CampaignOptions, CampaignResult, Finding, Progress } from './types.ts';
 
 /** At most so many progress calls a second. */
@@ -42,8 +43,9 @@ interface Merged {
 }
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { policies, seed, scope, profile, change, runs, timeMs, workers, signal } = options;
+  const { policies, seed, profile, change, runs, timeMs, workers, signal } = options;
   checkOptions(options);
+  const scope = versionedScope(options.scope);
   const space = { seed, scope, profile, ...(change === undefined ? {} : { change }) };
   const shard = options.shard ?? { index: 0, count: 1 };
   const notice = options.onNotice ?? (() => {});
@@ -392,8 +394,11 @@ function checkOptions(options: CampaignOptions): void {
   }
   if (!PROFILES.includes(profile))
     throw new RangeError(`profile is ${profile}; allowed: ${PROFILES.join(', ')}`);
+  const { version } = scopeName(scope);
   // Names an unknown scope, or a change that no setup can have.
-  if (!setupsOf(scope, profile, change).some((setup) => alphabetOf(setup, change).ops.includes(true)))
+  if (
+    !setupsOf(scope, profile, change).some((setup) => alphabetOf(setup, change, version).ops.includes(true))
+  )
     throw new RangeError(`${change?.flags ?? scope} leaves no operation`);
   if (policies.length === 0) throw new RangeError('a campaign needs a policy');
   const ids = policies.map((p) => p.id);

@@ -2,6 +2,7 @@
 
 import { lacking } from '../check/goals.ts';
 import { outOfReach, outOfScope } from '../check/reach.ts';
+import { scopeName } from '../check/scope.ts';
 import {
   type BackingTraits,
   backingOf,
@@ -40,7 +41,8 @@ export function unreachable(
   space: CampaignSpace,
   policies: readonly ExpandedPolicy[],
 ): string | undefined {
-  const scopes = setupsIn(space).map((setup) => [setup, alphabetOf(setup, space.change)] as const);
+  const { version } = scopeName(space.scope);
+  const scopes = setupsIn(space).map((setup) => [setup, alphabetOf(setup, space.change, version)] as const);
   const lacks = scopes.map(
     ([s, alphabet]) => lacking(property, s, alphabet) ?? outOfScope(property, s, alphabet),
   );

@@ -33,6 +33,9 @@ function scope(
   };
 }
 
+/** Of the operations: what docs/distinguish.md says is of these. */
+const TABLE_VERSION = 1;
+
 export const TABLE_SCOPES: readonly TableScope[] = [
   scope('Anonymous page', 'anon', 2, 1, 'plain'),
   scope('Private file page', 'private-file', 2, 1, 'plain', 'ext4-v5.18'),
@@ -55,7 +58,7 @@ const isShown = (d: Difference): boolean => d.kind === 'observable' || !SEEN_COS
  * cost. Searches until both are told, or all there is was visited.
  */
 export function tableRow(a: ExpandedPolicy, b: ExpandedPolicy, { setup, gups }: TableScope): string[] {
-  const spec = { setup, a, b, alphabet: alphabetFor(setup, gups) };
+  const spec = { setup, a, b, alphabet: alphabetFor(setup, gups, TABLE_VERSION) };
   const search = new PairSearch(spec, TABLE_STATES_MAX);
   search.runTo(Number.MAX_SAFE_INTEGER, (found) =>
     (['observable', 'cost'] as const).every((kind) => found.some((d) => d.kind === kind && isShown(d))),

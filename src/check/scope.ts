@@ -5,17 +5,8 @@ import { own } from '../domain/own.ts';
 import { BACKINGS, backingOf, KIND_TRAITS, PAGE_KINDS, type PageKind } from '../domain/page-kinds.ts';
 import type { FileSetup, PageSetup, Setup } from '../domain/setup.ts';
 import { GUP_VARIANTS, gupVariant } from '../ops/gup.ts';
-import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
-
-const FILE_OPS: readonly OpKind[] = [
-  'wb_start',
-  'wb_end',
-  'fsync',
-  'reclaim',
-  'drop_caches',
-  'buffered_read',
-  'buffered_write',
-];
+import { OPS } from '../ops/index.ts';
+import { type Alphabet, OP_VERSIONS, type Op, type OpKind } from '../ops/op.ts';
 
 /**
  * Gup variants that stand for all others in a small scope: plain GET and PIN and O_DIRECT, slow path. A policy may tell
@@ -32,18 +23,70 @@ export const PLAIN_GUPS: readonly number[] = [
   gupVariant('o_direct_write', false, false, false),
 ];
 
-/** All operations that mean something for the setup, with the given gup variants. */
-export function alphabetFor(setup: Setup, gups: readonly number[] = GUP_VARIANTS): Alphabet {
-  const files = setup.files.length > 0;
-  return {
-    ops: OP_KINDS.map(
-      (kind) =>
-        (files || !FILE_OPS.includes(kind)) &&
-        (setup.mms > 1 || kind !== 'fork') &&
-        (setup.refs > 0 || kind !== 'gup'),
-    ),
-    gups,
-  };
+export { OP_VERSIONS } from '../ops/op.ts';
+
+/** The last version of the scopes. Version v has the operations of the first v lists of OP_VERSIONS. */
+export const LATEST: number = OP_VERSIONS.length;
+
+/** The operations of a version. */
+export const operationsOf = (version: number): readonly OpKind[] => OP_VERSIONS.slice(0, version).flat();
+const countOf = (version: number): number => operationsOf(version).length;
+
+/**
+ * All operations of the version that mean something for the setup, with the given gup variants. What a version does not
+ * add to in this setup is the one before it: it draws, enumerates and proves as that does.
+ */
+export function alphabetFor(
+  setup: Setup,
+  gups: readonly number[] = GUP_VARIANTS,
+  version: number = LATEST,
+): Alphabet {
+  const ops = OPS.slice(0, countOf(version)).map((op) => meansSomething(op, setup));
+  let least = version;
+  while (least > 1 && !ops.includes(true, countOf(least - 1))) least--;
+  return { ops: ops.slice(0, countOf(least)), gups };
+}
+
+function meansSomething({ args, makes, means }: Op, setup: Setup): boolean {
+  const onFile = Object.values(args).some(
+    (arg) => 'is' in arg && arg.is === 'file' && arg.after === undefined,
+  );
+  if ((onFile && setup.files.length === 0) || (makes === 'mm' && setup.mms < 2)) return false;
+  return (makes !== 'ref' || setup.refs > 0) && (means?.(setup) ?? true);
+}
+
+/** The version that an alphabet is of. */
+export const versionOf = ({ ops }: Alphabet): number =>
+  1 + OP_VERSIONS.findIndex((_, i) => countOf(i + 1) >= ops.length);
+
+/** The first version that has the operations of these steps. */
+export const versionWith = (steps: readonly { readonly op: OpKind }[]): number =>
+  steps.reduce((least, { op }) => {
+    const version = 1 + OP_VERSIONS.findIndex((kinds) => (kinds as readonly OpKind[]).includes(op));
+    return Math.max(least, version);
+  }, 1);
+
+/** A named scope of one version: `default@1`. */
+export interface ScopeName {
+  readonly name: string;
+  readonly version: number;
+}
+
+/** `NAME`, of the latest version, or `NAME@VERSION`. Throws RangeError for a version that there is not. */
+export function scopeName(text: string): ScopeName {
+  const [, name, said] = /^([^@]*)(?:@(.*))?$/.exec(text) ?? [text, text];
+  const version = said === undefined ? LATEST : Number(said);
+  if (said !== undefined && !(/^[1-9]\d*$/.test(said) && version <= LATEST))
+    throw new RangeError(
+      `scope ${JSON.stringify(text)} is of no version; versions: ${OP_VERSIONS.map((_, i) => i + 1).join(', ')}`,
+    );
+  return { name: name!, version };
+}
+
+/** With its version, whatever is the latest: `default@1`. */
+export function versionedScope(text: string): string {
+  const { name, version } = scopeName(text);
+  return `${name}@${version}`;
 }
 
 /**
@@ -105,11 +148,17 @@ export const CHECK_SCOPES: {
 
 export const DEFAULT_FILESYSTEM = 'ext4-v5.18';
 
-/** The setup of a named scope (SCOPES), its files on this filesystem. Throws RangeError for a name that nothing has. */
-export function setupOf(scope: string, filesystem: string = DEFAULT_FILESYSTEM): Setup {
-  const found = own(SCOPES, scope);
+/** What SCOPES has by this name, of whatever version. Throws RangeError for a name or version that there is not. */
+export function namedScope(scope: string): (typeof SCOPES)[string] {
+  const { name } = scopeName(scope);
+  const found = own(SCOPES, name);
   if (found === undefined)
-    throw new RangeError(`scope ${JSON.stringify(scope)} is not one of: ${Object.keys(SCOPES).join(', ')}`);
-  const { kinds, ...bounds } = found;
+    throw new RangeError(`scope ${JSON.stringify(name)} is not one of: ${Object.keys(SCOPES).join(', ')}`);
+  return found;
+}
+
+/** The setup of a named scope, its files on this filesystem. Throws RangeError for a name that nothing has. */
+export function setupOf(scope: string, filesystem: string = DEFAULT_FILESYSTEM): Setup {
+  const { kinds, ...bounds } = namedScope(scope);
   return { ...pagesOf(kinds, filesystem), ...bounds };
 }

@@ -17,6 +17,7 @@ import {
   SCOPE_FLAG_NAMES,
   type ScopeFlags,
   scopeFlagsOf,
+  scopeNameOf,
   usesFilesystem,
   withScope,
 } from './scope-options.ts';
@@ -35,6 +36,7 @@ export interface CampaignFlags {
 
 /** What runCampaign takes. */
 export interface CampaignScope {
+  /** Name and version. */
   readonly scope: string;
   readonly profile: Profile;
   readonly change?: ScopeChange;
@@ -44,7 +46,7 @@ export function withCampaignScope<T>(yargs: Argv<T>): Argv<T> {
   return withScope(
     yargs,
     'default',
-    'default or base, or a small one of check (pin, anon, shared-file, ...)',
+    'default or base, or a small one of check (pin, anon, shared-file, ...); NAME@1: its operations are those of version 1',
   ).option('profile', {
     type: 'string',
     requiresArg: true,
@@ -63,7 +65,7 @@ export async function campaignScopeOf({ scope: flags, profile }: CampaignFlags):
   const { CHECK_SCOPES } = await import('../check/scope.ts');
   const { alphabetOf, setupsOf } = await import('../fuzz/generate.ts');
   const { OP_KINDS } = await import('../ops/op.ts');
-  const name = flags.scope ?? 'default';
+  const { name, version } = await scopeNameOf(flags.scope ?? 'default');
   const drawn = SCOPE_NAMES.find((one) => one === name);
   const small = drawn === undefined ? own(CHECK_SCOPES, name) : undefined;
   if (drawn === undefined && small === undefined) throw notOne('scope', name, Object.keys(CHECK_SCOPES));
@@ -92,7 +94,7 @@ export async function campaignScopeOf({ scope: flags, profile }: CampaignFlags):
     ...(flags.ops === undefined ? [] : [`--ops ${flags.ops.join(',')}`]),
     ...(without.length === 0 ? [] : [`--without ${without.join(',')}`]),
   ].join(' ');
-  const at = { scope: drawn ?? 'default', profile: profile ?? 'all' } as const;
+  const at = { scope: `${drawn ?? 'default'}@${version}`, profile: profile ?? 'all' } as const;
   if (said === '') return at;
   const change: ScopeChange = {
     ...(pages === undefined ? {} : { pages }),
@@ -111,7 +113,7 @@ export async function campaignScopeOf({ scope: flags, profile }: CampaignFlags):
     if (error instanceof RangeError) throw usageError(`${said}: ${error.message}`);
     throw error;
   }
-  const possible = setups.map((setup) => alphabetOf(setup, change).ops);
+  const possible = setups.map((setup) => alphabetOf(setup, change, version).ops);
   const nothing = (flags.ops ?? []).find((kind) => !possible.some((on) => on[OP_KINDS.indexOf(kind)]));
   if (nothing !== undefined)
     throw usageError(`--ops has ${JSON.stringify(nothing)}, which means nothing in this scope`);

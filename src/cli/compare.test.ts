@@ -196,7 +196,7 @@ describe('compare', () => {
     const pair = ['compare', 'pae', 'longterm-ban', '--pages', 'shared-file', '--gups', 'get:W'];
     const { code, out } = gupfuzz([...pair, '-n', '256', '--workers', '0']);
     expect(code).toBe(0);
-    expect(out).toMatch(/scope default, profile all, with --pages shared-file --gups get:W$/m);
+    expect(out).toMatch(/scope default@\d+, profile all, with --pages shared-file --gups get:W$/m);
     expect(gupfuzz(pair).code).toBe(2);
     expect(gupfuzz(['compare', 'pae', 'canary', '--check', 'anon', '--mms', '1']).code).toBe(2);
   });

@@ -13,7 +13,7 @@ describe('gupfuzz fuzz', () => {
   it('over built-in policies: a table, costs, coverage, findings that replay; exit 0 as all is known', () => {
     const { code, out } = fuzz('--runs', '1500', '--shrink', 'passes', '--out', 'all');
     expect(out).toMatch(
-      /^finished 1,500 runs on 6 policies, [\d,]+ steps, seed 1, scope default, profile all\n/,
+      /^finished 1,500 runs on 6 policies, [\d,]+ steps, seed 1, scope default@\d+, profile all\n/,
     );
     for (const heading of ['Policies x properties', 'Cost', 'Coverage', 'Findings'])
       expect(out).toContain(heading);

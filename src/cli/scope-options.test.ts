@@ -23,7 +23,7 @@ describe('scope flags', () => {
       gupVariant('pin', false, false, false),
       gupVariant('pin', true, false, false),
     ]);
-    expect(words).toBe('1 anon page, 2 mms, 2 references; gups pin:R,pin:W; all operations');
+    expect(words).toBe('1 anon page, 2 mms, 2 references; gups pin:R,pin:W; all operations @1');
   });
 
   it.each(
@@ -49,7 +49,7 @@ describe('scope flags', () => {
     expect(setup.files).toEqual([{ name: 'f', filesystem: 'ext4-v5.17' }]);
     expect(words).toBe(
       '1 anon page and 1 shared-file page (ext4-v5.17), 3 mms, 1 reference, a pin counts 8; gups get; ' +
-        'all operations but mprotect, madvise',
+        'all operations @1 but mprotect, madvise',
     );
     expect(flags).toBe(
       '--pages anon,shared-file --mms 3 --refs 1 --pin-bias 8 --filesystem ext4-v5.17 --gups get --without mprotect,madvise',

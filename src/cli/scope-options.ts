@@ -4,11 +4,12 @@
  * `options`), `scopeOf` makes a setup and an alphabet of them (for its `run`).
  */
 import type { Argv } from 'yargs';
+import type { ScopeName } from '../check/scope.ts';
+import { CHOSEN_FILESYSTEMS } from '../domain/filesystems.ts';
 import { CALLERS } from '../domain/kinds.ts';
+import { own } from '../domain/own.ts';
 import { choosesFilesystem, PAGE_KINDS, type PageKind } from '../domain/page-kinds.ts';
 import { MMS_MAX, PAGES_MAX, REFS_MAX, type Setup, shapeOf } from '../domain/setup.ts';
-import { own } from '../domain/own.ts';
-import { CHOSEN_FILESYSTEMS } from '../domain/filesystems.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 import { hint } from '../policies/nearest.ts';
 import type { Args } from './command.ts';
@@ -33,9 +34,9 @@ export interface ScopeFlags {
 export interface Scope {
   readonly setup: Setup;
   readonly alphabet: Alphabet;
-  /** One line for people: `1 anon page, 2 mms, 2 references; gups pin R, pin W; all operations`. */
+  /** One line for people: `1 anon page, 2 mms, 2 references; gups pin R, pin W; all operations @1`. */
   readonly words: string;
-  /** Flags that give the same scope again, and name no named scope. */
+  /** Flags that give the same scope again, and name a named scope only where its version is not the latest. */
   readonly flags: string;
 }
 
@@ -57,7 +58,7 @@ const PIN_BIAS_MAX = 1024;
 export function withScope<T>(
   yargs: Argv<T>,
   named: string,
-  scopes = 'small named scope that the other flags change: pin, anon, shared-file, ...',
+  scopes = 'small named scope that the other flags change: pin, anon, shared-file, ...; NAME@1: its operations are those of version 1',
 ): Argv<T> {
   const flags: readonly (readonly [
     name: (typeof SCOPE_FLAG_NAMES)[number],
@@ -132,11 +133,27 @@ export const notOne = (flag: string, word: string, allowed: readonly string[]): 
 export const usesFilesystem = ({ files, aside }: Setup, filesystem: string): boolean =>
   aside === filesystem || files.some((f) => f.filesystem === filesystem);
 
+/** A name as `--scope` takes it. Throws UserError (usage) for a version that there is not. */
+export async function scopeNameOf(text: string): Promise<ScopeName> {
+  const { OP_VERSIONS, scopeName } = await import('../check/scope.ts');
+  try {
+    return scopeName(text);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const allowed = OP_VERSIONS.map((_, i) => `@${i + 1}`).join(', ');
+    throw usageError(
+      `--scope has ${JSON.stringify(text)}; allowed: a name, or a name with the version of its operations behind it (${allowed})`,
+    );
+  }
+}
+
 /** The scope of these flags; `named` if they name none. Throws UserError (usage) if there is no such scope. */
 export async function scopeOf(flags: ScopeFlags, named: string): Promise<Scope> {
   const { checkFolios } = await import('../check/key.ts');
-  const { alphabetFor, CHECK_SCOPES, DEFAULT_FILESYSTEM, pagesOf } = await import('../check/scope.ts');
-  const name = flags.scope ?? named;
+  const { alphabetFor, CHECK_SCOPES, DEFAULT_FILESYSTEM, pagesOf, versionOf } = await import(
+    '../check/scope.ts'
+  );
+  const { name, version } = await scopeNameOf(flags.scope ?? named);
   const base = own(CHECK_SCOPES, name);
   if (base === undefined) throw notOne('scope', name, Object.keys(CHECK_SCOPES));
   const kinds = flags.pages ?? base.kinds;
@@ -155,7 +172,8 @@ export async function scopeOf(flags: ScopeFlags, named: string): Promise<Scope> 
     throw error;
   }
   const gups = setup.refs === 0 ? { list: [], text: 'none' } : await gupsOf(flags.gups ?? base.gups);
-  const whole = alphabetFor(setup, gups.list);
+  const whole = alphabetFor(setup, gups.list, version);
+  const isLatest = versionOf(alphabetFor(setup, gups.list)) === versionOf(whole);
   const chosen = (kind: OpKind): boolean =>
     flags.ops === undefined ? !flags.without.includes(kind) : flags.ops.includes(kind);
   const alphabet = { ...whole, ops: whole.ops.map((on, at) => on && chosen(OP_KINDS[at]!)) };
@@ -171,8 +189,9 @@ export async function scopeOf(flags: ScopeFlags, named: string): Promise<Scope> 
   return {
     setup,
     alphabet,
-    words: wordsOf(setup, kinds, filesystem, alphabet, gups.text, flags),
+    words: wordsOf(setup, kinds, filesystem, alphabet, gups.text, flags, versionOf(whole)),
     flags: [
+      ...(isLatest ? [] : [`--scope ${name}@${version}`]),
       `--pages ${kinds.join(',')} --mms ${setup.mms} --refs ${setup.refs}`,
       ...(setup.pinBias === PIN_BIAS_MAX ? [] : [`--pin-bias ${setup.pinBias}`]),
       ...(usesFilesystem(setup, filesystem) ? [`--filesystem ${filesystem}`] : []),
@@ -190,6 +209,7 @@ function wordsOf(
   alphabet: Alphabet,
   gups: string,
   { ops, without }: ScopeFlags,
+  version: number,
 ): string {
   const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
   const pages = PAGE_KINDS.filter((kind) => kinds.includes(kind)).map((kind) => {
@@ -203,8 +223,8 @@ function wordsOf(
     ops !== undefined
       ? `only ${ops.join(', ')}`
       : without.length > 0
-        ? `all operations but ${without.join(', ')}`
-        : 'all operations';
+        ? `all operations @${version} but ${without.join(', ')}`
+        : `all operations @${version}`;
   const gupped = alphabet.ops[OP_KINDS.indexOf('gup')] === true;
   return [first, ...(gupped ? [`gups ${gups}`] : []), operations].join('; ');
 }

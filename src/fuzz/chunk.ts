@@ -5,6 +5,7 @@
  */
 import fc from 'fast-check';
 import { PROPERTIES } from '../../properties/index.ts';
+import { scopeName } from '../check/scope.ts';
 import type { Setup } from '../domain/setup.ts';
 import { INVALID, InvariantError, World } from '../executor/simulated.ts';
 import { COST_NAMES, type Costs, noCosts } from '../machine/machine.ts';
@@ -23,6 +24,7 @@ export const CANARY_CHUNKS = 8;
 /** What a campaign draws from; part of its identity. */
 export interface CampaignSpace {
   readonly seed: number;
+  /** Name and version: `default@1`. */
   readonly scope: string;
   readonly profile: Profile;
   /** What differs from scope and profile. */
@@ -181,7 +183,9 @@ export class ChunkRunner {
     this.#besides = policies.map(() => []);
     this.#ways = policies.map(() => []);
     this.setups = setupsOf(space.scope, space.profile, space.change);
-    this.#arbitrary = new ProgramArbitrary(new Generator(this.setups, space.change));
+    this.#arbitrary = new ProgramArbitrary(
+      new Generator(this.setups, space.change, scopeName(space.scope).version),
+    );
     this.#worlds = policies.map((policy) => this.setups.map((setup) => new World(setup, policy)));
   }
 

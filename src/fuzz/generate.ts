@@ -4,21 +4,20 @@
  * same one, drawn as if nothing were refused.
  */
 
-import { alphabetFor, pagesOf, SCOPES } from '../check/scope.ts';
-import { Columns } from '../state/arena.ts';
+import { alphabetFor, LATEST, namedScope, pagesOf, SCOPES, scopeName } from '../check/scope.ts';
+import { CHOSEN_FILESYSTEMS } from '../domain/filesystems.ts';
 import { CALLERS } from '../domain/kinds.ts';
-import { own } from '../domain/own.ts';
 import { choosesFilesystem, type PageKind } from '../domain/page-kinds.ts';
 import { DRAWN_SETS, type PageSet, PROFILE_TAKES } from '../domain/page-sets.ts';
 import type { Rng } from '../domain/rng.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
-import { CHOSEN_FILESYSTEMS } from '../domain/filesystems.ts';
 import { callerOf } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
 import { type Alphabet, aOf, cOf, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
 import { UNPIN_CLEAN, UNPIN_DIRTYING } from '../ops/unpin.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { HANDLE_LIVE, HANDLE_VOID, Reference } from '../reference/reference.ts';
+import { Columns } from '../state/arena.ts';
 
 /** Steps drawn per program, before the sweep of observations. */
 export const STEPS_MIN = 6;
@@ -33,7 +32,7 @@ export const PROFILES: readonly Profile[] = Object.keys(PROFILE_TAKES) as Profil
 
 /** Page kinds of the setups that runs are drawn from, per scope and profile. */
 function kindsOf(scope: string, profile: Profile): readonly PageSet[] {
-  if (scope === 'base') {
+  if (scopeName(scope).name === 'base') {
     if (profile === 'file')
       throw new RangeError('scope base has anonymous pages only; profile file needs scope default');
     return [SCOPES.base!.kinds];
@@ -63,9 +62,7 @@ export interface ScopeChange {
  * exist, or a change that no setup can have.
  */
 export function setupsOf(scope: string, profile: Profile, change?: ScopeChange): Setup[] {
-  const found = own(SCOPES, scope);
-  if (found === undefined)
-    throw new RangeError(`scope ${JSON.stringify(scope)} is not one of: ${Object.keys(SCOPES).join(', ')}`);
+  const found = namedScope(scope);
   const mms = change?.mms ?? found.mms;
   const refs = change?.refs ?? found.refs;
   const pinBias = change?.pinBias ?? found.pinBias;
@@ -85,8 +82,8 @@ export function setupsOf(scope: string, profile: Profile, change?: ScopeChange):
 }
 
 /** Which operations mean something in a setup, and are wanted. */
-export function alphabetOf(setup: Setup, change?: ScopeChange): Alphabet {
-  const { ops, gups } = alphabetFor(setup, change?.gups);
+export function alphabetOf(setup: Setup, change?: ScopeChange, version: number = LATEST): Alphabet {
+  const { ops, gups } = alphabetFor(setup, change?.gups, version);
   const wanted = change?.ops;
   return {
     ops: wanted === undefined ? ops : ops.map((on, at) => on && wanted.includes(OP_KINDS[at]!)),
@@ -110,9 +107,10 @@ export class Generator {
   readonly #alphabets: readonly Alphabet[];
   readonly #cumulative = new Int32Array(OP_KINDS.length);
 
-  constructor(setups: readonly Setup[], change?: ScopeChange) {
+  /** `version`: of the operations (check/scope.ts). */
+  constructor(setups: readonly Setup[], change?: ScopeChange, version: number = LATEST) {
     this.setups = setups;
-    this.#alphabets = setups.map((setup) => alphabetOf(setup, change));
+    this.#alphabets = setups.map((setup) => alphabetOf(setup, change, version));
     this.#references = setups.map((setup) => {
       const columns = new Columns();
       return { columns, reference: new Reference(shapeOf(setup), columns) };
@@ -128,7 +126,7 @@ export class Generator {
     // Swarm: each operation is on or off for the whole program, with a weight of its own.
     const { ops: possible, gups: variants } = this.#alphabets[at]!;
     let total = 0;
-    for (let i = 0; i < OP_KINDS.length; i++) {
+    for (let i = 0; i < possible.length; i++) {
       const { weight, always } = OPS[i]!;
       const on = always === true || rng.below(4) !== 0;
       const times = 1 + rng.below(3);
@@ -137,7 +135,7 @@ export class Generator {
     }
     // Of few operations, all may be off.
     if (total === 0)
-      for (let i = 0; i < OP_KINDS.length; i++) {
+      for (let i = 0; i < possible.length; i++) {
         if (possible[i] === true) total += OPS[i]!.weight;
         this.#cumulative[i] = total;
       }

@@ -3,6 +3,7 @@ import { PairSearch, show, type Told } from '../check/distinguish.ts';
 import type { PairSpec } from '../check/pair.ts';
 import { alphabetFor } from '../check/scope.ts';
 import type { Comparer, Comparison } from './judge.ts';
+import { MUTATION_VERSION } from './scopes.ts';
 
 /** What an observer tells apart first; then what costs the mutant more; then what costs it less. */
 const RANKS: readonly ((told: Told) => boolean)[] = [
@@ -13,7 +14,12 @@ const RANKS: readonly ((told: Told) => boolean)[] = [
 
 export const COMPARER: Comparer | undefined = (policy, mutant) => (scope, depth) => {
   const { setup, gups, statesMax } = scope;
-  const spec: PairSpec = { setup, a: policy, b: mutant, alphabet: alphabetFor(setup, gups) };
+  const spec: PairSpec = {
+    setup,
+    a: policy,
+    b: mutant,
+    alphabet: alphabetFor(setup, gups, MUTATION_VERSION),
+  };
   const search = new PairSearch(spec, statesMax);
   search.runTo(depth, (found) => found.some((d) => d.kind === 'observable'));
   const covered = search.state === 'closed' ? depth : search.depth;

@@ -12,7 +12,7 @@ import { type ExpandedPolicy, tablesOf } from '../machine/tables.ts';
 import { classId } from '../property/property.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { countingCombinations, type Mutant, type Mutation, mutationId } from './mutants.ts';
-import { LADDER, type MutationScope } from './scopes.ts';
+import { LADDER, MUTATION_VERSION, type MutationScope } from './scopes.ts';
 
 export const VERDICTS = [
   /** Breaks a class of finding that the policy does not break in the same scope within the same depth. */
@@ -243,7 +243,7 @@ export class Judge {
 }
 
 function searchOf({ setup, gups, statesMax }: MutationScope, policy: ExpandedPolicy): Search {
-  return new Search({ setup, policy, alphabet: alphabetFor(setup, gups), statesMax });
+  return new Search({ setup, policy, alphabet: alphabetFor(setup, gups, MUTATION_VERSION), statesMax });
 }
 
 const isClaim = ({ code }: Found): boolean => decodeClass(code).property.startsWith('claim: ');

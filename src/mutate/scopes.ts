@@ -22,6 +22,9 @@ export interface MutationScope {
 
 const STATES_MAX = 400_000;
 
+/** Of the operations (check/scope.ts): a later one is not for this ladder. */
+export const MUTATION_VERSION = 1;
+
 /** Which kinds of gup: the plain ones, `get` and `pin` with GUP-fast first, or every caller without it. */
 type Gups = 'plain' | 'fast' | 'callers';
 

@@ -7,6 +7,7 @@
  * is the lowest free one of the reference, the same under every policy.
  */
 import type { Rng } from '../domain/rng.ts';
+import type { Setup } from '../domain/setup.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { ObservationKind } from '../property/property.ts';
 import type { Reference } from '../reference/reference.ts';
@@ -15,32 +16,39 @@ import type { Live } from './live.ts';
 
 export { aOf, bOf, cOf, opOf, pack, type TaskKind } from './args.ts';
 
-export const OP_KINDS = [
-  'fork',
-  'exit',
-  'munmap',
-  'mprotect',
-  'madvise',
-  'read',
-  'write',
-  'gup',
-  'unpin',
-  'dio_end',
-  'dma_read',
-  'dma_write',
-  'wb_start',
-  'wb_end',
-  'fsync',
-  'reclaim',
-  'drop_caches',
-  'buffered_read',
-  'buffered_write',
+/**
+ * All operations, by the version of the scopes that they come with (check/scope.ts). Their order is that of operation
+ * numbers. What was published stays as it is: a new operation comes at the end, in the next version.
+ */
+export const OP_VERSIONS = [
+  [
+    'fork',
+    'exit',
+    'munmap',
+    'mprotect',
+    'madvise',
+    'read',
+    'write',
+    'gup',
+    'unpin',
+    'dio_end',
+    'dma_read',
+    'dma_write',
+    'wb_start',
+    'wb_end',
+    'fsync',
+    'reclaim',
+    'drop_caches',
+    'buffered_read',
+    'buffered_write',
+  ],
 ] as const;
-export type OpKind = (typeof OP_KINDS)[number];
+export type OpKind = (typeof OP_VERSIONS)[number][number];
+export const OP_KINDS: readonly OpKind[] = OP_VERSIONS.flat();
 
 /** Which operations, and which variants of gup and madvise, a search may use. */
 export interface Alphabet {
-  /** By index in OP_KINDS. */
+  /** By index in OP_KINDS, as many as the version of the scope has. */
   readonly ops: readonly boolean[];
   /** Variants of gup (ops/gup.ts: gupVariant). */
   readonly gups: readonly number[];
@@ -63,6 +71,8 @@ interface Declaration<G extends Grammar> {
   copies?(step: StepOf<G>): string;
   /** What observers it shows something, or may (property/property.ts). */
   readonly shows: readonly ObservationKind[];
+  /** Does it mean something in the setup? If absent: where there is a file for it, or room for what it makes. */
+  means?(setup: Setup): boolean;
   /** How many of its steps may be offered per mm, page, reference or file that it names; 1 if absent. */
   ways?(alphabet: Alphabet): number;
   /** A call on a mapping: a program sees its result, and that is no access. */

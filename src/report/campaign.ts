@@ -3,9 +3,9 @@ import { relative } from 'node:path';
 import { PROPERTIES } from '../../properties/index.ts';
 import { ruleCoverage, unreachable } from '../campaign/coverage.ts';
 import type { CampaignResult, Finding } from '../campaign/types.ts';
+import { operationsOf, scopeName } from '../check/scope.ts';
 import { CLAIM_PROPERTIES } from '../executor/simulated.ts';
 import { COST_NAMES } from '../machine/machine.ts';
-import { OP_KINDS } from '../ops/op.ts';
 import { NEWNESS } from '../regression/order.ts';
 import { renderGrid } from './grid.ts';
 import { type Paint, PLAIN } from './paint.ts';
@@ -113,10 +113,11 @@ export function coverageText(result: CampaignResult): string {
     const why = unreachable(p, result.space, result.policies);
     lines.push(`  ${p.id}: ${p.sometimes.goal}${why === undefined ? '' : ` (${why})`}`);
   }
-  const ops = OP_KINDS.filter((_, i) => result.counts.some((c) => c.ops[i]! > 0));
-  const unused = OP_KINDS.filter((k) => !ops.includes(k));
+  const kinds = operationsOf(scopeName(result.space.scope).version);
+  const ops = kinds.filter((_, i) => result.counts.some((c) => c.ops[i]! > 0));
+  const unused = kinds.filter((k) => !ops.includes(k));
   lines.push(
-    `operations executed: ${ops.length} of ${OP_KINDS.length}${unused.length > 0 ? `, not: ${unused.join(', ')}` : ''}`,
+    `operations executed: ${ops.length} of ${kinds.length}${unused.length > 0 ? `, not: ${unused.join(', ')}` : ''}`,
   );
   result.policies.forEach((policy, i) => {
     const { neverFired, cannotFire, rules } = ruleCoverage(policy, result.counts[i]!.rules, result.space);

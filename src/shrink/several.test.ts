@@ -66,7 +66,7 @@ describe('shrinkingForAll', () => {
     expect(minimality).toEqual({
       kind: 'shortest',
       scope:
-        'for v5.8-cow-break and v5.7-mapcount at once; up to 2 mms and 1 reference at a time; anon A; 12 operations, 8 kinds of gup',
+        'for v5.8-cow-break and v5.7-mapcount at once; up to 2 mms and 1 reference at a time; anon A; operations of version 1, 8 kinds of gup',
       depth: 5,
     });
     // Alone, one of them needs fewer, in a program that does not do for the other.

@@ -5,7 +5,7 @@
 import { fingerprint } from '../check/fingerprint.ts';
 import { KeyEncoder } from '../check/key.ts';
 import { ENDED, GOES_ON, type Model, NOT_A_STEP, stepsMaxOf, tokensFor } from '../check/model.ts';
-import { alphabetFor } from '../check/scope.ts';
+import { alphabetFor, versionWith } from '../check/scope.ts';
 import { Exploration } from '../check/search.ts';
 import type { Setup } from '../domain/setup.ts';
 import { INVALID, World } from '../executor/simulated.ts';
@@ -59,7 +59,8 @@ export function* shrinkingForAll(
   const gups = gupsFor(start);
   const setup: Setup = { ...start.setup, ...bounds(start) };
   const names = shrinkers.map((s) => s.policy.id).join(' and ');
-  const scope = `for ${names} at once; ${scopeText(setup, gups)}`;
+  const version = versionWith(start.steps);
+  const scope = `for ${names} at once; ${scopeText(setup, gups, version)}`;
 
   // What one policy alone cannot do in fewer steps, several cannot; and what one does best may do for all.
   let best = start;
@@ -79,7 +80,7 @@ export function* shrinkingForAll(
     const together = new Together(
       setup,
       shrinkers.map((s) => s.policy),
-      alphabetFor(setup, gups),
+      alphabetFor(setup, gups, version),
       target,
     );
     const exploration = new Exploration(together, first.statesMax);

@@ -166,7 +166,7 @@ describe('shortest', () => {
     expect(found.setup).toEqual(setup('anon', 1, 1));
     expect(minimality).toEqual({
       kind: 'shortest',
-      scope: 'up to 1 mm and 1 reference at a time; anon A; 11 operations, 8 kinds of gup',
+      scope: 'up to 1 mm and 1 reference at a time; anon A; operations of version 1, 8 kinds of gup',
       depth: 3,
     });
 

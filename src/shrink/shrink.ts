@@ -3,7 +3,7 @@
  * then breadth-first search within the scope of the result. Same policy, same class throughout.
  */
 
-import { alphabetFor, PLAIN_GUPS } from '../check/scope.ts';
+import { alphabetFor, PLAIN_GUPS, versionWith } from '../check/scope.ts';
 import { type Found, Search } from '../check/search.ts';
 import type { Setup } from '../domain/setup.ts';
 import { runScenario } from '../executor/run.ts';
@@ -177,21 +177,25 @@ export class Shrinker {
 
   *#shortest(scenario: Scenario, target: Target, keeping?: Keeping): Generator<SearchProgress, Shrunk> {
     const { best, widest, covered, gups } = yield* this.#searched(scenario, target);
+    const version = versionWith(scenario.steps);
     const length = scenario.steps.length;
     let reason: string;
     if (best !== undefined) {
       const candidate = best.search.scenarioOf(best.found);
-      const scope = scopeText(best.search.options.setup, gups);
+      const scope = scopeText(best.search.options.setup, gups, version);
       const itself = JSON.stringify(candidate) === JSON.stringify(scenario);
       if (keeping !== undefined && !itself && best.found.length >= length)
         // As short as any, and as it was written.
-        return { scenario, minimality: { kind: 'shortest', scope: scopeText(widest, gups), depth: length } };
+        return {
+          scenario,
+          minimality: { kind: 'shortest', scope: scopeText(widest, gups, version), depth: length },
+        };
       if (keeping !== undefined && !itself && !keeping.keeps(candidate))
         return {
           scenario,
           minimality: {
             kind: '1-minimal',
-            scope: scopeText(widest, gups),
+            scope: scopeText(widest, gups, version),
             depth: best.found.length - 1,
             reason: otherProgram(best.found.length, keeping.why(candidate)),
           },
@@ -204,12 +208,15 @@ export class Shrinker {
           : `not proved: the shortest program of the class is no regression, or parts from ${target.base.id} by another way`;
     } else if (covered === length - 1)
       // Too many states to meet the scenario itself, but whatever is shorter was covered.
-      return { scenario, minimality: { kind: 'shortest', scope: scopeText(widest, gups), depth: covered } };
+      return {
+        scenario,
+        minimality: { kind: 'shortest', scope: scopeText(widest, gups, version), depth: covered },
+      };
     else if (covered >= length) reason = 'not proved: the search does not meet the scenario itself';
     else reason = `not proved: ${count(this.statesMax)} states reached at depth ${covered + 1} of ${length}`;
     return {
       scenario,
-      minimality: { kind: '1-minimal', scope: scopeText(widest, gups), depth: covered, reason },
+      minimality: { kind: '1-minimal', scope: scopeText(widest, gups, version), depth: covered, reason },
     };
   }
 
@@ -231,11 +238,12 @@ export class Shrinker {
     const { setup } = scenario;
     const limit = bounds(scenario);
     const gups = gupsFor(scenario);
+    const version = versionWith(scenario.steps);
     let best: Searched['best'];
     let depthMax = scenario.steps.length;
     let covered = 0;
     for (const scope of ladder(setup, limit)) {
-      const search = this.#search(scope, gups);
+      const search = this.#search(scope, gups, version);
       const found = yield* this.#find(search, target, depthMax);
       // The last scope contains the others. A shared search may have gone deeper: that is not for this one to say.
       covered = search.state === 'closed' ? depthMax : Math.min(search.depth, depthMax);
@@ -273,14 +281,14 @@ export class Shrinker {
     return search.find(target.code, target.documented, Math.min(depth, search.depth + 1));
   }
 
-  #search(setup: Setup, gups: readonly number[]): Search {
-    const id = JSON.stringify([setup, gups]);
+  #search(setup: Setup, gups: readonly number[], version: number): Search {
+    const id = JSON.stringify([setup, gups, version]);
     let search = this.#searches.get(id);
     if (search === undefined)
       search = new Search({
         setup,
         policy: this.policy,
-        alphabet: alphabetFor(setup, gups),
+        alphabet: alphabetFor(setup, gups, version),
         statesMax: this.statesMax,
       });
     else this.#searches.delete(id);
@@ -328,14 +336,16 @@ export function gupsFor(scenario: Scenario): readonly number[] {
   ];
 }
 
-/** For people: `up to 2 mms and 1 reference at a time; anon A; 12 operations, 8 kinds of gup`. */
-export function scopeText(setup: Setup, gups: readonly number[]): string {
+/**
+ * For people: `up to 2 mms and 1 reference at a time; anon A; operations of version 1, 8 kinds of gup`. That is the first
+ * version which has all that the scenario does, so that no later one changes what is said.
+ */
+export function scopeText(setup: Setup, gups: readonly number[], version: number): string {
   const pages = setup.pages.map((p) => `${p.kind} ${p.name}`).join(', ');
   const filesystems = setup.files.map((f) => f.filesystem).join(', ');
-  const ops = alphabetFor(setup, gups).ops.filter(Boolean).length;
   return (
     `up to ${setup.mms} ${setup.mms === 1 ? 'mm' : 'mms'} and ${setup.refs} ${setup.refs === 1 ? 'reference' : 'references'} at a time; ${pages}` +
-    `${filesystems === '' ? '' : ` on ${filesystems}`}${setup.aside === undefined ? '' : `, O_DIRECT writes to ${setup.aside}`}; ${ops} operations, ${gups.length} kinds of gup`
+    `${filesystems === '' ? '' : ` on ${filesystems}`}${setup.aside === undefined ? '' : `, O_DIRECT writes to ${setup.aside}`}; operations of version ${version}, ${gups.length} kinds of gup`
   );
 }
 
