@@ -11,7 +11,7 @@
 import { InvariantError, type World } from '../executor/simulated.ts';
 import { HANDLE_FREE } from '../reference/reference.ts';
 import type { KeyEncoder } from './key.ts';
-import { LeastKey, Signed } from './order.ts';
+import { LeastKey, Signed } from '../state/order.ts';
 
 /** Bits of a length in the first word. */
 const LENGTH_BITS = 10;
@@ -28,6 +28,7 @@ export class BesideKeyEncoder extends LeastKey {
     super(
       world.shape.mms,
       keys.reduce((sum, key) => sum + key.words.length, 1),
+      keys[0]!.groups,
     );
     if (keys.length * LENGTH_BITS > 31 || keys.some((key) => key.words.length >= 1 << LENGTH_BITS))
       throw new InvariantError('keys that are too long to be joined');

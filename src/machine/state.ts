@@ -124,7 +124,7 @@ export const MACHINE_COLUMNS = {
   submitted: { of: 'file', is: { content: true }, source: 'the bio' },
   refKind: {
     of: 'ref',
-    is: { oneOf: ['none', 'GET', 'PIN', 'PIN uncounted'] } as Value,
+    is: { oneOf: ['none', 'GET', 'PIN', 'PIN uncounted'] },
     source: 'FOLL_GET, FOLL_PIN; uncounted: of the zero page from v6.5',
   },
   refPfn: {

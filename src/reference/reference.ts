@@ -464,6 +464,11 @@ export class Reference extends ReferenceState {
     return this.seen.has(this.#handle + handle, token) ? 1 : 0;
   }
 
+  /** True if this cell parted from the page of a reference that is held over fork (docs/model.md). */
+  hasParted(handle: number, cell: number): boolean {
+    return (this.parted[handle]! & this.#partedBit(handle, cell)) !== 0;
+  }
+
   // ---- Pieces -------------------------------------------------------------------------------------------------
 
   #mappedAs(page: number, cell: number): Mapped {

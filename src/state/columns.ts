@@ -7,6 +7,7 @@
  */
 import type { Shape } from '../domain/setup.ts';
 import type { Columns } from './arena.ts';
+import type { Source } from './expression.ts';
 
 /** What there is one of per element. `vma` and `pte` go by mm * pages + page. */
 export type Sort =
@@ -119,16 +120,18 @@ export function layOut<D extends Declarations>(
   columns: Columns,
   per: { readonly [name: string]: number } = {},
 ): Arrays<D> {
-  const arrays: { [name: string]: Uint8Array | Int16Array | Int32Array } = {};
+  // In the order of the declarations, so that all objects made of them are alike.
+  const arrays: { [name: string]: Uint8Array | Int16Array | Int32Array | undefined } = {};
+  for (const name in declarations) arrays[name] = undefined;
   for (const type of ['i32', 'i16', 'u8'] as const)
-    for (const [name, column] of Object.entries<Column>(declarations)) {
+    for (const name in declarations) {
+      const column: Column = declarations[name]!;
       if ((column.in ?? 'u8') !== type) continue;
       const most = mostOf(column, sizes);
       if (most > ROOM[type]) throw new RangeError(`column ${name}: ${most} is more than ${type} holds`);
       arrays[name] = columns[type](sizes[column.of] * (per[name] ?? 1));
     }
-  // In the order of the declarations, so that all objects made of them are alike.
-  return Object.fromEntries(Object.keys(declarations).map((name) => [name, arrays[name]])) as Arrays<D>;
+  return arrays as unknown as Arrays<D>;
 }
 
 /** A class whose instances have an array per declared column. */
@@ -160,4 +163,14 @@ export function contentColumns<D extends Declarations>(
   return Object.entries<Column>(declarations)
     .filter(([, column]) => 'content' in column.is)
     .map(([name]) => arrays[name as keyof D]);
+}
+/** The columns for expressions, by `prefix.name`. */
+export function sourceColumns<D extends Declarations>(
+  prefix: string,
+  declarations: D,
+  arrays: Arrays<D>,
+): Source['columns'] {
+  return Object.fromEntries(
+    Object.keys(declarations).map((name) => [`${prefix}.${name}`, arrays[name as keyof D]]),
+  );
 }

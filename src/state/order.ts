@@ -1,5 +1,5 @@
 /**
- * Canonical order of what a renaming may exchange (mms, references): by what each looks like from within, and where
+ * Canonical order of what a renaming may exchange (mms, references, pages): by what each looks like from within, and where
  * that leaves a tie, the order that gives the least key. In common to the keys of one world and of two.
  */
 
@@ -57,27 +57,38 @@ export class Signed {
   }
 }
 
-/** A key that is the least over all orders of tied mms. */
+/** A key that is the least over all orders of what is tied: mms, and pages that are exchangeable. */
 export abstract class LeastKey {
   /** The last key: the first `length` words. */
   words: Int32Array;
   length = 0;
   /** Living mms in the order at hand. */
   readonly mms: Signed;
+  /** By group: its pages in the order at hand; undefined for a page that is alone. */
+  readonly pageGroups: readonly (Signed | undefined)[];
+  /** Those of `pageGroups` that there are. */
+  readonly pages: readonly Signed[];
+  readonly #groups: readonly number[];
   #other: Int32Array;
 
-  /** `bound`: words that a key never exceeds. */
-  constructor(mms: number, bound: number) {
+  /** `bound`: words that a key never exceeds. `groups`: by page, the number of its group, from 0 on. */
+  constructor(mms: number, bound: number, groups: readonly number[]) {
     this.mms = new Signed(mms);
     this.words = new Int32Array(bound);
     this.#other = new Int32Array(bound);
+    this.#groups = groups;
+    this.pageGroups = groups.map((_, group) => {
+      const size = groups.filter((g) => g === group).length;
+      return size > 1 ? new Signed(groups.length) : undefined;
+    });
+    this.pages = this.pageGroups.filter((signed) => signed !== undefined);
   }
 
   /** Computes the key of the present state into `words`. Returns its length. */
   encode(): number {
     this.describe();
     this.length = this.encodeInOrder(this.words);
-    while (this.mms.next()) {
+    while (this.#next()) {
       const length = this.encodeInOrder(this.#other);
       if (!less(this.#other, length, this.words, this.length)) continue;
       const held = this.words;
@@ -88,9 +99,31 @@ export abstract class LeastKey {
     return this.length;
   }
 
-  /** What does not depend on the order of mms; fills `mms`. */
+  /** The next order of all that is tied; false, and back at the first, after the last. */
+  #next(): boolean {
+    if (this.mms.next()) return true;
+    for (const signed of this.pages) if (signed.next()) return true;
+    return false;
+  }
+
+  /** All pages in the order at hand, to `out`: a group has the places of its members. */
+  pageOrder(out: Uint8Array): void {
+    const groups = this.#groups;
+    for (let v = 0; v < groups.length; v++) {
+      const signed = this.pageGroups[groups[v]!];
+      if (signed === undefined) {
+        out[v] = v;
+        continue;
+      }
+      let before = 0;
+      for (let u = 0; u < v; u++) if (groups[u] === groups[v]) before++;
+      out[v] = signed.slots[before]!;
+    }
+  }
+
+  /** What does not depend on any order; fills `mms` and `pageGroups`. */
   protected abstract describe(): void;
-  /** The key with mms in the order at hand, into `out`. Returns its length. */
+  /** The key with mms and pages in the order at hand, into `out`. Returns its length. */
   protected abstract encodeInOrder(out: Int32Array): number;
 }
 

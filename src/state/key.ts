@@ -1,0 +1,693 @@
+/**
+ * The canonical key of states, made from declarations: what is said of each page, file, reference and folio is a list of
+ * fields (state/fields.ts); here is what they have in common, whatever they say.
+ *
+ * A state is a graph whose names mean nothing. mms, references, and pages that the scope tells nothing apart of, are
+ * ordered by what each looks like from within; ties are tried out, and the least key counts (LeastKey). Folios are
+ * numbered in order of first encounter. Contents have no numbers: they enter as relations, which are fields.
+ *
+ * A poor order costs duplicates, never a wrong merge.
+ */
+import { type Column, type Source, TOKEN } from './expression.ts';
+import {
+  type Asked,
+  type Backend,
+  bitsOf,
+  type Field,
+  type Lot,
+  planOf,
+  type Writer,
+  widthOf,
+} from './fields.ts';
+import { LeastKey, Signed } from './order.ts';
+
+/** Which slots may be renamed: those of mms, references and pages, or none (to cross-check). */
+export type Symmetry = 'all' | 'none';
+
+/** A content that pages may yet be filled from. */
+export interface Fetched {
+  /** Whether there is such a content. The rest of the key must tell. */
+  readonly when: Field['value'];
+  readonly token: Field['value'];
+  readonly head: readonly Field[];
+  /** Pages that may be filled from it. */
+  readonly pages: readonly number[];
+  /** Said of each of these, per mm. */
+  readonly cell: readonly Field[];
+  /** Likewise, in the rare part. */
+  readonly rare: readonly Field[];
+}
+
+/** A part of the key that is there where `when` is, and anything in it is not 0. One bit: `when`, `held`, `member`. */
+export interface Rare {
+  readonly when: readonly Field[];
+  /** By page. */
+  readonly slots: readonly (readonly Field[])[];
+  readonly ref: readonly Field[];
+  /** Of reference `i`: whether it has the set `member`. */
+  readonly held: readonly Field[];
+  /** Is cell `j` in the set of reference `i`? */
+  readonly member: readonly Field[];
+}
+
+/** What a key says. Worlds 0 to `worlds` - 1 number their folios; they have mms, pages and references in common. */
+export interface KeySpec {
+  readonly sizes: {
+    readonly mms: number;
+    readonly pages: number;
+    readonly refs: number;
+    readonly files: number;
+    readonly folios: number;
+  };
+  readonly worlds: number;
+  /** Of index 0. */
+  readonly header: readonly Field[];
+  readonly mm: readonly Field[];
+  /** By page; of index mm * pages + page. */
+  readonly slots: readonly Lot[];
+  /** By file page. */
+  readonly files: readonly Lot[];
+  readonly ref: Lot;
+  /** References that count: those of which `handleState` is one of these. */
+  readonly refStates: readonly number[];
+  /** References say where their cell is. */
+  readonly cells: boolean;
+  /** By world; of index pfn. */
+  readonly folio: readonly (readonly Field[])[];
+  readonly fetched: readonly Fetched[];
+  readonly rare?: Rare;
+  /** By page: pages of one group are exchangeable. */
+  readonly groups: readonly number[];
+}
+
+const NO_PFN = 255;
+const ZERO_PFN = 0;
+
+/** Canonical number of a folio: 0 none, 1 the zero page, from 2 in order of first encounter. */
+const FOLIO_ZERO = 1;
+const FOLIO_FIRST = 2;
+export const FOLIO_BITS = 5;
+/** Most folios that a key can number. */
+export const FOLIOS_MAX: number = (1 << FOLIO_BITS) - FOLIO_FIRST;
+
+/** In the header: how many mms, how many references, which slots where none are renamed, that the rare part is there. */
+const COUNT_BITS = 3;
+const HELD_AT = COUNT_BITS;
+const RARE_AT = 2 * COUNT_BITS;
+const SLOTS_AT = RARE_AT + 1;
+const SLOTS_BITS = 4;
+const HEADER_AT = SLOTS_AT + SLOTS_BITS;
+
+/** Folios of one world, numbered in order of encounter. */
+class Folios {
+  readonly numbers: Uint8Array;
+  readonly order: Uint8Array;
+  count = 0;
+  constructor(folios: number) {
+    // NO_PFN is none.
+    this.numbers = new Uint8Array(NO_PFN + 1);
+    this.order = new Uint8Array(folios);
+    this.clear();
+  }
+  clear(): void {
+    for (let i = 0; i < this.count; i++) this.numbers[this.order[i]!] = 0;
+    this.numbers[ZERO_PFN] = FOLIO_ZERO;
+    this.count = 0;
+  }
+  of(pfn: number): number {
+    const known = this.numbers[pfn]!;
+    if (known !== 0 || pfn === NO_PFN) return known;
+    const fresh = FOLIO_FIRST + this.count;
+    this.numbers[pfn] = fresh;
+    this.order[this.count++] = pfn;
+    return fresh;
+  }
+}
+
+/** The columns of a world that the key itself goes by. */
+interface Graph {
+  readonly pfn: Column;
+  readonly cache: Column;
+  readonly refPfn: Column;
+  readonly refcount: Column;
+  readonly mapcount: Column;
+}
+
+/** In the word of a fetched content: whether there is one, the content, and from here on its head. */
+const TOKEN_AT = 1;
+const TOKEN_BITS = 8;
+const HEAD_AT = TOKEN_AT + TOKEN_BITS;
+
+/** Words of an element, and where its ids are put: the rest of the last word, or one more. */
+interface Words {
+  readonly words: number;
+  readonly stride: number;
+  readonly idWord: number;
+  readonly idShift: number;
+}
+
+function wordsFor(lots: readonly Lot[], idBits: number): Words {
+  const plans = lots.map((lot) => planOf(lot.fields));
+  const words = Math.max(0, ...plans.map((p) => p.words));
+  const used = Math.max(0, ...plans.filter((p) => p.words === words).map((p) => p.used));
+  const fits = words > 0 && used + idBits <= 32;
+  return {
+    words,
+    stride: fits || idBits === 0 ? words : words + 1,
+    idWord: fits ? words - 1 : words,
+    idShift: fits ? used : 0,
+  };
+}
+
+/** What follows from a spec alone. */
+interface Prepared {
+  readonly slot: Words;
+  readonly file: Words;
+  readonly ref: Words;
+  readonly refLots: readonly Lot[];
+  readonly fetchedLots: readonly Lot[];
+  readonly fetched: readonly {
+    readonly pages: readonly number[];
+    readonly headBits: number;
+    readonly cellBits: number;
+    readonly rareBits: number;
+  }[];
+  readonly headerBits: number;
+  readonly mmBits: number;
+  readonly folioBits: readonly number[];
+  readonly rareSlotBits: readonly number[];
+  readonly rareRefBits: number;
+  readonly cellBits: number;
+  /** Words that a key never exceeds. */
+  readonly bound: number;
+}
+
+const PREPARED: WeakMap<KeySpec, Prepared> = new WeakMap<KeySpec, Prepared>();
+
+function prepared(spec: KeySpec): Prepared {
+  let known = PREPARED.get(spec);
+  if (known === undefined) {
+    known = prepare(spec);
+    PREPARED.set(spec, known);
+  }
+  return known;
+}
+
+function prepare(spec: KeySpec): Prepared {
+  const { mms, pages, refs, files, folios } = spec.sizes;
+  const places = mms * pages;
+  const cellBits = spec.cells ? widthOf(mms + refs) : 0;
+  const folioBits = spec.folio.map(bitsOf);
+  const rareSlotBits = spec.rare?.slots.map(bitsOf) ?? [];
+  const rareRefBits = bitsOf(spec.rare?.ref ?? []);
+  const fetched = spec.fetched.map((f) => ({
+    pages: f.pages,
+    headBits: bitsOf(f.head),
+    cellBits: bitsOf(f.cell),
+    rareBits: bitsOf(f.rare),
+  }));
+  const slot = wordsFor(spec.slots, spec.worlds * FOLIO_BITS);
+  const file = wordsFor(spec.files, spec.worlds * FOLIO_BITS);
+  const ref = wordsFor([spec.ref], spec.worlds * FOLIO_BITS + cellBits + widthOf(pages - 1));
+  const rareBits =
+    mms * rareSlotBits.reduce((sum, bits) => sum + bits, 0) +
+    refs * rareRefBits +
+    fetched.reduce((sum, f) => sum + mms * f.pages.length * f.rareBits, 0) +
+    refs * (places + refs);
+  // A word of a stream may stay empty by as much as its widest part less one.
+  const words = (bits: number): number => Math.ceil(bits / 16) + 1;
+  const headerBits = bitsOf(spec.header);
+  const mmBits = bitsOf(spec.mm);
+  if (HEADER_AT + headerBits + mms * mmBits > 32)
+    throw new RangeError('the header of a key has no room for what is said of mms');
+  return {
+    slot,
+    file,
+    ref,
+    refLots: [spec.ref],
+    fetchedLots: spec.fetched.map(({ when, token, head }) => ({
+      when,
+      token,
+      fields: [
+        { name: 'there', bits: TOKEN_AT, value: 1 },
+        { name: 'content', bits: TOKEN_BITS, value: TOKEN },
+        ...head,
+      ],
+    })),
+    fetched,
+    headerBits,
+    mmBits,
+    folioBits,
+    rareSlotBits,
+    rareRefBits,
+    cellBits,
+    bound:
+      1 +
+      places * slot.stride +
+      files * file.stride +
+      refs * (1 + ref.stride) +
+      fetched.reduce((sum, f) => sum + words(f.headBits + mms * f.pages.length * f.cellBits), 0) +
+      spec.worlds * words(folios * Math.max(0, ...folioBits)) +
+      (spec.rare === undefined ? 0 : words(rareBits)),
+  };
+}
+
+const mix = (h: number, x: number): number => {
+  const m = Math.imul(h ^ x, 0x9e3779b1);
+  return m ^ (m >>> 15);
+};
+
+/** Encodes states; the buffers are reused from call to call. */
+export class StateKey extends LeastKey {
+  readonly #spec: KeySpec;
+  readonly #symmetry: boolean;
+  readonly #alive: Column;
+  readonly #handleState: Column;
+  readonly #handleCell: Column;
+  readonly #handlePage: Column;
+  readonly #graphs: readonly Graph[];
+  readonly #folios: readonly Folios[];
+  readonly #counts: Uint8Array;
+
+  readonly #is: Prepared;
+  readonly #mmAt: number;
+  readonly #cellShift: number;
+  readonly #pageShift: number;
+  readonly #header: Asked;
+  readonly #mm: Asked;
+  readonly #slot: Writer;
+  readonly #file: Writer;
+  readonly #ref: Writer;
+  readonly #folio: readonly Asked[];
+  readonly #fetchedWriter: Writer;
+  readonly #fetched: readonly { readonly cell: Asked; readonly rare: Asked }[];
+  readonly #rare:
+    | undefined
+    | {
+        readonly when: Asked;
+        readonly slots: readonly Asked[];
+        readonly ref: Asked;
+        readonly held: Asked;
+        readonly member: Asked;
+      };
+
+  /** Words of the present state: of slots, files, references, fetched contents. */
+  readonly #slots: Int32Array;
+  readonly #files: Int32Array;
+  readonly #refs: Int32Array;
+  readonly #heads: Int32Array;
+  readonly #mms: Int32Array;
+  /** By mm, by page: its place in the order at hand. */
+  readonly #place: Uint8Array;
+  readonly #pagePlace: Uint8Array;
+  readonly #pageOrder: Uint8Array;
+  readonly #orphan: Uint8Array;
+  #rareNow = false;
+
+  /** The references in the order in which they are encoded. */
+  readonly refs: Signed;
+
+  constructor(spec: KeySpec, sources: readonly Source[], backend: Backend, symmetry: Symmetry = 'all') {
+    const { mms, pages, refs, files, folios } = spec.sizes;
+    const is = prepared(spec);
+    super(mms, is.bound, spec.groups);
+    this.#spec = spec;
+    this.#is = is;
+    this.#symmetry = symmetry === 'all';
+    const column = (name: string, world = 0): Column => sources[world]!.columns[name]!;
+    this.#alive = column('reference.alive');
+    this.#handleState = column('reference.handleState');
+    this.#handleCell = column('reference.handleCell');
+    this.#handlePage = column('reference.handlePage');
+    this.#graphs = Array.from({ length: spec.worlds }, (_, w) => ({
+      pfn: column('machine.pfn', w),
+      cache: column('machine.cache', w),
+      refPfn: column('machine.refPfn', w),
+      refcount: column('machine.refcount', w),
+      mapcount: column('machine.mapcount', w),
+    }));
+    this.#folios = this.#graphs.map(() => new Folios(folios));
+    this.#counts = Uint8Array.from([0, 1, 2], (state) => (spec.refStates.includes(state) ? 1 : 0));
+    this.#mmAt = HEADER_AT + is.headerBits;
+    this.#cellShift = spec.worlds * FOLIO_BITS;
+    this.#pageShift = this.#cellShift + is.cellBits;
+    this.#header = backend.word(spec.header);
+    this.#mm = backend.word(spec.mm);
+    this.#slot = backend.writer(spec.slots, is.slot.stride);
+    this.#file = backend.writer(spec.files, is.file.stride);
+    this.#ref = backend.writer(is.refLots, is.ref.stride);
+    this.#folio = spec.folio.map((fields) => backend.word(fields));
+    this.#fetchedWriter = backend.writer(is.fetchedLots, 1);
+    this.#fetched = spec.fetched.map((f) => ({ cell: backend.word(f.cell), rare: backend.word(f.rare) }));
+    const { rare } = spec;
+    this.#rare =
+      rare === undefined
+        ? undefined
+        : {
+            when: backend.word(rare.when),
+            slots: rare.slots.map((fields) => backend.word(fields)),
+            ref: backend.word(rare.ref),
+            held: backend.word(rare.held),
+            member: backend.word(rare.member),
+          };
+    this.#heads = new Int32Array(spec.fetched.length);
+    this.#slots = new Int32Array(mms * pages * is.slot.stride);
+    this.#files = new Int32Array(files * is.file.stride);
+    this.#refs = new Int32Array(refs * is.ref.stride);
+    this.#mms = new Int32Array(mms);
+    this.#place = new Uint8Array(mms);
+    this.#pagePlace = new Uint8Array(pages);
+    this.#pageOrder = new Uint8Array(pages);
+    this.#orphan = new Uint8Array(refs);
+    this.refs = new Signed(refs);
+  }
+
+  /** First look: the words of all but folios, without numbers, and the order of what may be renamed. */
+  override describe(): void {
+    const { mms, pages, refs, files } = this.#spec.sizes;
+    for (let r = 0; r < refs; r++)
+      if (this.#counts[this.#handleState[r]!] === 1) this.#ref(r, this.#refs, r * this.#is.ref.stride);
+    if (files > 0) this.#file(0, this.#files, 0);
+    if (this.#fetched.length > 0) this.#fetchedWriter(0, this.#heads, 0);
+    this.#rareNow = this.#rare !== undefined && this.#rare.when(0, 0) !== 0;
+    let living = 0;
+    for (let mm = 0; mm < mms; mm++) {
+      if (this.#alive[mm] === 0) continue;
+      living++;
+      this.#slot(mm * pages, this.#slots, mm * pages * this.#is.slot.stride);
+      this.#mms[mm] = this.#mm(mm, 0);
+    }
+    this.mms.count = 0;
+    for (let mm = 0; mm < mms; mm++)
+      if (this.#alive[mm] === 1) this.mms.add(mm, !this.#symmetry ? mm : living > 1 ? this.#signMm(mm) : 0);
+    if (this.pages.length > 0) this.#orderPages();
+  }
+
+  /** What a slot looks like from within, with the folio that it maps. */
+  #signSlot(i: number): number {
+    const { stride, words } = this.#is.slot;
+    let h = 0;
+    for (let w = 0; w < words; w++) h = mix(h, this.#slots[i * stride + w]!);
+    for (let w = 0; w < this.#graphs.length; w++) {
+      const { pfn, refcount, mapcount } = this.#graphs[w]!;
+      const frame = pfn[i]!;
+      if (frame === NO_PFN || frame === ZERO_PFN) h = mix(h, w);
+      else h = mix(h, this.#folio[w]!(frame, 0) ^ (mapcount[frame]! << 16) ^ (refcount[frame]! << 20));
+    }
+    return h;
+  }
+
+  #signMm(mm: number): number {
+    const { groups, sizes } = this.#spec;
+    const { pages, refs } = sizes;
+    let h = mix(1, this.#mms[mm]!);
+    // A sum, so that the order of pages does not matter; those that are told apart count differently.
+    for (let v = 0; v < pages; v++) h += Math.imul(this.#signSlot(mm * pages + v), 2 * groups[v]! + 1);
+    if (this.#spec.cells)
+      for (let r = 0; r < refs; r++) {
+        if (this.#counts[this.#handleState[r]!] === 0) continue;
+        const cell = this.#handleCell[r]!;
+        if (cell >= mm * pages && cell < (mm + 1) * pages) h += this.#signWords(r);
+      }
+    return h | 0;
+  }
+  #signWords(r: number): number {
+    const { stride, words } = this.#is.ref;
+    let h = 0x5bd1e995;
+    for (let w = 0; w < words; w++) h = mix(h, this.#refs[r * stride + w]!);
+    return h;
+  }
+
+  #orderPages(): void {
+    const { groups, sizes } = this.#spec;
+    const { pages, refs } = sizes;
+    for (const signed of this.pages) signed.count = 0;
+    for (let v = 0; v < pages; v++) {
+      const signed = this.pageGroups[groups[v]!];
+      if (signed === undefined) continue;
+      let h = 0;
+      if (this.#symmetry) {
+        for (let k = 0; k < this.mms.count; k++) h += this.#signSlot(this.mms.slots[k]! * pages + v);
+        for (let r = 0; r < refs; r++)
+          if (this.#counts[this.#handleState[r]!] === 1 && this.#handlePage[r]! % pages === v)
+            h += this.#signWords(r);
+      } else h = v;
+      signed.add(v, h);
+    }
+  }
+
+  /** Living mms and pages, in the order at hand, get their places. */
+  #takePlaces(): void {
+    const { pages } = this.#spec.sizes;
+    for (let k = 0; k < this.mms.count; k++)
+      this.#place[this.mms.slots[k]!] = this.#symmetry ? k : this.mms.slots[k]!;
+    this.pageOrder(this.#pageOrder);
+    for (let p = 0; p < pages; p++) this.#pagePlace[this.#pageOrder[p]!] = p;
+  }
+
+  /** The key with mms and pages in the order at hand, into `out`. Returns its length. Needs `describe` before. */
+  protected override encodeInOrder(out: Int32Array): number {
+    const n = this.encodePages(out);
+    this.refs.count = 0;
+    const { refs } = this.#spec.sizes;
+    let held = 0;
+    for (let r = 0; r < refs; r++) held += this.#counts[this.#handleState[r]!]!;
+    for (let r = 0; r < refs; r++)
+      if (this.#counts[this.#handleState[r]!] === 1) this.refs.add(r, held > 1 ? this.signRef(r) : 0);
+    return this.encodeRest(out, n);
+  }
+
+  /** The first part of a key: pages and files. Returns its length; word 0 is left for `encodeRest`. */
+  encodePages(out: Int32Array): number {
+    const { pages, files } = this.#spec.sizes;
+    this.#takePlaces();
+    for (const folios of this.#folios) folios.clear();
+    let n = 1;
+    const slot = this.#is.slot;
+    for (let k = 0; k < this.mms.count; k++)
+      for (let p = 0; p < pages; p++) {
+        const i = this.mms.slots[k]! * pages + this.#pageOrder[p]!;
+        for (let w = 0; w < slot.stride; w++) out[n + w] = this.#slots[i * slot.stride + w]!;
+        for (let w = 0; w < this.#graphs.length; w++)
+          out[n + slot.idWord]! |=
+            this.#folios[w]!.of(this.#graphs[w]!.pfn[i]!) << (slot.idShift + w * FOLIO_BITS);
+        n += slot.stride;
+      }
+    const file = this.#is.file;
+    for (let f = 0; f < files; f++) {
+      for (let w = 0; w < file.stride; w++) out[n + w] = this.#files[f * file.stride + w]!;
+      for (let w = 0; w < this.#graphs.length; w++)
+        out[n + file.idWord]! |=
+          this.#folios[w]!.of(this.#graphs[w]!.cache[f]!) << (file.idShift + w * FOLIO_BITS);
+      n += file.stride;
+    }
+    return n;
+  }
+
+  /** The rest of a key, from word `at` on, with references in the order of `refs`. Returns the length of the whole. */
+  encodeRest(out: Int32Array, at: number): number {
+    let n = this.#encodeRefs(out, at);
+    for (let f = 0; f < this.#fetched.length; f++)
+      if (this.#heads[f] !== 0) n = this.#encodeFetched(f, out, n);
+    for (let w = 0; w < this.#folios.length; w++) n = this.#encodeFolios(w, out, n);
+    let header = this.mms.count | (this.refs.count << HELD_AT) | (this.#header(0, 0) << HEADER_AT);
+    for (let k = 0; k < this.mms.count; k++) {
+      header |= this.#mms[this.mms.slots[k]!]! << (this.#mmAt + k * this.#is.mmBits);
+      if (!this.#symmetry) header |= 1 << (SLOTS_AT + this.mms.slots[k]!);
+    }
+    if (this.#rareNow) {
+      const end = this.#encodeRare(out, n);
+      if (end > n) header |= 1 << RARE_AT;
+      n = end;
+    }
+    out[0] = header;
+    return n;
+  }
+
+  #encodeRefs(out: Int32Array, at: number): number {
+    const { words, stride, idWord, idShift } = this.#is.ref;
+    const { refs } = this;
+    const orphanAt = this.#spec.sizes.mms + 1;
+    let orphans = 0;
+    let n = at;
+    for (let i = 0; i < refs.count; i++) {
+      const r = refs.slots[i]!;
+      if (!this.#symmetry) out[n++] = r;
+      for (let w = 0; w < words; w++) out[n + w] = this.#refs[r * stride + w]!;
+      if (stride > words) out[n + words] = 0;
+      let ids = this.#pagePlace[this.#handlePage[r]! % this.#pagePlace.length]! << this.#pageShift;
+      for (let w = 0; w < this.#graphs.length; w++)
+        ids |= this.#folios[w]!.of(this.#graphs[w]!.refPfn[r]!) << (w * FOLIO_BITS);
+      if (this.#spec.cells) {
+        const cell = this.#handleCell[r]!;
+        let place = this.#cellOf(r);
+        if (place === orphanAt) {
+          let known = 0;
+          while (known < orphans && this.#orphan[known] !== cell) known++;
+          if (known === orphans) this.#orphan[orphans++] = cell;
+          place += known;
+        }
+        ids |= place << this.#cellShift;
+      }
+      out[n + idWord]! |= ids << idShift;
+      n += stride;
+    }
+    return n;
+  }
+
+  /** Place of the mm of a reference's cell; number of mms for a file, one more for every orphan. */
+  #cellOf(r: number): number {
+    const { mms, pages, files, refs } = this.#spec.sizes;
+    const cell = this.#handleCell[r]!;
+    if (cell < mms * pages) return this.#place[Math.floor(cell / pages)]!;
+    if (cell < mms * pages + files) return mms;
+    return cell < mms * pages + files + refs ? mms + 1 : 0;
+  }
+
+  /**
+   * What a reference looks like once pages and files are encoded: where it is among what has a number already; what has
+   * none is told apart by who else holds it. Does not depend on its slot.
+   */
+  signRef(r: number): number {
+    if (!this.#symmetry) return r;
+    let h = mix(this.#signWords(r), this.#pagePlace[this.#handlePage[r]! % this.#pagePlace.length]!);
+    if (this.#spec.cells) h = mix(h, this.#cellOf(r));
+    for (let w = 0; w < this.#graphs.length; w++) {
+      const { refPfn, refcount } = this.#graphs[w]!;
+      const pfn = refPfn[r]!;
+      const number = this.#folios[w]!.numbers[pfn]!;
+      h = mix(
+        h,
+        number !== 0 || pfn === NO_PFN
+          ? number
+          : 32 + (refcount[pfn]! << 6) + (this.#folio[w]!(pfn, 0) << 12),
+      );
+    }
+    // Nothing rare is as if there were no such part.
+    const rare = this.#rareNow ? this.#signRare(r) : 0;
+    return rare === 0 ? h : mix(h, rare);
+  }
+
+  #encodeFolios(world: number, out: Int32Array, at: number): number {
+    const folios = this.#folios[world]!;
+    const word = this.#folio[world]!;
+    const bits = this.#is.folioBits[world]!;
+    let n = at;
+    // How many there are is known from the numbers in use.
+    let acc = 0;
+    let used = 0;
+    for (let i = 0; i < folios.count; i++) {
+      if (used + bits > 32) {
+        out[n++] = acc;
+        acc = 0;
+        used = 0;
+      }
+      acc |= word(folios.order[i]!, 0) << used;
+      used += bits;
+    }
+    if (used > 0) out[n++] = acc;
+    return n;
+  }
+
+  #encodeFetched(f: number, out: Int32Array, at: number): number {
+    const head = this.#heads[f]!;
+    const token = (head >>> TOKEN_AT) & ((1 << TOKEN_BITS) - 1);
+    const { cell } = this.#fetched[f]!;
+    const { pages, cellBits, headBits } = this.#is.fetched[f]!;
+    let n = at;
+    let acc = head >>> HEAD_AT;
+    let used = headBits;
+    if (pages.length > 0)
+      for (let p = 0; p < this.#pageOrder.length; p++) {
+        const v = this.#pageOrder[p]!;
+        if (!pages.includes(v)) continue;
+        for (let k = 0; k < this.mms.count; k++) {
+          if (used + cellBits > 32) {
+            out[n++] = acc;
+            acc = 0;
+            used = 0;
+          }
+          acc |= cell(this.mms.slots[k]! * this.#pageOrder.length + v, token) << used;
+          used += cellBits;
+        }
+      }
+    if (used > 0) out[n++] = acc;
+    return n;
+  }
+
+  /** Appends the rare part, and returns the new length; `at`, if nothing in it is anything but 0. */
+  #encodeRare(out: Int32Array, at: number): number {
+    const rare = this.#rare!;
+    const { refs } = this;
+    const pages = this.#pageOrder.length;
+    let n = at;
+    let acc = 0;
+    let used = 0;
+    let any = 0;
+    const put = (value: number, bits: number): void => {
+      if (used + bits > 32) {
+        out[n++] = acc;
+        acc = 0;
+        used = 0;
+      }
+      any |= value;
+      acc |= value << used;
+      used += bits;
+    };
+    for (let k = 0; k < this.mms.count; k++)
+      for (let p = 0; p < pages; p++) {
+        const v = this.#pageOrder[p]!;
+        put(rare.slots[v]!(this.mms.slots[k]! * pages + v, 0), this.#is.rareSlotBits[v]!);
+      }
+    for (let i = 0; i < refs.count; i++) put(rare.ref(refs.slots[i]!, 0), this.#is.rareRefBits);
+    for (let f = 0; f < this.#fetched.length; f++) {
+      const fetched = this.#fetched[f]!;
+      const fetchedIs = this.#is.fetched[f]!;
+      const token = (this.#heads[f]! >>> TOKEN_AT) & ((1 << TOKEN_BITS) - 1);
+      for (let p = 0; p < pages; p++) {
+        const v = this.#pageOrder[p]!;
+        if (this.#heads[f] === 0 || !fetchedIs.pages.includes(v)) continue;
+        for (let k = 0; k < this.mms.count; k++)
+          put(fetched.rare(this.mms.slots[k]! * pages + v, token), fetchedIs.rareBits);
+      }
+    }
+    if (any === 0) return at;
+    for (let i = 0; i < refs.count; i++) {
+      const r = refs.slots[i]!;
+      if (rare.held(r, 0) === 0) continue;
+      for (let k = 0; k < this.mms.count; k++)
+        for (let p = 0; p < pages; p++)
+          put(rare.member(r, this.mms.slots[k]! * pages + this.#pageOrder[p]!), 1);
+      for (let k = 0; k < refs.count; k++) put(this.#hasOrphan(r, refs.slots[k]!) ? 1 : 0, 1);
+    }
+    out[n++] = acc;
+    return n;
+  }
+
+  /** Is the cell of the other reference an orphan in the set of this one? */
+  #hasOrphan(r: number, other: number): boolean {
+    const { mms, pages, files, refs } = this.#spec.sizes;
+    const cell = this.#handleCell[other]!;
+    const orphans = mms * pages + files;
+    return cell >= orphans && cell < orphans + refs && this.#rare!.member(r, cell) !== 0;
+  }
+
+  /** What tells two references apart by the rare part, once mms and pages have an order. */
+  #signRare(r: number): number {
+    const rare = this.#rare!;
+    const pages = this.#pageOrder.length;
+    let h = rare.ref(r, 0);
+    if (rare.held(r, 0) !== 0)
+      for (let k = 0; k < this.mms.count; k++)
+        for (let p = 0; p < pages; p++)
+          h = mix(h, rare.member(r, this.mms.slots[k]! * pages + this.#pageOrder[p]!));
+    for (let other = 0; other < this.#spec.sizes.refs; other++)
+      if (
+        this.#counts[this.#handleState[other]!] === 1 &&
+        rare.held(other, 0) !== 0 &&
+        this.#hasOrphan(other, r)
+      )
+        return h + 0x5bd1e995;
+    return h;
+  }
+}
