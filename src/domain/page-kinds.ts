@@ -18,7 +18,7 @@ export interface BackingTraits {
   readonly startsZero: boolean;
   /** The filesystem is told of stores: page_mkwrite, mkclean and writeback apply (vma_needs_dirty_tracking()). */
   readonly dirtyTracked: boolean;
-  /** How the executor of live runs makes its file (live/protocol.ts); '': it has none. */
+  /** How the executor of live runs makes its file (live/protocol.ts); '': not at all, or there is none. */
   readonly live: '' | 'dir' | 'shmem';
   /** There is a disk behind it, from which content is read and to which it is written. */
   readonly disk: boolean;

@@ -86,12 +86,16 @@ export function missing(capabilities: Capabilities, name: string): string {
 
 /** Why a page of this kind cannot be had, or ''. */
 export function pageKindMissing(kind: PageKind, capabilities: Capabilities): string {
+  const backing = backingOf(kind);
+  if (backing.file !== '' && backing.live === '') return noFile(backing.title);
   const why = missing(capabilities, KIND_TRAITS[kind].backing);
   if (why !== '') return why;
-  if (backingOf(kind).dirtyTracked && !TRACKING.includes(capabilities.filesystem))
+  if (backing.dirtyTracked && !TRACKING.includes(capabilities.filesystem))
     return `the files are on ${capabilities.filesystem}, which is not told of stores (${TRACKING.join(', ')} are)`;
   return '';
 }
+
+const noFile = (title: string): string => `the executor makes no file of ${title}`;
 
 const hasChoice = ({ filesystem }: FileSetup): boolean => CHOSEN_FILESYSTEMS.includes(filesystem);
 
@@ -280,7 +284,11 @@ function numbered(
       file: p.file === undefined ? -1 : number('file', p.file),
     }),
   );
-  const files = setup.files.map((f) => filesystem(f.filesystem).live as LiveFile);
+  const files = setup.files.map((f): LiveFile => {
+    const { live, title } = filesystem(f.filesystem);
+    if (live === '') throw new Cannot(`file ${f.name}: ${noFile(title)}`);
+    return live;
+  });
   return { program: { pages, files, steps: out }, from };
 }
 
