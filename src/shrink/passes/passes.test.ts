@@ -382,6 +382,25 @@ describe('rename', () => {
     expect(renamed.setup.files).toEqual([{ name: 's', filesystem: 'shmem' }]);
   });
 
+  it('leaves pages and files their names where two files are of one backing', () => {
+    const on: Setup = {
+      pages: [
+        { name: 'x', kind: 'shmem', prot: 'rw', file: 'tmp' },
+        { name: 'y', kind: 'private-shmem', prot: 'rw', file: 'mem' },
+      ],
+      files: [
+        { name: 'mem', filesystem: 'shmem' },
+        { name: 'tmp', filesystem: 'shmem' },
+      ],
+      mms: 2,
+      refs: 0,
+      pinBias: 1024,
+    };
+    const renamed = rename.run(of(on, 'E = P: fork\n E: write y\n P: read x'), () => true);
+    expect(lines(renamed)).toEqual(literal('C = P: fork\n C: write y\n P: read x'));
+    expect(renamed.setup).toEqual(on);
+  });
+
   it('gives up a renaming that does not fail', () => {
     const scenario = of(ANON, 'E = P: fork');
     expect(rename.run(scenario, () => false)).toBe(scenario);

@@ -8,7 +8,8 @@ import type { Pass } from '../order.ts';
 
 /**
  * Names everything canonically: mms P, C, D, ... and references h1, h2, ... in order of creation; pages and files by
- * kind and backing (page-kinds.ts), in order of first use. Pages that map different files of one backing keep their names. Always the last word: the driver takes its result also where it is no simpler.
+ * kind and backing (page-kinds.ts), in order of first use. Where two files are of one backing, pages and files keep
+ * their names. Always the last word: the driver takes its result also where it is no simpler.
  */
 export const rename: Pass = {
   name: 'rename',
