@@ -86,8 +86,8 @@ const cached = (world: number, file: number): Ex => not(same(cacheOf(world, file
 const bounced = (world: number, file: number): Ex =>
   both(cached(world, file), flag('machine.flags', F_BOUNCED, cacheOf(world, file), world));
 
-/** Bits of `compared`. */
-const COMPARED_BITS = { anon: 2, file: 3 } as const;
+/** Bits of `compared`, of a page without and with a file. */
+const comparedBits = (file: number): number => (file === NO_FILE ? 2 : 3);
 
 /**
  * How the contents of one page, or of one reference to it, compare in both worlds. Says nothing that follows from where
@@ -139,7 +139,7 @@ function comparedByPage(
     );
     value = cond(isOf, compared(f, a, b), value);
   }
-  return { bits: Math.max(0, ...files.map((f) => COMPARED_BITS[f === NO_FILE ? 'anon' : 'file'])), value };
+  return { bits: Math.max(0, ...files.map(comparedBits)), value };
 }
 
 function specOf(shape: Shape): KeySpec {
@@ -153,7 +153,7 @@ function specOf(shape: Shape): KeySpec {
     if (shape.isPrivate[v] === 1) {
       const file = shape.file[v]!;
       const how = compared(file, col('machine.pfn', I, A), col('machine.pfn', I, B));
-      const width = COMPARED_BITS[file === NO_FILE ? 'anon' : 'file'];
+      const width = comparedBits(file);
       fields.push(field('compared', width, cond(col('machine.vma'), how)));
     }
     return { fields };
