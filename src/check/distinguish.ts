@@ -112,7 +112,7 @@ export interface Parted {
 /** Runs the program of a difference on both policies. Throws InvariantError if it does not show it: a bug of ours. */
 export function show(spec: PairSpec, { difference, steps }: Told): Shown {
   const scenario = scenarioOf(spec, steps);
-  const traces = { a: traceScenario(scenario, spec.a), b: traceScenario(scenario, spec.b) };
+  const traces = { a: traceScenario(scenario, spec.a, spec.b), b: traceScenario(scenario, spec.b, spec.a) };
   const costs = { a: costsOf(spec.setup, spec.a, steps), b: costsOf(spec.setup, spec.b, steps) };
   const seen =
     difference.kind === 'observable'

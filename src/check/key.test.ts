@@ -8,6 +8,7 @@ import { expandPolicy } from '../machine/tables.ts';
 import { GUP_VARIANTS, gupVariant } from '../ops/gup.ts';
 import { bOf, cOf, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
+import { WRONG } from '../testing/wrong-policies.ts';
 import { GRAINS, type Grain, KeyEncoder } from './key.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
 
@@ -187,6 +188,15 @@ describe('the law of the key: one key, one behaviour', () => {
       it(`${grain}, the proposal ${policy.id}`, () => {
         for (const filesystem of ['ext4-v5.18', 'ext4-v5.17-stable'])
           expect(law({ kinds: ['shared-file'], policy, grain, filesystem }, 1500, 12)).toBeGreaterThan(20);
+      });
+    for (const { policy, kinds } of WRONG)
+      it(`${grain}, the wrong policy ${policy.id}`, () => {
+        const also = kinds.includes('anon')
+          ? (['anon', 'private-file'] as const)
+          : (['shared-file'] as const);
+        let compared = 0;
+        for (const pages of [kinds, also]) compared += law({ kinds: pages, policy, grain }, 1000, 77);
+        expect(compared).toBeGreaterThan(20);
       });
     // References that excuse what is stored while they are held over fork, and those that see what comes of it.
     for (const policy of [...BUILT_IN, ...ZERO_STORED])

@@ -65,7 +65,8 @@ function sourcesOf(a: World, b: World): Source[] {
     ({ machine }: World) =>
     (pfn: number | undefined, file: number | undefined): number => {
       if (pfn === NO_PFN || pfn === machine.cache[file!]) return 0;
-      if ((machine.flags[pfn!]! & F_ANON) === 0)
+      // A folio that was taken out of the page cache under a reference (removeMapping) is nobody's file page any more.
+      if ((machine.flags[pfn!]! & F_ANON) === 0 && machine.mapping[pfn!] !== NO_FILE)
         throw new InvariantError('a page of a file shows neither the page cache nor a copy');
       return 1;
     };

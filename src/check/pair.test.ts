@@ -8,6 +8,7 @@ import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { gupVariant } from '../ops/gup.ts';
 import { type Alphabet, bOf, cOf, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
+import { WRONG } from '../testing/wrong-policies.ts';
 import { ENDED, GOES_ON, NOT_A_STEP } from './model.ts';
 import { differenceOf, PairModel } from './pair.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
@@ -136,6 +137,14 @@ describe('the law of the key of a pair: one key, one behaviour', () => {
       for (const kinds of [['shared-file'], ['private-file', 'shared-file']] as const)
         expect(law(pair, scope(kinds, 2, 2, 'ext4-v5.17-stable'), 400, 4712)).toBeGreaterThan(20);
     });
+
+  it.each(WRONG)('$policy.id and its base', ({ policy, base, kinds }) => {
+    const pair = [expandPolicy(base), expandPolicy(policy)] as const;
+    const also = kinds.includes('anon') ? (['anon', 'private-file'] as const) : (['shared-file'] as const);
+    let compared = 0;
+    for (const pages of [kinds, also]) compared += law(pair, scope(pages, 3, 2), 600, 4714);
+    expect(compared).toBeGreaterThan(20);
+  });
 
   it.each(
     PAIRS.map(([a, b]) => [a.id, b.id, a, b] as const),

@@ -3,11 +3,12 @@
  * what the scope lacks, or from the tables: an event of the machine that takes an answer which no entry of a table gives.
  * What is not said to be out of reach may be so all the same.
  *
- * - Writeback goes on only where wbBegin says `write` or `bounce` (machine/writeback.ts).
+ * - Writeback goes on only where wbClean does not put it off, and wbBegin says `write` or `bounce` (machine/writeback.ts).
  * - A folio of a file becomes dirty at unpin only where unpinDirty says `mkwrite then dirty`, after which it is notified
  *   of, or, of a clean one, `dirty` (ops/unpin.ts). A store shows it to the filesystem only through a PTE that is writable
- *   while nobody was notified: a fault gives write with a notification, and cleaning takes both away at once, so that a
- *   dirty PTE is of a folio notified of; hence protectUpgrade must have given it to a clean PTE (ops/write.ts).
+ *   while nobody was notified: where mkwrite says `skip` or wbClean `leave`. Else a fault gives write with a notification,
+ *   and cleaning takes both away at once, so that a dirty PTE is of a folio notified of; hence protectUpgrade must have
+ *   given it to a clean PTE (ops/write.ts).
  *   Such a reference is to a folio that a shared page maps, or, of a private page, where GUP returns a folio of the file
  *   for writing: a write fault copies it (do_cow_fault(), wp_page_copy()), and only protectUpgrade can make its PTE
  *   writable (machine/faults.ts).
@@ -87,9 +88,13 @@ class Scope {
         (release === 'dio_end' ? this.has('dio_end') : release !== 'unpin clean' && this.has('unpin')),
     );
   }
-  /** Stores through a PTE of a file that mprotect may have made writable. */
+  /** Stores through PTEs of a file. */
+  get storesToFiles(): boolean {
+    return this.page(isTrackedKind) && this.has('write');
+  }
+  /** Stores through one that mprotect may have made writable. */
   get upgradedStores(): boolean {
-    return this.page(isTrackedKind) && this.has('mprotect', 'write');
+    return this.storesToFiles && this.has('mprotect');
   }
 }
 
@@ -98,6 +103,11 @@ const isPrivate = (kind: PageKind): boolean => KIND_TRAITS[kind].private;
 const upgradesClean = (policy: ExpandedPolicy, scope: Scope): boolean =>
   scope.upgradedStores &&
   may(policy, 'protectUpgrade', ['upgrade'], { vmaShared: true, dirtyTracked: true, pteDirty: false });
+
+/** May a CPU store to a page of a file of which the filesystem was not told? */
+const storesUnnotified = (policy: ExpandedPolicy, scope: Scope): boolean =>
+  upgradesClean(policy, scope) ||
+  (scope.storesToFiles && (may(policy, 'mkwrite', ['skip']) || may(policy, 'wbClean', ['leave'])));
 
 /** May a reference of the scope be to the folio of a file, and dirty it by one of these answers? */
 const dirties = (
@@ -126,19 +136,22 @@ const NEVER: { readonly [H in Happening]: (policy: ExpandedPolicy, scope: Scope)
   'a reference to a private page': granted,
   'a load by a device': granted,
   'a load through a pin': granted,
-  writeback: (p) => (may(p, 'wbBegin', ['write', 'bounce']) ? undefined : 'wbBegin never starts a writeback'),
+  writeback: (p) => {
+    if (!may(p, 'wbClean', ['clean', 'leave'])) return 'wbClean puts every writeback off';
+    return may(p, 'wbBegin', ['write', 'bounce']) ? undefined : 'wbBegin never starts a writeback';
+  },
   'dirtying at unpin': (p, s) =>
-    dirtiesClean(p, s) || upgradesClean(p, s) || dirties(p, s, ['mkwrite then dirty'], {})
+    dirtiesClean(p, s) || storesUnnotified(p, s) || dirties(p, s, ['mkwrite then dirty'], {})
       ? undefined
       : 'unpinDirty never dirties a folio of a file',
   'dirtying at unpin behind its back': (p, s) =>
-    dirtiesClean(p, s) || upgradesClean(p, s)
+    dirtiesClean(p, s) || storesUnnotified(p, s)
       ? undefined
       : 'unpinDirty never dirties a clean folio of a file without a notification',
 };
 
 const dirtyingNeeds = (scope: Scope): string | undefined =>
-  scope.dirtyingReferences || scope.upgradedStores
+  scope.dirtyingReferences || scope.storesToFiles
     ? undefined
     : 'references for writing, and their end (unpin or dio_end)';
 

@@ -42,11 +42,13 @@ export async function runDecisions({ name, format }: ListOptions): Promise<numbe
   const chosen = choose('decision point', all, (d) => d.name, name);
   if (format === 'json')
     printJson({
-      decisions: chosen.map(({ name: decision, kernel, facts, answers }) => ({
+      decisions: chosen.map(({ name: decision, kernel, facts, answers, meanings, usual }) => ({
         decision,
         kernel,
         facts: facts.map(([fact, values]) => ({ fact, values })),
         answers,
+        meanings,
+        usual: usual?.map((r) => ({ rule: r.name, answer: r.answer })) ?? null,
       })),
     });
   else if (name === undefined) {
@@ -137,7 +139,7 @@ function propertyText(p: Property): string {
   ].join('\n');
 }
 
-function decisionText({ name, kernel, facts, answers }: AnyDecision): string {
+function decisionText({ name, kernel, facts, answers, meanings, usual }: AnyDecision): string {
   const room = Math.max(...facts.map(([fact]) => fact.length));
   return [
     paint.bold(name),
@@ -148,7 +150,10 @@ function decisionText({ name, kernel, facts, answers }: AnyDecision): string {
           `  ${(i + j === 0 ? 'facts' : '').padEnd(11)}${(j === 0 ? fact : '').padEnd(room)}  ${line}`,
       ),
     ),
-    field('answers', answers.join(', ')),
+    ...answers.map((answer, i) => field(i === 0 ? 'answers' : '', `${answer}: ${meanings[i]}`)),
+    ...(usual ?? []).map((r, i) =>
+      field(i === 0 ? 'usual' : '', `${r.answer}${r.when === undefined ? '' : `: ${r.name}`}`),
+    ),
     '',
   ].join('\n');
 }
@@ -180,6 +185,7 @@ function opText(o: Op): string {
 }
 
 function policyText(p: ExpandedPolicy): string {
+  const usual = usualIn(p);
   const claims = p.claims.map((at) => CLAIMS[at]!);
   const keeps = [
     ...(p.keeps.anonExclusive ? ['PG_anon_exclusive'] : []),
@@ -193,9 +199,14 @@ function policyText(p: ExpandedPolicy): string {
     field('keeps', keeps.length === 0 ? 'no state of its own' : keeps.join(', ')),
     field('claims', claims.length === 0 ? 'nothing' : claims.join('; ')),
     '',
-    ...p.tables.map(tableText),
+    ...p.tables.filter((t) => t.usual !== true).map(tableText),
+    ...(usual.length === 0 ? [] : [field('usual', `${usual.join(', ')}: as in every era`), '']),
   ].join('\n');
 }
+
+/** Decision points at which the policy has no rules of its own. */
+const usualIn = (p: ExpandedPolicy): DecisionName[] =>
+  p.tables.filter((t) => t.usual === true).map((t) => t.decision);
 
 /** The rules in order: the first that applies counts. */
 function tableText(table: ExpandedTable): string {
@@ -285,12 +296,15 @@ function policyData(p: ExpandedPolicy, withTables: boolean): object {
     ...(withTables
       ? {
           difference: differenceData(p),
-          tables: p.tables.map((table) => ({
-            decision: table.decision,
-            kernel: DECISIONS[table.decision].kernel,
-            reads: table.reads.map((fact) => DECISIONS[table.decision].facts[fact]![0]),
-            rules: rulesOf(table),
-          })),
+          usual: usualIn(p),
+          tables: p.tables
+            .filter((t) => t.usual !== true)
+            .map((table) => ({
+              decision: table.decision,
+              kernel: DECISIONS[table.decision].kernel,
+              reads: table.reads.map((fact) => DECISIONS[table.decision].facts[fact]![0]),
+              rules: rulesOf(table),
+            })),
         }
       : {}),
   };

@@ -33,7 +33,7 @@ const NAMED: { readonly [path: string]: string } = {
   'properties/': 'a property may speak of a kind',
 };
 /** In the machine nothing but a frame and a fact may be called like a kind. */
-const IN_MACHINE = /FRAMES|BOOLEAN|\bbool\b|frame/i;
+const IN_MACHINE = /FRAMES|BOOLEAN|\bbool\b|frame|^'shmem',$/i;
 
 function sources(folder: string): string[] {
   return readdirSync(`${root}${folder}`, { withFileTypes: true }).flatMap((entry) => {

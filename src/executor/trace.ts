@@ -144,10 +144,14 @@ export interface Trace {
   readonly result: RunResult;
 }
 
-/** Runs the scenario as runScenario does and notes everything. Throws InvariantError (our bug). */
-export function traceScenario(scenario: Scenario, policy: AnyPolicy): Trace {
+/**
+ * Runs the scenario as runScenario does and notes everything; of decisions those that rules of the policy's own make, or
+ * rules of one that it is held `beside`: what every era does (DecisionPoint.usual) goes without saying. Throws
+ * InvariantError (our bug).
+ */
+export function traceScenario(scenario: Scenario, policy: AnyPolicy, beside?: ExpandedPolicy): Trace {
   // A policy object of its own: counting rules here must not count as coverage elsewhere.
-  const world = new TracingWorld(scenario, { ...expanded(policy) });
+  const world = new TracingWorld(scenario, { ...expanded(policy) }, beside);
   const start = world.state();
   const result = runScenario(scenario, world.machine.policy, world);
   return { start, steps: world.steps, origins: world.origins, result };
@@ -204,7 +208,7 @@ class TracingWorld extends World {
   #decisions: TraceDecision[] = [];
   #observations: TraceObservation[] = [];
 
-  constructor(scenario: Scenario, policy: ExpandedPolicy) {
+  constructor(scenario: Scenario, policy: ExpandedPolicy, beside?: ExpandedPolicy) {
     super(scenario.setup, policy, TOKENS);
     this.#scenario = scenario;
     for (const file of scenario.setup.files)
@@ -230,7 +234,8 @@ class TracingWorld extends World {
     };
     this.machine.onAnswer = (at, entry) => {
       const table = policy.tables[at]!;
-      const { decision, rules, ruleOf, answer } = table;
+      const { decision, rules, ruleOf, answer, usual } = table;
+      if (usual === true && (beside === undefined || beside.tables[at]!.usual === true)) return;
       this.#decisions.push({
         decision,
         rule: rules[ruleOf[entry]!]!,

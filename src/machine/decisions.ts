@@ -5,33 +5,81 @@
  * A point is declared once, in DECLARED: types, domains, readers and documentation follow from it and from facts.ts.
  */
 import { CALLERS, type Caller } from '../domain/kinds.ts';
-import { FACTS, type Fact, type FactReader, type FactValue, oneOf } from './facts.ts';
+import { bool, count, FACTS, type Fact, type FactReader, type FactValue, oneOf } from './facts.ts';
 import { PolicyError } from './policy-error.ts';
+import { F_BOUNCED } from './state.ts';
 
 /** Facts of one point alone. */
 const CALLER: Fact<Caller> = oneOf(CALLERS, (m, t) => m.task.kind[t]!);
 const BY: Fact<'reclaim' | 'drop-caches'> = oneOf(['reclaim', 'drop-caches'], (m, t) => m.task.kind[t]!);
 const MODE: Fact<'NONE' | 'ALL'> = oneOf(['NONE', 'ALL'], (m, t) => m.task.kind[t]!);
+const FOLIO_MAPCOUNT: Fact<number> = count(0, 3, (m, _t, _pte, pfn) => m.mapcount[pfn]!);
+const DIRTY: Fact<boolean> = bool((m, _t, _pte, pfn) => m.isDirty(pfn));
+const BOUNCED: Fact<boolean> = bool((m, _t, _pte, pfn) => (m.flags[pfn]! & F_BOUNCED) !== 0);
+
+/** Why an anonymous page may become exclusive, in the order of the numbers MARK_*. */
+const MARKS = [
+  'first touch',
+  'write copy',
+  'unshare copy',
+  'fork copy',
+  'reuse write',
+  'reuse unshare',
+] as const;
+type Mark = (typeof MARKS)[number];
+export const MARK_FIRST_TOUCH = 0;
+export const MARK_WRITE_COPY = 1;
+export const MARK_UNSHARE_COPY = 2;
+export const MARK_FORK_COPY = 3;
+export const MARK_REUSE_WRITE = 4;
+export const MARK_REUSE_UNSHARE = 5;
+const MARK: Fact<Mark> = oneOf(MARKS, (m) => m.mark);
 
 /**
  * All decision points, in the order in which a policy is shown: the kernel function that decides, the facts of facts.ts
- * that it has, those of its own, and what each answer means.
+ * that it has, those of its own, and what each answer means. `usual` is what every modelled era does: an answer, or rules;
+ * a policy that says nothing has it.
  */
 const DECLARED = {
-  /** do_wp_page() on a present R/O PTE of a private mapping that maps an anonymous folio. */
+  /**
+   * A write fault on a present R/O PTE of a private mapping that maps an anonymous folio; zero page and file folio are
+   * copied without asking.
+   */
   wpFault: {
     kernel: 'mm/memory.c: do_wp_page(), wp_can_reuse_anon_folio()',
-    facts: ['refcount', 'mapcount', 'anonExclusive'],
+    facts: [
+      'refcount',
+      'mapcount',
+      'anonExclusive',
+      'maybeDmaPinned',
+      'hasPinned',
+      'vma',
+      'pteDirty',
+      'byGup',
+      'pin',
+      'longterm',
+    ],
     own: {},
     answers: {
       reuse: 'the PTE becomes writable',
       copy: 'the page is copied, and the copy mapped',
     },
   },
-  /** FAULT_FLAG_UNSHARE on a present R/O PTE of a private mapping. */
+  /** FAULT_FLAG_UNSHARE on a present R/O PTE of a private mapping: gupSlow asked for it. */
   unshareFault: {
     kernel: 'mm/memory.c: do_wp_page() with FAULT_FLAG_UNSHARE',
-    facts: ['refcount', 'mapcount', 'anonExclusive', 'frame'],
+    facts: [
+      'refcount',
+      'mapcount',
+      'anonExclusive',
+      'frame',
+      'maybeDmaPinned',
+      'hasPinned',
+      'vma',
+      'pteDirty',
+      'pin',
+      'longterm',
+    ],
     own: {},
     answers: {
       reuse: 'the page becomes exclusive and stays read-only; anonymous pages only',
@@ -39,20 +87,33 @@ const DECLARED = {
       none: 'nothing is done',
     },
   },
-  /** copy_present_page(): one present PTE of a private mapping while its mm is forked. */
+  /** Fork meets a present PTE of a private mapping with an anon_vma; the zero page is shared without asking. */
   forkPte: {
     kernel: 'mm/memory.c: copy_present_pte(), folio_needs_cow_for_dma()',
-    facts: ['frame', 'anonExclusive', 'hasPinned', 'maybeDmaPinned', 'pteWrite'],
+    facts: [
+      'frame',
+      'anonExclusive',
+      'hasPinned',
+      'maybeDmaPinned',
+      'pteWrite',
+      'pteDirty',
+      'refcount',
+      'mapcount',
+      'vma',
+      'writeback',
+    ],
     own: {},
     answers: {
-      share: 'both map the page, read-only',
+      share: 'both map the page; forkExclusive and forkWrprotect say how',
       copy: 'the child gets a copy at once',
+      'copy to parent':
+        'the child gets the page with its pins, as the parent had it mapped, the parent a copy',
     },
   },
-  /** Which reference a caller takes in this release, or the error it returns before it looks at the page. */
+  /** Which reference a caller takes in this release, or the error it returns before it looks at the page (B58). */
   gupKind: {
     kernel: 'the caller: get_user_pages*(), pin_user_pages*(), iov_iter_extract_pages()',
-    facts: ['vma'],
+    facts: ['vma', 'write', 'longterm', 'fast'],
     own: {
       /** Who asks. */
       caller: CALLER as Fact<Caller>,
@@ -64,7 +125,7 @@ const DECLARED = {
       EFAULT: 'refused at once',
     },
   },
-  /** One look at the PTE by GUP: follow_page_pte() and, for the VMA part, check_vma_flags(). */
+  /** Each look at the PTE by GUP. W without VM_WRITE is EFAULT before it is asked. */
   gupSlow: {
     kernel: 'mm/gup.c: check_vma_flags(), follow_page_pte(), gup_must_unshare()',
     facts: [
@@ -79,6 +140,12 @@ const DECLARED = {
       'dirtyTracked',
       'follCow',
       'writeback',
+      'vma',
+      'refcount',
+      'mapcount',
+      'maybeDmaPinned',
+      'hasPinned',
+      'fast',
     ],
     own: {},
     answers: {
@@ -90,10 +157,24 @@ const DECLARED = {
       EOPNOTSUPP: 'refused',
     },
   },
-  /** gup_pte_range(): lockless, no VMA at hand. Asked only for a present PTE that maps a normal page. */
+  /** A lockless look at a present PTE that maps a normal page; there is no VMA at hand. */
   gupFast: {
     kernel: 'mm/gup.c: gup_fast_pte_range(), gup_fast_folio_allowed()',
-    facts: ['write', 'pin', 'longterm', 'frame', 'pteWrite', 'anonExclusive', 'shmem', 'writeback'],
+    facts: [
+      'write',
+      'pin',
+      'longterm',
+      'frame',
+      'pteWrite',
+      'anonExclusive',
+      'shmem',
+      'writeback',
+      'pteDirty',
+      'refcount',
+      'mapcount',
+      'maybeDmaPinned',
+      'hasPinned',
+    ],
     own: {},
     answers: {
       return: 'the page is taken',
@@ -110,7 +191,7 @@ const DECLARED = {
       skip: 'no counter moves',
     },
   },
-  /** change_pte_range() when mprotect adds PROT_WRITE: may the PTE become writable without a fault? */
+  /** mprotect gives PROT_WRITE back, the PTE is present: may it become writable without a fault? */
   protectUpgrade: {
     kernel: 'mm/mprotect.c: can_change_pte_writable()',
     facts: ['vmaShared', 'dirtyTracked', 'pteDirty', 'frame', 'anonExclusive'],
@@ -120,7 +201,7 @@ const DECLARED = {
       keep: 'the next store faults',
     },
   },
-  /** Is the filesystem's private state taken off a clean file folio before its references are looked at? */
+  /** Is the filesystem's private state taken off a clean, unmapped file folio before its references are looked at? */
   stripBuffers: {
     kernel: 'mm/vmscan.c: shrink_folio_list(); mm/truncate.c: mapping_evict_folio()',
     facts: ['maybeDmaPinned', 'extraRefs'],
@@ -133,7 +214,7 @@ const DECLARED = {
       keep: 'the folio is left as it is',
     },
   },
-  /** folio_clear_dirty_for_io() and what follows, after mkclean. */
+  /** The folio is dirty, and its PTEs were looked at (wbClean). */
   wbBegin: {
     kernel: 'mm/page-writeback.c: folio_clear_dirty_for_io(), __folio_start_writeback()',
     facts: ['maybeDmaPinned', 'extraRefs'],
@@ -147,16 +228,227 @@ const DECLARED = {
       bounce: 'written from a copy taken at the start',
     },
   },
-  /** unpin_user_pages_dirty_lock(): the holder says that it wrote. */
+  /** The holder of a reference says at its end that it wrote. */
   unpinDirty: {
     kernel: 'mm/gup.c: unpin_user_pages_dirty_lock()',
-    facts: ['frame', 'folioDirty', 'writeback', 'buffers'],
+    facts: ['frame', 'folioDirty', 'writeback', 'buffers', 'maybeDmaPinned', 'refcount'],
     own: {},
     answers: {
       dirty: 'the folio is dirtied',
       'mkwrite then dirty': 'page_mkwrite is called before the folio is dirtied',
       ignore: 'nothing is done',
     },
+  },
+  /** The page that fork shares is exclusive to the parent: page_try_dup_anon_rmap(). */
+  forkExclusive: {
+    kernel: 'include/linux/rmap.h: __folio_try_dup_anon_rmap()',
+    facts: ['hasPinned', 'maybeDmaPinned', 'pteWrite', 'pteDirty', 'refcount', 'mapcount', 'vma'],
+    own: {},
+    answers: {
+      clear: 'ClearPageAnonExclusive()',
+      keep: 'both map an exclusive page',
+    },
+    usual: 'clear',
+  },
+  /** Fork shares a page whose PTE is writable: ptep_set_wrprotect() in the parent, pte_wrprotect() in the child. */
+  forkWrprotect: {
+    kernel: 'mm/memory.c: __copy_present_ptes()',
+    facts: [
+      'frame',
+      'anonExclusive',
+      'hasPinned',
+      'maybeDmaPinned',
+      'pteDirty',
+      'refcount',
+      'mapcount',
+      'vma',
+    ],
+    own: {},
+    answers: {
+      both: 'neither may write without a fault',
+      'child only': 'the parent keeps a writable PTE',
+      'parent only': 'the child gets a writable PTE',
+      neither: 'both have a writable PTE',
+    },
+    usual: 'both',
+  },
+  /** Does the child of an mm that has pinned begin with the same flag? Only where the era keeps it. */
+  forkHasPinned: {
+    kernel: 'kernel/fork.c: mm_init()',
+    facts: [],
+    own: {},
+    answers: {
+      clear: 'the child begins as an mm that never pinned',
+      inherit: 'the child has it, too',
+    },
+    usual: 'clear',
+  },
+  /** An anonymous page belongs to one mm: RMAP_EXCLUSIVE, SetPageAnonExclusive(). Only where the era keeps it. */
+  markExclusive: {
+    kernel: 'mm/rmap.c: folio_add_new_anon_rmap(), folio_move_anon_rmap()',
+    facts: ['refcount', 'mapcount', 'maybeDmaPinned', 'hasPinned', 'vma', 'byGup', 'pin', 'longterm'],
+    own: {
+      /** How it came to that: a fresh page by a first touch or as a copy, or a page that is reused. */
+      by: MARK as Fact<Mark>,
+    },
+    answers: {
+      set: 'PG_anon_exclusive is set',
+      leave: 'it stays as it is',
+    },
+    usual: 'set',
+  },
+  /** FOLL_PIN is about to walk: mm_set_has_pinned_flag(). Only where the era keeps it. */
+  markHasPinned: {
+    kernel: 'mm/gup.c: mm_set_has_pinned_flag()',
+    facts: ['vma', 'write', 'longterm', 'fast', 'hasPinned'],
+    own: {
+      /** Who asks. */
+      caller: CALLER as Fact<Caller>,
+    },
+    answers: {
+      set: 'MMF_HAS_PINNED is set',
+      leave: 'it stays as it is',
+    },
+    usual: 'set',
+  },
+  /** A read fault of an anonymous page that was never touched: my_zero_pfn(), or a page of its own. */
+  anonRead: {
+    kernel: 'mm/memory.c: do_anonymous_page()',
+    facts: ['byGup', 'pin', 'longterm', 'hasPinned'],
+    own: {},
+    answers: {
+      'zero page': 'the PTE maps the zero page',
+      'fresh page': 'a page of its own, writable where the VMA is',
+    },
+    usual: 'zero page',
+  },
+  /** A write fault of a shared page of a filesystem that tracks dirty pages: is it told? */
+  mkwrite: {
+    kernel: 'mm/memory.c: do_page_mkwrite()',
+    facts: [
+      'folioDirty',
+      'writeback',
+      'buffers',
+      'maybeDmaPinned',
+      'refcount',
+      'mapcount',
+      'byGup',
+      'pin',
+      'longterm',
+    ],
+    own: {},
+    answers: {
+      call: 'page_mkwrite; on stable pages it waits for writeback',
+      skip: 'the folio becomes dirty behind the back of the filesystem',
+    },
+    usual: 'call',
+  },
+  /** mprotect takes PROT_WRITE from a writable PTE: pte_modify(). */
+  protectDowngrade: {
+    kernel: 'mm/mprotect.c: change_pte_range()',
+    facts: ['vma', 'frame', 'pteDirty', 'anonExclusive', 'maybeDmaPinned', 'hasPinned', 'refcount'],
+    own: {},
+    answers: {
+      wrprotect: 'the PTE becomes read-only',
+      keep: 'it stays writable in a VMA that is not',
+    },
+    usual: 'wrprotect',
+  },
+  /** A dirty PTE of a file page goes: folio_mark_dirty() in zap_present_ptes(), try_to_unmap_one(). */
+  zapDirty: {
+    kernel: 'mm/memory.c: zap_pte_range()',
+    facts: ['vma', 'folioDirty', 'writeback', 'buffers', 'maybeDmaPinned', 'refcount', 'mapcount'],
+    own: {},
+    answers: {
+      fold: 'the folio becomes dirty',
+      drop: 'the dirtiness is forgotten',
+    },
+    usual: 'fold',
+  },
+  /** Writeback looks at the PTEs of the folio, before anything is written. */
+  wbClean: {
+    kernel: 'mm/rmap.c: folio_mkclean()',
+    facts: ['folioDirty', 'maybeDmaPinned', 'extraRefs', 'buffers'],
+    own: {
+      /** WB_SYNC_NONE or WB_SYNC_ALL. */
+      mode: MODE as Fact<'NONE' | 'ALL'>,
+      /** PTEs that map the folio. */
+      mapcount: FOLIO_MAPCOUNT as Fact<number>,
+    },
+    answers: {
+      clean: "every PTE becomes clean and read-only, their dirtiness the folio's",
+      leave: 'the PTEs stay dirty and writable; the folio is dirty if one of them is',
+      'put off': 'nothing is done, the folio is not written now',
+    },
+    usual: 'clean',
+  },
+  /** The data is on the disk; the folio is not under writeback any more. */
+  wbEnd: {
+    kernel: 'mm/filemap.c: folio_end_writeback()',
+    facts: ['folioDirty', 'maybeDmaPinned', 'extraRefs', 'buffers'],
+    own: {
+      /** What was written was a copy taken at the start. */
+      bounced: BOUNCED as Fact<boolean>,
+      /** PTEs that map the folio. */
+      mapcount: FOLIO_MAPCOUNT as Fact<number>,
+    },
+    answers: {
+      clean: 'the folio is as dirty as it has become meanwhile',
+      redirty: 'the folio is dirty again, to be written once more',
+    },
+    usual: 'clean',
+  },
+  /** Who wants the page gone takes it from the page tables, or leaves it. Not asked under writeback. */
+  reclaimUnmap: {
+    kernel: 'mm/vmscan.c: try_to_unmap(); mm/truncate.c: mapping_evict_folio()',
+    facts: ['maybeDmaPinned', 'extraRefs', 'buffers', 'folioDirty'],
+    own: {
+      /** shrink_folio_list(), or drop_caches and fadvise(DONTNEED). */
+      by: BY as Fact<'reclaim' | 'drop-caches'>,
+      /** The folio, or a PTE that maps it. */
+      dirty: DIRTY as Fact<boolean>,
+      /** PTEs that map the folio. */
+      mapcount: FOLIO_MAPCOUNT as Fact<number>,
+    },
+    answers: {
+      unmap: 'no PTE maps it any more, and it is looked at further',
+      keep: 'it stays where it is',
+    },
+    usual: [
+      {
+        name: 'left to the flusher',
+        when: (f: { readonly dirty: boolean }): boolean => f.dirty,
+        answer: 'keep',
+      },
+      {
+        name: 'invalidation never unmaps',
+        when: (f: { readonly by: string; readonly mapcount: number }): boolean =>
+          f.by === 'drop-caches' && f.mapcount > 0,
+        answer: 'keep',
+      },
+      { name: 'otherwise', answer: 'unmap' },
+    ],
+  },
+  /** The clean, unmapped folio leaves the page cache: folio_ref_freeze() of the references expected. */
+  removeMapping: {
+    kernel: 'mm/vmscan.c: __remove_mapping()',
+    facts: ['extraRefs', 'maybeDmaPinned'],
+    own: {
+      /** shrink_folio_list(), or drop_caches and fadvise(DONTNEED). */
+      by: BY as Fact<'reclaim' | 'drop-caches'>,
+    },
+    answers: {
+      remove: 'the next access reads the page from the disk',
+      keep: 'it stays in the page cache',
+    },
+    usual: [
+      {
+        name: 'references beyond those expected',
+        when: (f: { readonly extraRefs: boolean }): boolean => f.extraRefs,
+        answer: 'keep',
+      },
+      { name: 'otherwise', answer: 'remove' },
+    ],
   },
 } as const;
 
@@ -186,6 +478,8 @@ export interface DecisionPoint<D extends DecisionName> {
   readonly kernel: string;
   readonly facts: FactDomains;
   readonly answers: readonly Answer<D>[];
+  /** What every modelled era does, and a policy that has no table of its own here; undefined: each must have one. */
+  readonly usual: Table<D> | undefined;
   /** What each answer means, in the order of `answers`. */
   readonly meanings: readonly string[];
 }
@@ -195,6 +489,12 @@ interface Declaration {
   readonly facts: readonly (keyof typeof FACTS)[];
   readonly own: { readonly [fact: string]: Fact<FactValue> };
   readonly answers: { readonly [answer: string]: string };
+  readonly usual?: string | readonly UsualRule[];
+}
+interface UsualRule {
+  readonly name: string;
+  readonly when?: (facts: never) => boolean;
+  readonly answer: string;
 }
 
 /** In the order in which a policy is shown. */
@@ -215,6 +515,8 @@ export const DECISIONS: { readonly [D in DecisionName]: DecisionPoint<D> } = eve
   kernel: declared.kernel,
   facts: factsOf(declared).map(([fact, { domain }]) => [fact, domain] as const),
   answers: Object.keys(declared.answers),
+  usual:
+    typeof declared.usual === 'string' ? [{ name: 'otherwise', answer: declared.usual }] : declared.usual,
   meanings: Object.values(declared.answers),
 })) as unknown as { readonly [D in DecisionName]: DecisionPoint<D> };
 
@@ -231,8 +533,20 @@ export interface Rule<D extends DecisionName> {
 }
 /** Rules in order: the first that matches answers. */
 export type Table<D extends DecisionName> = readonly Rule<D>[];
-/** One table per decision point. */
-export type Tables = { readonly [D in DecisionName]: Table<D> };
+type UsualName = {
+  [D in DecisionName]: Declared[D] extends { readonly usual: unknown } ? D : never;
+}[DecisionName];
+/** One table per decision point; where all eras do the same (DecisionPoint.usual) it may be left out. */
+export type Tables = { readonly [D in Exclude<DecisionName, UsualName>]: Table<D> } & {
+  readonly [D in UsualName]?: Table<D>;
+};
+
+/** Is it a table of the policy's own, and not the usual one? Where there is no usual one it must be. */
+export const hasOwnTable = ({ tables }: Pick<Policy, 'tables'>, name: DecisionName): boolean =>
+  tables[name] !== undefined || DECISIONS[name].usual === undefined;
+/** The table of a policy at a decision point, its own or the usual one. */
+export const tableAt = <D extends DecisionName>({ tables }: Pick<Policy, 'tables'>, name: D): Table<D> =>
+  ((tables as { readonly [N in DecisionName]?: unknown })[name] ?? DECISIONS[name].usual) as Table<D>;
 
 /** State that an era keeps beside the tables; the machine maintains it, and leaves it zero for those that do not. */
 export interface Keeps {
@@ -361,13 +675,17 @@ export function derive(base: Policy, meta: PolicyHeader, changes: Changes): Poli
         'is no list of edits; write [before(...), replace(...), without(...)] or [table(...)]',
       );
     try {
-      return (edits as readonly Edit<D>[]).reduce<Table<D>>((rules, edit) => edit(rules), base.tables[name]);
+      return (edits as readonly Edit<D>[]).reduce<Table<D>>(
+        (rules, edit) => edit(rules),
+        tableAt(base, name),
+      );
     } catch (error) {
       if (error instanceof PolicyError) throw wrong(name, error.unknown ?? error.what);
       throw error;
     }
   };
-  const tables = Object.fromEntries(DECISION_NAMES.map((name) => [name, apply(name)]));
+  const own = DECISION_NAMES.filter((name) => base.tables[name] !== undefined || changes[name] !== undefined);
+  const tables = Object.fromEntries(own.map((name) => [name, apply(name)]));
   return {
     keeps: base.keeps,
     claims: base.claims,

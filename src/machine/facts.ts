@@ -20,7 +20,7 @@ import {
   ZERO_PFN,
 } from './state.ts';
 import type { Machine } from './machine.ts';
-import { T_FOLL_COW, T_LONGTERM, T_WRITE } from './procedures.ts';
+import { T_BY_GUP, T_FAST, T_FOLL_COW, T_LONGTERM, T_WRITE } from './procedures.ts';
 
 /** What a PTE maps, as vm_normal_page() and the folio's flags tell it. */
 export const FRAMES = ['none', 'zero', 'anon', 'file'] as const;
@@ -111,9 +111,13 @@ export const FACTS = {
   dirtyTracked: bool((m, _t, pte) => m.dirtyTracked(pte)) as Fact<boolean>,
   /** FOLL_WRITE. */
   write: bool(ofTask(T_WRITE)) as Fact<boolean>,
-  /** FOLL_PIN. */
-  pin: bool((m, t) => m.task.kind[t] !== REF_GET) as Fact<boolean>,
-  /** FOLL_LONGTERM. */
+  /** The fault is GUP's, not a CPU's: faultin_page(). */
+  byGup: bool(ofTask(T_BY_GUP)) as Fact<boolean>,
+  /** FOLL_PIN; false in a fault by a CPU. */
+  pin: bool((m, t) => (m.task.flags[t]! & T_BY_GUP) !== 0 && m.task.kind[t] !== REF_GET) as Fact<boolean>,
+  /** GUP-fast is, or was, tried first: get_user_pages_fast(). */
+  fast: bool(ofTask(T_FAST)) as Fact<boolean>,
+  /** FOLL_LONGTERM; false in a fault by a CPU. */
   longterm: bool(ofTask(T_LONGTERM)) as Fact<boolean>,
   /** A write fault of this call left a R/O PTE behind because the VMA lacks VM_WRITE (FOLL_COW until v5.19). */
   follCow: bool(ofTask(T_FOLL_COW)) as Fact<boolean>,

@@ -8,11 +8,18 @@
  */
 import { ZERO_TOKEN } from '../domain/kinds.ts';
 import { NO_FILE } from '../domain/setup.ts';
+import {
+  MARK_FIRST_TOUCH,
+  MARK_REUSE_UNSHARE,
+  MARK_REUSE_WRITE,
+  MARK_UNSHARE_COPY,
+  MARK_WRITE_COPY,
+} from './decisions.ts';
 import { FRAME_ANON, FRAME_ZERO } from './facts.ts';
 import {
   EV_COPY,
   F_ANON,
-  F_EXCLUSIVE,
+  F_DIRTY,
   F_WRITEBACK,
   type Machine,
   NO_PFN,
@@ -64,11 +71,9 @@ function writeBits(m: Machine, t: number, pte: number): number {
   return P_DIRTY;
 }
 
-const exclusive = (m: Machine): number => F_ANON | (m.keepsExclusive ? F_EXCLUSIVE : 0);
-
 function allocFor(m: Machine, t: number, token: number): number {
   if ((m.task.flags[t]! & T_BY_GUP) !== 0) m.costs.gupAllocations++;
-  return m.alloc(token, exclusive(m));
+  return m.alloc(token, F_ANON);
 }
 
 export const fault: {
@@ -90,8 +95,11 @@ export const fault: {
     const write = (m.task.flags[t]! & T_FAULT_WRITE) !== 0;
     const file = m.shape.file[page]!;
     if (file === NO_FILE) {
-      if (write) m.install(pte, allocFor(m, t, ZERO_TOKEN), writeBits(m, t, pte));
-      else {
+      if (write) m.install(t, pte, allocFor(m, t, ZERO_TOKEN), writeBits(m, t, pte), MARK_FIRST_TOUCH);
+      else if (m.ask.anonRead(t, pte, NO_PFN) === 'fresh page') {
+        const bits = (m.vma[pte]! & V_WRITE) !== 0 ? P_WRITE | P_DIRTY : 0;
+        m.install(t, pte, allocFor(m, t, ZERO_TOKEN), bits, MARK_FIRST_TOUCH);
+      } else {
         m.pte[pte] = P_PRESENT | P_SPECIAL;
         m.pfn[pte] = ZERO_PFN;
       }
@@ -100,7 +108,8 @@ export const fault: {
     const cached = m.cacheFolio(file);
     if (write && m.shape.isPrivate[page] === 1) {
       m.costs.copies++;
-      m.install(pte, allocFor(m, t, m.content[cached]!), writeBits(m, t, pte));
+      const fresh = allocFor(m, t, m.content[cached]!);
+      m.install(t, pte, fresh, writeBits(m, t, pte), MARK_WRITE_COPY);
       return m.task.ret[t]!;
     }
     m.refcount[cached]!++;
@@ -118,6 +127,11 @@ export const fault: {
     const pte = pteOf(m, t);
     const pfn = m.pfn[pte]!;
     const file = m.shape.file[m.task.page[t]!]!;
+    if (m.ask.mkwrite(t, pte, pfn) === 'skip') {
+      m.flags[pfn]! |= F_DIRTY; // fault_dirty_shared_page()
+      m.pte[pte]! |= P_WRITE | P_DIRTY;
+      return m.task.ret[t]!;
+    }
     if (m.filesystems[file]!.stablePages && (m.flags[pfn]! & F_WRITEBACK) !== 0) return END_BLOCKED;
     m.mkwrite(pfn);
     m.pte[pte]! |= P_WRITE | P_DIRTY;
@@ -137,7 +151,7 @@ export const fault: {
     const pfn = m.pfn[pte]!;
     if (frame === FRAME_ANON) {
       if (m.ask.wpFault(t, pte, pfn) === 'reuse') {
-        if (m.keepsExclusive) m.flags[pfn]! |= F_EXCLUSIVE;
+        m.markExclusive(t, pte, pfn, MARK_REUSE_WRITE);
         m.pte[pte]! |= writeBits(m, t, pte);
         return m.task.ret[t]!;
       }
@@ -161,7 +175,7 @@ export const fault: {
         m.policyError = 'unshareFault answered reuse for a page that is not anonymous';
         return END_POLICY_ERROR;
       }
-      if (m.keepsExclusive) m.flags[pfn]! |= F_EXCLUSIVE;
+      m.markExclusive(t, pte, pfn, MARK_REUSE_UNSHARE);
       return m.task.ret[t]!;
     }
     if (frame === FRAME_ANON) m.emit(EV_COPY, m.task.mm[t]!, m.task.page[t]!, m.content[pfn]!, 0);
@@ -186,7 +200,9 @@ export const fault: {
     const fresh = m.task.pfn[t]!;
     m.task.pfn[t] = NO_PFN;
     if (m.pte[pte] !== m.task.other[t] || m.pfn[pte] !== (held === NO_PFN ? ZERO_PFN : held)) m.put(fresh);
-    else m.install(pte, fresh, (m.task.flags[t]! & T_FAULT_WRITE) !== 0 ? writeBits(m, t, pte) : 0);
+    else if ((m.task.flags[t]! & T_FAULT_WRITE) !== 0)
+      m.install(t, pte, fresh, writeBits(m, t, pte), MARK_WRITE_COPY);
+    else m.install(t, pte, fresh, 0, MARK_UNSHARE_COPY);
     return fault.W5;
   },
 

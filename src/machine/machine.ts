@@ -122,6 +122,8 @@ export class Machine extends MachineState {
   readonly tables: readonly DecisionTable[];
   /** `m.ask.wpFault(task, pte, pfn) === 'reuse'`: what the policy answers, as things stand. */
   readonly ask: Ask;
+  /** Why a page is marked exclusive (MARK_*): a fact of markExclusive, put down right before it is asked. */
+  mark = 0;
   /** Is told of each answer: the decision (place in DECISION_NAMES) and the entry of its table. */
   onAnswer: ((decision: number, entry: number) => void) | undefined = undefined;
 
@@ -250,26 +252,43 @@ export class Machine extends MachineState {
     this.mapcount[pfn]!++;
   }
   /** zap_pte_range(): drops one mapping and its reference; never looks at pins. */
-  zap(pte: number): void {
+  zap(task: number, pte: number): void {
     const bits = this.pte[pte]!;
     if ((bits & P_PRESENT) === 0) return;
     const pfn = this.pfn[pte]!;
+    const normal = (bits & P_SPECIAL) === 0;
+    if (normal && (bits & P_DIRTY) !== 0 && (this.flags[pfn]! & F_ANON) === 0)
+      if (this.ask.zapDirty(task, pte, pfn) === 'fold') this.flags[pfn]! |= F_DIRTY;
     this.pte[pte] = 0;
     this.pfn[pte] = NO_PFN;
-    if ((bits & P_SPECIAL) !== 0) return;
-    if ((bits & P_DIRTY) !== 0 && (this.flags[pfn]! & F_ANON) === 0) this.flags[pfn]! |= F_DIRTY;
+    if (!normal) return;
     this.mapcount[pfn]!--;
     this.put(pfn);
   }
-  /** A new anonymous folio in place of whatever the PTE maps. */
-  install(pte: number, pfn: number, bits: number): void {
+  /** A new anonymous folio in place of whatever the PTE maps. `mark`: MARK_*. */
+  install(task: number, pte: number, pfn: number, bits: number, mark: number): void {
     const old = this.pte[pte]!;
     const oldPfn = this.pfn[pte]!;
     this.vma[pte]! |= V_ANON_VMA;
     this.map(pte, pfn, bits);
+    this.markExclusive(task, pte, pfn, mark);
     if ((old & P_PRESENT) === 0 || (old & P_SPECIAL) !== 0) return;
     this.mapcount[oldPfn]!--;
     this.put(oldPfn);
+  }
+
+  /** The anonymous folio belongs to this mm alone. `mark`: MARK_*. */
+  markExclusive(task: number, pte: number, pfn: number, mark: number): void {
+    if (!this.keepsExclusive) return;
+    this.mark = mark;
+    if (this.ask.markExclusive(task, pte, pfn) === 'set') this.flags[pfn]! |= F_EXCLUSIVE;
+  }
+  /** Is the folio dirty, or a PTE that maps it? */
+  isDirty(pfn: number): boolean {
+    if ((this.flags[pfn]! & F_DIRTY) !== 0) return true;
+    for (let i = 0; i < this.pte.length; i++)
+      if (this.pfn[i] === pfn && (this.pte[i]! & P_DIRTY) !== 0) return true;
+    return false;
   }
 
   /** The folio of a file page, read from disk if it is not in the page cache; a zeroed page of a hole. */

@@ -1,10 +1,11 @@
 /**
  * Taking a clean file page out of the page cache: memory pressure (mm/vmscan.c: shrink_folio_list()), or
- * drop_caches and fadvise (mm/truncate.c: mapping_evict_folio()). Both need the reference count to be what page
- * cache and private state explain; whether private state goes first is the policy's `stripBuffers`.
+ * drop_caches and fadvise (mm/truncate.c: mapping_evict_folio()). All of it is the policy's: whether it is unmapped
+ * (`reclaimUnmap`), whether private state goes first (`stripBuffers`), and which references stop it (`removeMapping`).
  */
+import { NO_FILE } from '../domain/setup.ts';
 import { NO_PTE } from './facts.ts';
-import { F_BUFFERS, F_DIRTY, F_WRITEBACK, type Machine, NO_PFN, P_DIRTY } from './machine.ts';
+import { F_BUFFERS, F_DIRTY, F_WRITEBACK, NO_PFN } from './machine.ts';
 import { END_DONE, END_NO_EFFECT, procedure } from './procedures.ts';
 
 /** Who takes the page: a fact of stripBuffers. */
@@ -17,10 +18,8 @@ export const reclaimSteps: { readonly [K in 'V1' | 'V2']: number } = procedure('
   V1: (m, t) => {
     const pfn = m.cache[m.task.other[t]!]!;
     if (pfn === NO_PFN || (m.flags[pfn]! & F_WRITEBACK) !== 0) return END_NO_EFFECT;
-    if (m.task.kind[t] === BY_DROPPING) return m.mapcount[pfn]! > 0 ? END_NO_EFFECT : reclaimSteps.V2;
-    // A dirty page is left to the flusher and stays mapped.
-    if (isDirty(m, pfn)) return END_NO_EFFECT;
-    for (let i = 0; i < m.pte.length; i++) if (m.pfn[i] === pfn) m.zap(i);
+    if (m.ask.reclaimUnmap(t, NO_PTE, pfn) === 'keep') return END_NO_EFFECT;
+    for (let i = 0; i < m.pte.length; i++) if (m.pfn[i] === pfn) m.zap(t, i);
     return reclaimSteps.V2;
   },
   // filemap_release_folio(), then __remove_mapping().
@@ -32,15 +31,10 @@ export const reclaimSteps: { readonly [K in 'V1' | 'V2']: number } = procedure('
       if (m.ask.stripBuffers(t, NO_PTE, pfn) === 'keep') return END_DONE;
       m.stripBuffers(pfn);
     }
-    if (m.extraRefs(pfn)) return END_DONE;
+    if (m.ask.removeMapping(t, NO_PTE, pfn) === 'keep') return END_DONE;
     m.cache[file] = NO_PFN;
+    m.mapping[pfn] = NO_FILE;
     m.put(pfn);
     return END_DONE;
   },
 });
-
-function isDirty(m: Machine, pfn: number): boolean {
-  if ((m.flags[pfn]! & F_DIRTY) !== 0) return true;
-  for (let i = 0; i < m.pte.length; i++) if (m.pfn[i] === pfn && (m.pte[i]! & P_DIRTY) !== 0) return true;
-  return false;
-}

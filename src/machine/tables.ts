@@ -12,10 +12,12 @@ import {
   type DecisionName,
   type FactDomains,
   type Facts,
+  hasOwnTable,
   type Keeps,
   type Policy,
   READERS,
   type Rule,
+  tableAt,
 } from './decisions.ts';
 import type { FactReader, FactValue } from './facts.ts';
 import type { Machine } from './machine.ts';
@@ -39,6 +41,8 @@ export interface ExpandedTable {
   readonly ruleOf: readonly number[];
   /** Rules that are first match for no combination of facts. */
   readonly dead: readonly number[];
+  /** The policy has no table of its own here (DecisionPoint.usual). */
+  readonly usual?: true;
   /** Each rule by itself; only if asked for (withConditions). */
   readonly conditions?: Conditions;
 }
@@ -106,17 +110,15 @@ export function expandPolicy(policy: Policy): ExpandedPolicy {
 }
 
 const expandOne = <D extends DecisionName>(policy: Policy, name: D): ExpandedTable =>
-  expandTable(policy.id, name, policy.tables[name] as readonly Rule<D>[]);
+  hasOwnTable(policy, name)
+    ? expandTable(policy.id, name, tableAt(policy, name))
+    : { ...expandTable(policy.id, name, tableAt(policy, name)), usual: true };
 
 /** The same policy with each rule's condition in its tables; `policy` is what it was expanded from. */
 export function withConditions(expanded: ExpandedPolicy, policy: Policy): ExpandedPolicy {
   const tables = expanded.tables.map((table) => ({
     ...table,
-    conditions: conditionsOf(
-      policy.id,
-      table,
-      policy.tables[table.decision] as readonly Rule<DecisionName>[],
-    ),
+    conditions: conditionsOf(policy.id, table, tableAt(policy, table.decision)),
   }));
   return { ...expanded, tables };
 }

@@ -22,13 +22,13 @@ import { END_BLOCKED, END_DONE, END_NO_EFFECT, procedure } from './procedures.ts
 /** Modes, by index in what `mode` of wb_start may be: WB_SYNC_ALL. */
 const ALL = 1;
 
-/** B1, B2: write-protects and cleans every PTE of the folio and folds their dirtiness into it; ignores pins. */
-function mkclean(m: Machine, pfn: number): void {
+/** B1, B2: folds the dirtiness of every PTE into the folio and, unless they are left, write-protects and cleans them. */
+function mkclean(m: Machine, pfn: number, leave: boolean): void {
   const { mms, pages } = m.shape;
   for (let i = 0; i < mms * pages; i++) {
     if (m.pfn[i] !== pfn || m.shape.tracked[i % pages] === 0) continue;
     if ((m.pte[i]! & P_DIRTY) !== 0) m.flags[pfn]! |= F_DIRTY;
-    m.pte[i]! &= ~(P_WRITE | P_DIRTY);
+    if (!leave) m.pte[i]! &= ~(P_WRITE | P_DIRTY);
   }
 }
 
@@ -37,7 +37,12 @@ function begin(m: Machine, t: number): boolean {
   const file = m.task.other[t]!;
   const pfn = m.cache[file]!;
   if (pfn === NO_PFN) return false;
-  mkclean(m, pfn);
+  const cleaning = m.ask.wbClean(t, NO_PTE, pfn);
+  if (cleaning === 'put off') {
+    if (m.isDirty(pfn)) m.costs.deferred++;
+    return false;
+  }
+  mkclean(m, pfn, cleaning === 'leave');
   if ((m.flags[pfn]! & F_DIRTY) === 0) return false;
   const answer = m.ask.wbBegin(t, NO_PTE, pfn);
   if (answer === 'keep dirty') {
@@ -56,11 +61,14 @@ function begin(m: Machine, t: number): boolean {
 }
 
 /** B5, B6: the device reads the page, or the bounce copy, and writeback ends. */
-function finish(m: Machine, file: number): boolean {
+function finish(m: Machine, t: number): boolean {
+  const file = m.task.other[t]!;
   const pfn = m.cache[file]!;
   if (pfn === NO_PFN || (m.flags[pfn]! & F_WRITEBACK) === 0) return false;
   const out = (m.flags[pfn]! & F_BOUNCED) !== 0 ? m.submitted[file]! : m.content[pfn]!;
-  m.flags[pfn]! &= ~(F_WRITEBACK | F_BOUNCED);
+  m.flags[pfn]! &= ~F_WRITEBACK;
+  if (m.ask.wbEnd(t, NO_PTE, pfn) === 'redirty') m.flags[pfn]! |= F_DIRTY;
+  m.flags[pfn]! &= ~F_BOUNCED;
   m.disk[file] = out;
   m.emit(EV_WRITEBACK_END, file, 0, out, m.submitted[file]!);
   m.submitted[file] = 0;
@@ -79,17 +87,17 @@ export const writebackSteps: { readonly [K in 'B1' | 'B6' | 'Y1' | 'Y2' | 'Y3']:
         return m.task.kind[t] === ALL ? END_BLOCKED : END_NO_EFFECT;
       return begin(m, t) ? END_DONE : END_NO_EFFECT;
     },
-    B6: (m, t) => (finish(m, m.task.other[t]!) ? END_DONE : END_NO_EFFECT),
+    B6: (m, t) => (finish(m, t) ? END_DONE : END_NO_EFFECT),
 
     // fsync(2): wait for writeback in flight, write what is dirty, wait again. Without a disk: noop_fsync().
     Y1: (m, t) => {
       if (!m.filesystems[m.task.other[t]!]!.dirtyTracked) return END_NO_EFFECT;
-      finish(m, m.task.other[t]!);
+      finish(m, t);
       m.task.kind[t] = ALL;
       return writebackSteps.Y2;
     },
     Y2: (m, t) => {
-      if (begin(m, t)) finish(m, m.task.other[t]!);
+      if (begin(m, t)) finish(m, t);
       return writebackSteps.Y3;
     },
     Y3: (m, t) => {

@@ -6,11 +6,13 @@ import {
   DECISION_NAMES,
   DECISIONS,
   derive,
+  hasOwnTable,
   type Edit,
   otherwise,
   type Policy,
   rule,
   table,
+  tableAt,
 } from '../machine/decisions.ts';
 import {
   combinationCount,
@@ -107,6 +109,15 @@ describe('mutants of a table', () => {
     expect(find(mutants, 'wpFault/alone: dropped').changed).toEqual([0]);
   });
 
+  it('are of usual tables where those are asked for by name', () => {
+    expect(texts(mutantsOf(THREE, { table: 'forkWrprotect' }))).toEqual([
+      'forkWrprotect/otherwise: answer child only',
+      'forkWrprotect/otherwise: answer parent only',
+      'forkWrprotect/otherwise: answer neither',
+    ]);
+    expect(mutantsOf(THREE).some((m) => m.mutation.table === 'forkWrprotect')).toBe(false);
+  });
+
   it('can be chosen by rule', () => {
     expect(texts(mutantsOf(THREE, { rule: 'many' }))).toHaveLength(4);
     expect(mutantsOf(THREE, { table: 'forkPte', rule: 'many' })).toEqual([]);
@@ -147,7 +158,8 @@ describe('built-in policies', () => {
   it.each(BUILT_IN)('$id: as many mutants as its rules and their answers make', (policy) => {
     const mutants = mutantsOf(withAll(policy));
     const expected = DECISION_NAMES.map((name) => {
-      const [rules, answers] = [policy.tables[name].length, DECISIONS[name].answers.length];
+      if (!hasOwnTable(policy, name)) return 0;
+      const [rules, answers] = [tableAt(policy, name).length, DECISIONS[name].answers.length];
       return 2 * (rules - 1) + rules * (answers - 1) + Math.max(0, rules - 2);
     });
     expect(DECISION_NAMES.map((name) => mutants.filter((m) => m.mutation.table === name).length)).toEqual(

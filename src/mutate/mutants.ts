@@ -51,10 +51,13 @@ export function mutationText({ kind, with: other }: Mutation): string {
 /** `wpFault/exclusive: dropped`. */
 export const mutationId = (m: Mutation): string => `${m.table}/${m.rule}: ${mutationText(m)}`;
 
-/** In the order of tables and rules. Throws RangeError if the policy was expanded without conditions. */
+/**
+ * In the order of tables and rules; of usual tables (DecisionPoint.usual) only if asked for by name. Throws RangeError if
+ * the policy was expanded without conditions.
+ */
 export function mutantsOf(policy: ExpandedPolicy, filter: MutantFilter = {}): Mutant[] {
   return policy.tables
-    .filter((t) => filter.table === undefined || t.decision === filter.table)
+    .filter((t) => (filter.table === undefined ? t.usual !== true : t.decision === filter.table))
     .flatMap((table) =>
       editsOf(table)
         .filter(({ mutation }) => filter.rule === undefined || mutation.rule === filter.rule)

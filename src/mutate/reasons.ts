@@ -67,6 +67,16 @@ export const REASONS: readonly Reason[] = [
   },
 
   {
+    table: 'forkPte',
+    rule: 'otherwise',
+    with: ['copy to parent'],
+    policies: ['canary'],
+    reason:
+      'write faults of the canary never copy, so that sharing at fork breaks as much, and more, than to leave the child ' +
+      'the page with its references',
+  },
+
+  {
     table: 'gupKind',
     with: REFUSALS,
     reason: 'no caller is promised that it gets a reference: a refusal breaks nothing, it only refuses more',

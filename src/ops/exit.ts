@@ -10,7 +10,7 @@ const steps: { readonly [K in 'X1']: number } = procedure('exit', {
     const mm = m.task.mm[t]!;
     for (let v = 0; v < m.shape.pages; v++) {
       const pte = mm * m.shape.pages + v;
-      if ((m.vma[pte]! & V_MAPPED) !== 0) m.zap(pte);
+      if ((m.vma[pte]! & V_MAPPED) !== 0) m.zap(t, pte);
       m.vma[pte] = 0;
     }
     m.alive[mm] = 0;

@@ -1,7 +1,10 @@
+import { MARK_FORK_COPY } from '../machine/decisions.ts';
+import { NO_PTE } from '../machine/facts.ts';
 import {
   F_ANON,
   F_EXCLUSIVE,
   type Machine,
+  NO_PFN,
   P_DIRTY,
   P_PRESENT,
   P_SPECIAL,
@@ -20,7 +23,7 @@ const AT = OP_KINDS.indexOf('fork');
  * kernel/fork.c: dup_mmap(); mm/memory.c: copy_page_range(), copy_present_pte().
  *
  * A VMA without anon_vma (pure file or shared mappings) is not copied: the child faults it in (vma_needs_copy()).
- * The parent's frame never moves; on an early copy the child gets the copy. Left out: the TLB flush at the very end
+ * On an early copy the child gets the copy, but where the policy says that the parent does. Left out: the TLB flush at the very end
  * (K6), which matters only for racing threads of the parent.
  */
 const steps: { readonly [K in 'K1' | 'K2' | 'K3']: number } = procedure('fork', {
@@ -30,7 +33,8 @@ const steps: { readonly [K in 'K1' | 'K2' | 'K3']: number } = procedure('fork', 
     const from = m.task.mm[t]! * pages;
     const child = m.task.other[t]!;
     m.alive[child] = 1;
-    m.hasPinned[child] = 0;
+    const parents = m.hasPinned[m.task.mm[t]!]!;
+    m.hasPinned[child] = parents === 1 && m.ask.forkHasPinned(t, NO_PTE, NO_PFN) === 'inherit' ? 1 : 0;
     for (let v = 0; v < pages; v++)
       m.vma[child * pages + v] = (m.vma[from + v]! & V_DONTFORK) !== 0 ? 0 : m.vma[from + v]! & ~V_DONTFORK;
     m.task.page[t] = 0;
@@ -58,17 +62,27 @@ function copyPte(m: Machine, t: number, from: number, to: number): void {
     return;
   }
   const pfn = m.pfn[from]!;
-  if (m.ask.forkPte(t, from, pfn) === 'copy') {
+  const answer = m.ask.forkPte(t, from, pfn);
+  if (answer !== 'share') {
     m.costs.copies++;
     m.costs.earlyCopies++;
-    const copy = m.alloc(m.content[pfn]!, F_ANON | (m.keepsExclusive ? F_EXCLUSIVE : 0));
-    m.map(to, copy, P_DIRTY | ((m.vma[to]! & V_WRITE) !== 0 ? P_WRITE : 0));
+    const copied = answer === 'copy' ? to : from;
+    if (copied === from) {
+      // The child takes over the mapping: neither count of the page moves.
+      m.pte[to] = bits;
+      m.pfn[to] = pfn;
+    }
+    const copy = m.alloc(m.content[pfn]!, F_ANON);
+    m.map(copied, copy, P_DIRTY | ((m.vma[copied]! & V_WRITE) !== 0 ? P_WRITE : 0));
+    m.markExclusive(t, copied, copy, MARK_FORK_COPY);
     return;
   }
-  m.flags[pfn]! &= ~F_EXCLUSIVE;
-  m.pte[from] = bits & ~P_WRITE;
+  if ((m.flags[pfn]! & F_EXCLUSIVE) !== 0 && m.ask.forkExclusive(t, from, pfn) === 'clear')
+    m.flags[pfn]! &= ~F_EXCLUSIVE;
+  const taken = (bits & P_WRITE) === 0 ? 'both' : m.ask.forkWrprotect(t, from, pfn);
+  if (taken === 'both' || taken === 'parent only') m.pte[from] = bits & ~P_WRITE;
   m.refcount[pfn]!++;
-  m.map(to, pfn, bits & P_DIRTY);
+  m.map(to, pfn, bits & (taken === 'both' || taken === 'child only' ? P_DIRTY : P_DIRTY | P_WRITE));
 }
 
 const enabled: Op['enabled'] = (ref, step) => ref.alive[aOf(step)] === 1 && ref.freeMm() >= 0;

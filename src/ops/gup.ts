@@ -115,8 +115,10 @@ const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure
     const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
     const kind = m.ask.gupKind(t, pte, NO_PFN);
     if (kind === 'EFAULT') return refuse(m, kind);
+    // The caller is a fact still, and its place is needed next.
+    const marked = kind !== 'GET' && m.keepsHasPinned && m.ask.markHasPinned(t, pte, NO_PFN) === 'set';
+    if (marked) m.hasPinned[m.task.mm[t]!] = 1;
     m.task.kind[t] = kind === 'GET' ? REF_GET : kind === 'PIN' ? REF_PIN : PIN_IN_VAIN;
-    if (kind !== 'GET' && m.keepsHasPinned) m.hasPinned[m.task.mm[t]!] = 1;
     return (m.task.flags[t]! & T_FAST) !== 0 ? steps.F2 : steps.S2;
   },
 

@@ -19,7 +19,7 @@ const steps: { readonly [K in 'A1']: number } = procedure('madvise', {
     const vma = m.vma[pte]!;
     if ((vma & V_MAPPED) === 0) return refuse(m, 'ENOMEM');
     if (m.task.kind[t] === DONTNEED) {
-      m.zap(pte);
+      m.zap(t, pte);
       return END_DONE;
     }
     const wanted = m.task.kind[t] === DONTFORK ? vma | V_DONTFORK : vma & ~V_DONTFORK;

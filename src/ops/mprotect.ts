@@ -22,7 +22,8 @@ const steps: { readonly [K in 'M1']: number } = procedure('mprotect', {
     if (((vma & V_WRITE) !== 0) === (m.task.kind[t] === PROTECT_RW)) return END_NO_EFFECT;
     if (m.task.kind[t] === PROTECT_RO) {
       m.vma[pte]! &= ~V_WRITE;
-      m.pte[pte]! &= ~P_WRITE;
+      if ((m.pte[pte]! & P_WRITE) !== 0 && m.ask.protectDowngrade(t, pte, m.pfn[pte]!) === 'wrprotect')
+        m.pte[pte]! &= ~P_WRITE;
       return END_DONE;
     }
     m.vma[pte]! |= V_WRITE;

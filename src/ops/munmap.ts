@@ -10,7 +10,7 @@ const steps: { readonly [K in 'Z1']: number } = procedure('munmap', {
   Z1: (m, t) => {
     const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
     if ((m.vma[pte]! & V_MAPPED) === 0) return END_NO_EFFECT;
-    m.zap(pte);
+    m.zap(t, pte);
     m.vma[pte] = 0;
     return END_DONE;
   },

@@ -24,6 +24,7 @@ const TABLE = z.strictObject({
   answer: z.array(index),
   ruleOf: z.array(index),
   dead: z.array(index),
+  usual: z.literal(true).optional(),
   conditions: z
     .strictObject({
       over: z.array(index),

@@ -2,7 +2,14 @@
  * One question to one table of a policy, in kernel terms. For tests and for reading a policy aloud; the
  * machine uses expanded tables.
  */
-import { type Answer, DECISIONS, type DecisionName, type Facts, type Policy } from '../machine/decisions.ts';
+import {
+  type Answer,
+  DECISIONS,
+  type DecisionName,
+  type Facts,
+  type Policy,
+  tableAt,
+} from '../machine/decisions.ts';
 
 export interface Reply<D extends DecisionName> {
   readonly answer: Answer<D>;
@@ -13,7 +20,7 @@ export interface Reply<D extends DecisionName> {
 export function ask<D extends DecisionName>(policy: Policy, decision: D, facts: Partial<Facts<D>>): Reply<D> {
   const defaults = DECISIONS[decision].facts.map(([name, domain]) => [name, domain[0]]);
   const full = { ...Object.fromEntries(defaults), ...facts } as Facts<D>;
-  for (const rule of policy.tables[decision])
+  for (const rule of tableAt(policy, decision))
     if (rule.when === undefined || rule.when(full)) return { answer: rule.answer, rule: rule.name };
   throw new Error(`table ${decision} of ${policy.id} is not total`);
 }

@@ -9,7 +9,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { createJiti } from 'jiti';
-import { DECISION_NAMES, type Policy } from '../machine/decisions.ts';
+import { DECISION_NAMES, hasOwnTable, type Policy, tableAt } from '../machine/decisions.ts';
 import { unknownText } from '../machine/policy-error.ts';
 import { type ExpandedPolicy, PolicyError, withConditions } from '../machine/tables.ts';
 import { AT_RULE, AT_TABLE, type LoadJob, say, type Watch } from './load-watch.ts';
@@ -64,10 +64,9 @@ function traced(policy: Policy, at: Int32Array): Policy {
       },
     };
   };
-  const tables = DECISION_NAMES.map((name, i) => [
-    name,
-    policy.tables[name].map((row, j) => trace(row, i, j)),
-  ]);
+  const tables = DECISION_NAMES.flatMap((name, i) =>
+    hasOwnTable(policy, name) ? [[name, tableAt(policy, name).map((row, j) => trace(row, i, j))]] : [],
+  );
   return { ...policy, tables: Object.fromEntries(tables) as Policy['tables'] };
 }
 
@@ -79,7 +78,7 @@ function expandAsAsked(job: LoadJob, policy: Policy): ExpandedPolicy {
 /** Rule names of each table, for the watching thread. */
 function ruleNames(policy: Policy): string[][] {
   return DECISION_NAMES.map((name) =>
-    policy.tables[name].map((row: { name?: unknown } | null) => String(row?.name)),
+    tableAt(policy, name).map((row: { name?: unknown } | null) => String(row?.name)),
   );
 }
 

@@ -4,7 +4,14 @@
  * the table and the rule.
  */
 import { stripVTControlCharacters } from 'node:util';
-import { CLAIMS, DECISION_NAMES, POLICY_FIELDS, type Policy } from '../machine/decisions.ts';
+import {
+  CLAIMS,
+  DECISION_NAMES,
+  DECISIONS,
+  POLICY_FIELDS,
+  type Policy,
+  tableAt,
+} from '../machine/decisions.ts';
 import type { UnknownWord } from '../machine/policy-error.ts';
 import {
   combinationsOf,
@@ -67,11 +74,14 @@ export function checkedPolicy(module: string, value: unknown): Policy {
   for (const name of Object.keys(tables))
     if (!(DECISION_NAMES as readonly string[]).includes(name))
       throw wrong({ kind: 'decision point', typed: name, known: DECISION_NAMES });
-  const missing = DECISION_NAMES.filter((name) => tables[name] === undefined);
+  const missing = DECISION_NAMES.filter(
+    (name) => tables[name] === undefined && DECISIONS[name].usual === undefined,
+  );
   if (missing.length > 0)
     throw wrong(`tables lack ${missing.join(', ')}; derive(...) from a built-in policy fills them`);
   for (const name of DECISION_NAMES) {
     const table = tables[name];
+    if (table === undefined) continue;
     if (!Array.isArray(table))
       throw new PolicyError(module, name, undefined, `is ${kindOf(table)}, not a list of rules`);
     if (table.length > RULES_MAX)
@@ -114,7 +124,7 @@ export function expandModule(module: string, policy: Policy): ExpandedPolicy {
  */
 export function checkPure(module: string, policy: Policy, expanded: ExpandedPolicy): void {
   for (const table of expanded.tables) {
-    const rules: readonly { readonly when?: (facts: never) => unknown }[] = policy.tables[table.decision];
+    const rules: readonly { readonly when?: (facts: never) => unknown }[] = tableAt(policy, table.decision);
     const facts = factDomains(table);
     let asked = 0;
     while (asked < ASKED_MIN)

@@ -3,7 +3,7 @@
  * which it never has (mostly a typing error: nobody type checks a module that is loaded). Rules that a policy takes over
  * from a built-in one as they are are not warned about. So is a base that its rules do not speak for.
  */
-import { DECISION_NAMES, DECISIONS, type Policy } from '../machine/decisions.ts';
+import { DECISION_NAMES, DECISIONS, type Policy, tableAt } from '../machine/decisions.ts';
 import {
   combinationsOf,
   type ExpandedPolicy,
@@ -28,7 +28,7 @@ interface AnyRule {
 /** One line each, which names the module and where there is one the table and the rule. `policy` is what `expanded` was made from. */
 export function warningsOf(module: string, policy: Policy, expanded: ExpandedPolicy): string[] {
   const ofRules = DECISION_NAMES.flatMap((decision, at) => {
-    const rules: readonly AnyRule[] = policy.tables[decision];
+    const rules: readonly AnyRule[] = tableAt(policy, decision);
     return rules.flatMap((rule, i) => {
       if (rule.when === undefined || isInherited(rule, decision)) return [];
       const strange = strangeValues(rule.when, decision);
@@ -72,7 +72,7 @@ function distance(a: ExpandedPolicy, b: ExpandedPolicy): number {
 }
 
 const isInherited = (rule: AnyRule, decision: (typeof DECISION_NAMES)[number]): boolean =>
-  BUILT_IN.some(({ tables }) => (tables[decision] as readonly AnyRule[]).includes(rule));
+  BUILT_IN.some((policy) => (tableAt(policy, decision) as readonly AnyRule[]).includes(rule));
 
 function whyDead(when: (facts: never) => unknown, table: ExpandedTable): string {
   const domains = factDomains(table);

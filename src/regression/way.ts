@@ -9,7 +9,7 @@ import { noCosts } from '../machine/machine.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 
 /** Ways are numbers below this; NO_WAY: no decision parts them (what the policies keep does). */
-export const WAYS = 1024;
+export const WAYS = 4096;
 const NO_WAY = 0;
 
 if (DECISION_NAMES.length << 6 >= WAYS || DECISION_NAMES.some((name) => DECISIONS[name].answers.length > 8))
@@ -30,15 +30,24 @@ export function wayOf(number: number): Way | undefined {
   return { decision, base: answers[((number - 1) >> 3) & 7]!, candidate: answers[(number - 1) & 7]! };
 }
 
+/**
+ * Answers that either policy gives by rules of its own: by the usual rules of both, no decision parts them, and one of
+ * them may not be asked because of what the other keeps.
+ */
+const ownOf = (base: ExpandedPolicy, candidate: ExpandedPolicy): readonly boolean[] =>
+  base.tables.map(({ usual }, at) => usual !== true || candidate.tables[at]!.usual !== true);
+
 /** Two worlds that note their answers; keeps them from program to program. */
 export class Ways {
   readonly #base: World;
   readonly #candidate: World;
+  readonly #own: readonly boolean[];
   readonly #log: number[] = [];
 
   constructor(setup: Setup, base: ExpandedPolicy, candidate: ExpandedPolicy) {
     this.#base = new World(setup, { ...base });
     this.#candidate = new World(setup, { ...candidate });
+    this.#own = ownOf(base, candidate);
   }
 
   /** The way by which the candidate parts from the base in the first `length` of the steps. */
@@ -62,7 +71,9 @@ export class Ways {
     log.length = 0;
     world.reset();
     machine.costs = noCosts();
-    machine.onAnswer = (at, entry) => log.push((at << 3) | machine.tables[at]!.table.answer[entry]!);
+    machine.onAnswer = (at, entry) => {
+      if (this.#own[at]) log.push((at << 3) | machine.tables[at]!.table.answer[entry]!);
+    };
     for (let i = 0; i < length && !world.ended; i++) world.step(steps[i]!);
     return log.slice();
   }

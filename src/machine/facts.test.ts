@@ -1,0 +1,55 @@
+/** Every fact is read where every decision is made, also those that no rule reads: each has a value of its domain. */
+import { expect, it } from 'vitest';
+import { alphabetFor, pagesOf } from '../check/scope.ts';
+import { BLOCKED, REFUSED } from '../domain/kinds.ts';
+import { Rng } from '../domain/rng.ts';
+import { World } from '../executor/simulated.ts';
+import { GUP_VARIANTS } from '../ops/gup.ts';
+import { BUILT_IN } from '../policies/index.ts';
+import { WRONG } from '../testing/wrong-policies.ts';
+import { DECISION_NAMES, DECISIONS, type DecisionName, READERS } from './decisions.ts';
+import type { Machine } from './machine.ts';
+import { expandPolicy } from './tables.ts';
+
+/** By fact of a point (`wpFault.refcount`) the values that it had; what is out of its domain as text. */
+function valuesMet(): Map<string, Set<unknown>> {
+  const met = new Map<string, Set<unknown>>();
+  const watch = (m: Machine): void => {
+    for (const name of DECISION_NAMES) {
+      const ask = m.ask[name] as (task: number, pte: number, pfn: number) => never;
+      const asked = (task: number, pte: number, pfn: number): never => {
+        DECISIONS[name].facts.forEach(([fact, domain], i) => {
+          const value = READERS[name][i]!(m, task, pte, pfn);
+          const known = met.get(`${name}.${fact}`) ?? new Set();
+          met.set(`${name}.${fact}`, known.add(domain[value] ?? `number ${value}`));
+        });
+        return ask(task, pte, pfn);
+      };
+      (m.ask as { [D in DecisionName]: unknown })[name] = asked;
+    }
+  };
+  for (const policy of [...BUILT_IN, ...WRONG.map((w) => w.policy)])
+    for (const kinds of [['anon', 'private-file'], ['shared-file'], ['shmem', 'private-file']] as const) {
+      const setup = { ...pagesOf(kinds, 'ext4-v5.17-stable'), mms: 3, refs: 3, pinBias: 4 };
+      const world = new World(setup, expandPolicy(policy));
+      watch(world.machine);
+      const alphabet = alphabetFor(setup, GUP_VARIANTS);
+      const rng = new Rng();
+      rng.seed(7, kinds.length, 1, 1);
+      const out = new Int32Array(4096);
+      for (let i = 0; i < 200; i++) {
+        if (i % 20 === 0 || world.ended) world.reset();
+        const outcome = world.step(out[rng.below(world.enumerate(alphabet, out))]!);
+        if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
+      }
+    }
+  return met;
+}
+
+it('values of the domain, at every decision point', () => {
+  const met = valuesMet();
+  for (const name of DECISION_NAMES)
+    for (const [fact, domain] of DECISIONS[name].facts)
+      for (const value of met.get(`${name}.${fact}`) ?? ['never asked'])
+        expect(domain, `${name}.${fact}`).toContain(value);
+});

@@ -1,0 +1,137 @@
+/**
+ * Policies that are wrong, or odd, in one decision: each gives an answer, or goes by a fact, that no era does. What tells
+ * each from its base is found by search (policies/wrong.test.ts); the keys must hold over them, too (check/key.test.ts,
+ * check/pair.test.ts).
+ */
+import type { PageKind } from '../domain/page-kinds.ts';
+import {
+  before,
+  type Changes,
+  derive,
+  otherwise,
+  type Policy,
+  replace,
+  rule,
+  table,
+} from '../machine/decisions.ts';
+import { policyByName } from '../policies/index.ts';
+
+export interface WrongPolicy {
+  readonly policy: Policy;
+  /** What it derives from, and is told from. */
+  readonly base: Policy;
+  /** Where it is searched for. */
+  readonly kinds: readonly PageKind[];
+  readonly mms: number;
+  readonly pinBias: number;
+}
+
+const wrong = (
+  id: string,
+  base: Policy,
+  kinds: readonly PageKind[],
+  changes: Changes,
+  { mms = 2, pinBias = 1024 }: { readonly mms?: number; readonly pinBias?: number } = {},
+): WrongPolicy => ({
+  policy: derive(base, { id, title: id, sources: ['a test'] }, changes),
+  base,
+  kinds,
+  mms,
+  pinBias,
+});
+
+const PAGE_COUNT = policyByName('v5.11-page-count');
+const LAST = policyByName('v6.5-longterm-ban');
+/** Writeback leaves PTEs dirty and writable: only so is a dirty PTE ever found whose folio is clean. */
+const LEAVES: Policy = derive(
+  LAST,
+  { id: 'leaves-ptes', title: 'leaves-ptes', sources: ['a test'] },
+  { wbClean: [table(otherwise('leave'))] },
+);
+
+export const WRONG: readonly WrongPolicy[] = [
+  wrong('shares-exclusive', LAST, ['anon'], { forkExclusive: [table(otherwise('keep'))] }),
+  wrong('parent-writable', LAST, ['anon'], { forkWrprotect: [table(otherwise('child only'))] }),
+  wrong('copy-to-parent', LAST, ['anon'], {
+    forkPte: [
+      replace(
+        'exclusive and maybe pinned',
+        rule(
+          'pinned: the parent moves',
+          (f) => f.frame === 'anon' && f.anonExclusive && f.hasPinned && f.maybeDmaPinned,
+          'copy to parent',
+        ),
+      ),
+    ],
+  }),
+  wrong('unshared-not-exclusive', LAST, ['anon'], {
+    markExclusive: [
+      before(
+        'otherwise',
+        rule('unshared', (f) => f.by === 'unshare copy', 'leave'),
+      ),
+    ],
+  }),
+  wrong('pinned-stays-writable', LAST, ['shared-file'], {
+    wbClean: [
+      before(
+        'otherwise',
+        rule('pinned', (f) => f.maybeDmaPinned, 'leave'),
+      ),
+    ],
+  }),
+  wrong('pinned-put-off', LAST, ['shared-file'], {
+    wbClean: [
+      before(
+        'otherwise',
+        rule('pinned', (f) => f.maybeDmaPinned, 'put off'),
+      ),
+    ],
+  }),
+  wrong('pinned-redirty', LAST, ['shared-file'], {
+    wbEnd: [
+      before(
+        'otherwise',
+        rule('pinned', (f) => f.maybeDmaPinned, 'redirty'),
+      ),
+    ],
+  }),
+  wrong('fork-counts', PAGE_COUNT, ['anon'], {
+    forkPte: [
+      before(
+        'otherwise',
+        rule('any reference', (f) => f.frame === 'anon' && f.refcount > f.mapcount, 'copy'),
+      ),
+    ],
+  }),
+  wrong('pinned-is-mine', PAGE_COUNT, ['anon'], {
+    wpFault: [
+      before(
+        'otherwise',
+        rule('pinned', (f) => f.maybeDmaPinned, 'reuse'),
+      ),
+    ],
+  }),
+  wrong('no-get-of-files', LAST, ['private-file'], {
+    gupSlow: [
+      before(
+        'otherwise',
+        rule('GET of a private file page', (f) => f.vma === 'private-file' && !f.pin, 'EFAULT'),
+      ),
+    ],
+  }),
+  wrong(
+    'inherits-has-pinned',
+    LAST,
+    ['anon'],
+    { forkHasPinned: [table(otherwise('inherit'))] },
+    { mms: 3, pinBias: 2 },
+  ),
+  wrong('never-has-pinned', LAST, ['anon'], { markHasPinned: [table(otherwise('leave'))] }),
+  wrong('no-zero-page', LAST, ['anon'], { anonRead: [table(otherwise('fresh page'))] }),
+  wrong('no-mkwrite', LAST, ['shared-file'], { mkwrite: [table(otherwise('skip'))] }),
+  wrong('mprotect-keeps', LAST, ['anon'], { protectDowngrade: [table(otherwise('keep'))] }),
+  wrong('unmaps-dirty', LAST, ['shared-file'], { reclaimUnmap: [table(otherwise('unmap'))] }),
+  wrong('removes-held', LAST, ['shared-file'], { removeMapping: [table(otherwise('remove'))] }),
+  wrong('zap-forgets', LEAVES, ['shared-file'], { zapDirty: [table(otherwise('drop'))] }),
+];
