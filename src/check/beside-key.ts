@@ -1,6 +1,6 @@
 /**
  * The canonical key of several worlds that run one program, each with its own reference: their keys (key.ts), one after
- * the other, under one renaming of mms and of references. Nothing else is in common to them: every world is judged by
+ * the other, under one renaming of mms, of references and of pages. Nothing else is in common to them: every world is judged by
  * its own reference, so contents of two worlds are never compared.
  *
  * A poor order costs duplicates, never a wrong merge: whatever the order, the key says of each world what its own key
@@ -20,6 +20,7 @@ export class BesideKeyEncoder extends LeastKey {
   readonly #world: World;
   readonly #keys: readonly KeyEncoder[];
   readonly #refs: Signed;
+  readonly #groups: readonly number[];
   /** How many of the worlds count now, from the first on. */
   worlds = 1;
 
@@ -34,6 +35,7 @@ export class BesideKeyEncoder extends LeastKey {
       throw new InvariantError('keys that are too long to be joined');
     this.#world = world;
     this.#keys = keys;
+    this.#groups = keys[0]!.groups;
     this.#refs = new Signed(world.shape.refs);
   }
 
@@ -47,6 +49,16 @@ export class BesideKeyEncoder extends LeastKey {
       for (let k = 0; k < this.worlds; k++) h = mixed(h, this.#keys[k]!.mms.signatureOf(mm));
       this.mms.add(mm, h);
     }
+    this.pageGroups.forEach((pages, group) => {
+      if (pages === undefined) return;
+      pages.count = 0;
+      for (let v = 0; v < shape.pages; v++) {
+        if (this.#groups[v] !== group) continue;
+        let h = 0;
+        for (let k = 0; k < this.worlds; k++) h = mixed(h, this.#keys[k]!.pageGroups[group]!.signatureOf(v));
+        pages.add(v, h);
+      }
+    });
   }
 
   protected override encodeInOrder(out: Int32Array): number {
@@ -58,7 +70,7 @@ export class BesideKeyEncoder extends LeastKey {
     let pages2 = 0;
     for (let k = 0; k < worlds; k++) {
       const key = this.#keys[k]!;
-      key.mms.take(this.mms);
+      key.takeOrder(this);
       const pages = key.encodePages(key.words);
       if (k === 0) pages0 = pages;
       else if (k === 1) pages1 = pages;

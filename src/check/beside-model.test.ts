@@ -6,8 +6,9 @@ import { promiseOf } from '../executor/simulated.ts';
 import { type Changes, derive, otherwise, rule, table } from '../machine/decisions.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { gupVariant } from '../ops/gup.ts';
-import { bOf, cOf, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
+import { OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
 import { policyByName } from '../policies/index.ts';
+import { nameless } from '../testing/nameless.ts';
 import { HANDLE_FREE } from '../reference/reference.ts';
 import { BesideModel, type BesideSpec } from './beside-model.ts';
 import { KeyEncoder } from './key.ts';
@@ -94,9 +95,7 @@ function behaviour(model: BesideModel, out: Int32Array): string {
     model.load(state, 0);
     const became = model.step(step);
     const next = became === ENDED ? 'end' : keyText(model);
-    lines.push(
-      `${OP_KINDS[opOf(step)]} ${bOf(step)} ${cOf(step)} -> ${became} ${foundIn(model).join('+')} ${next}`,
-    );
+    lines.push(`${nameless(model.candidate.shape, step)} -> ${became} ${foundIn(model).join('+')} ${next}`);
   }
   model.load(state, 0);
   return lines.sort().join('\n');

@@ -81,7 +81,7 @@ export class StateGraph {
   readonly #print = new Int32Array(3);
 
   constructor(options: EventualOptions) {
-    const { setup, policy, statesMax, symmetry = 'all', grain = 'property' } = options;
+    const { setup, policy, statesMax, symmetry = 'but pages', grain = 'property' } = options;
     this.options = options;
     // Loads and stores by a device move contents alone, and no decision and no flag depends on contents.
     const alphabet: Alphabet = {

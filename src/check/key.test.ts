@@ -6,9 +6,10 @@ import { coarseClass, INVALID, World } from '../executor/simulated.ts';
 import { type Changes, derive, otherwise, type Policy, rule, table } from '../machine/decisions.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { GUP_VARIANTS, gupVariant } from '../ops/gup.ts';
-import { bOf, cOf, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
+import { OP_KINDS, type OpKind, pack } from '../ops/op.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { WRONG } from '../testing/wrong-policies.ts';
+import { nameless } from '../testing/nameless.ts';
 import { GRAINS, type Grain, KeyEncoder } from './key.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
 
@@ -48,9 +49,7 @@ function behaviour(
     if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
     key.encode();
     const next = keyText(key);
-    lines.push(
-      `${OP_KINDS[opOf(step)]} ${bOf(step)} ${cOf(step)} -> ${outcome} ${found} ${world.ended ? 'end' : next}`,
-    );
+    lines.push(`${nameless(world.shape, step)} -> ${outcome} ${found} ${world.ended ? 'end' : next}`);
   }
   world.columns.restore(snapshot);
   world.ended = false;
@@ -236,6 +235,54 @@ describe('the law of the key: one key, one behaviour', () => {
       for (const kinds of KINDS)
         expect(law({ kinds, policy, grain, gups: GUP_VARIANTS, pinBias: 2 }, 800, 31)).toBeGreaterThan(5);
     });
+  }
+});
+
+describe('pages that are exchangeable', () => {
+  const keysAfter = (kinds: readonly PageKind[], programs: readonly string[], prots = 'rw rw'): string[] => {
+    const { pages, ...files } = pagesOf(kinds, 'ext4-v5.18');
+    const setup = {
+      ...files,
+      pages: pages.map((page, i) => ({ ...page, prot: prots.split(' ')[i] as 'r' | 'rw' })),
+      mms: 2,
+      refs: 2,
+      pinBias: 1024,
+    };
+    return programs.map((text) => {
+      const { world } = replayed(setup, text);
+      const key = new KeyEncoder(world);
+      key.encode();
+      return keyText(key);
+    });
+  };
+  it('have one key whichever of them it happened to', () => {
+    const [a, b] = keysAfter(['anon', 'anon'], ['wA fP gB', 'wB fP gA']);
+    expect(a).toBe(b);
+  });
+  it('are told apart by what happened to each', () => {
+    const [same, other] = keysAfter(['anon', 'anon'], ['wA gA', 'wA gB']);
+    expect(same).not.toBe(other);
+  });
+  it('must have one protection, and no file', () => {
+    const [a, b] = keysAfter(['anon', 'anon'], ['gA', 'gB'], 'rw r');
+    expect(a).not.toBe(b);
+    const [m, n] = keysAfter(['private-file', 'private-file'], ['gA', 'gB']);
+    expect(m).not.toBe(n);
+  });
+  /** `wA`: the first mm stores to the first page; `fP`: it forks; `gB`: it pins the second page for reading. */
+  function replayed(setup: World['shape']['setup'], text: string): { world: World } {
+    const world = new World(setup, expandPolicy(policyByName('v6.5-longterm-ban')));
+    for (const word of text.split(' ')) {
+      const page = word.charCodeAt(1) - 65;
+      const step =
+        word[0] === 'w'
+          ? pack(OP_KINDS.indexOf('write'), 0, page)
+          : word[0] === 'f'
+            ? pack(OP_KINDS.indexOf('fork'), 0)
+            : pack(OP_KINDS.indexOf('gup'), 0, page, gupVariant('pin', false, false, false));
+      expect(world.step(step)).not.toBe(INVALID);
+    }
+    return { world };
   }
 });
 

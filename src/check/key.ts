@@ -14,7 +14,7 @@
  * which costs duplicates and merges nothing wrongly.
  */
 import { CALLERS, STORER_DEVICE_DIO, STORER_DEVICE_GET, STORERS, ZERO_TOKEN } from '../domain/kinds.ts';
-import type { Setup, Shape } from '../domain/setup.ts';
+import { NO_FILE, type Setup, type Shape } from '../domain/setup.ts';
 import type { World } from '../executor/simulated.ts';
 import {
   F_ANON,
@@ -154,14 +154,22 @@ export function folioFields(world: number, files: number): Field[] {
   ];
 }
 
-/** Pages that nothing tells apart, by group: of a kind of which no two share a folio, with the same protection. */
-export function groupsOf(shape: Shape): number[] {
-  return Array.from({ length: shape.pages }, (_, v) => v);
+/**
+ * By page, the number of its group: pages of one group are exchangeable. Those of one kind and protection are, unless
+ * they map a file: two pages of one file share a folio, and fork takes them in the order of their addresses.
+ */
+export function groupsOf({ pages, kind, file, writable }: Shape): number[] {
+  const groups: string[] = [];
+  return range(pages).map((v) => {
+    const name = file[v] === NO_FILE ? `${kind[v]} ${writable[v]}` : `page ${v}`;
+    if (!groups.includes(name)) groups.push(name);
+    return groups.indexOf(name);
+  });
 }
 
 // ---- The key of one world ----------------------------------------------------------------------------------------
 
-function specOf(shape: Shape, grain: Grain): KeySpec {
+function specOf(shape: Shape, grain: Grain, pagesToo: boolean): KeySpec {
   const { mms, pages, refs, files, folios } = shape;
   const fileCell = mms * pages;
   const orphanCell = fileCell + files;
@@ -361,18 +369,18 @@ function specOf(shape: Shape, grain: Grain): KeySpec {
       held: [field('held over fork', 1, heldOverFork)],
       member: [field('parted', 1, call('parted', [I, CELL]))],
     },
-    groups: groupsOf(shape),
+    groups: pagesToo ? groupsOf(shape) : range(pages),
   };
 }
 
 /** What was made before: specs are compiled once. */
 const SPECS: Map<string, KeySpec> = new Map<string, KeySpec>();
 
-function specFor(shape: Shape, grain: Grain): KeySpec {
-  const name = `${grain} ${shape.tokens} ${JSON.stringify(shape.setup)}`;
+function specFor(shape: Shape, grain: Grain, pagesToo: boolean): KeySpec {
+  const name = `${grain} ${pagesToo} ${shape.tokens} ${JSON.stringify(shape.setup)}`;
   let spec = SPECS.get(name);
   if (spec === undefined) {
-    spec = specOf(shape, grain);
+    spec = specOf(shape, grain, pagesToo);
     SPECS.set(name, spec);
   }
   return spec;
@@ -406,7 +414,7 @@ export class KeyEncoder extends StateKey {
     backend: (sources: readonly Source[]) => Backend = (sources) => new Compiled(sources),
   ) {
     checkFolios(world.shape.setup);
-    const spec = specFor(world.shape, grain);
+    const spec = specFor(world.shape, grain, symmetry === 'all');
     const sources = [sourceOf(world)];
     super(spec, sources, backend(sources), symmetry);
     this.groups = spec.groups;

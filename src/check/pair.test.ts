@@ -6,9 +6,10 @@ import { decodeClass } from '../executor/simulated.ts';
 import { type Changes, derive, otherwise, type Rule, rule, table } from '../machine/decisions.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { gupVariant } from '../ops/gup.ts';
-import { type Alphabet, bOf, cOf, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
+import { type Alphabet, OP_KINDS, type OpKind, pack } from '../ops/op.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { WRONG } from '../testing/wrong-policies.ts';
+import { nameless } from '../testing/nameless.ts';
 import { ENDED, GOES_ON, NOT_A_STEP } from './model.ts';
 import { differenceOf, PairModel } from './pair.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
@@ -80,7 +81,7 @@ function behaviour(model: PairModel, out: Int32Array): string {
     const became = model.step(step);
     const found = foundIn(model).join('+');
     const next = became === ENDED ? 'end' : keyText(model);
-    lines.push(`${OP_KINDS[opOf(step)]} ${bOf(step)} ${cOf(step)} -> ${became} ${found} ${next}`);
+    lines.push(`${nameless(model.a.shape, step)} -> ${became} ${found} ${next}`);
   }
   model.load(state, 0);
   return lines.sort().join('\n');

@@ -59,6 +59,7 @@ describe('symmetry', () => {
       [scope('anon', 3, 1), 4],
       [scope('anon', 1, 2), 5],
       [scope('shmem', 2, 1), 4],
+      [{ ...pagesOf(['anon', 'anon'], 'ext4-v5.18'), mms: 2, refs: 1, pinBias: 1024 }, 3],
     ] as const) {
       const folded = search(setup, policyOf(id));
       const plain = search(setup, policyOf(id), PLAIN_GUPS, false);

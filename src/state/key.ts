@@ -21,8 +21,8 @@ import {
 } from './fields.ts';
 import { LeastKey, Signed } from './order.ts';
 
-/** Which slots may be renamed: those of mms, references and pages, or none (to cross-check). */
-export type Symmetry = 'all' | 'none';
+/** What may be renamed: mms, references and pages; all but pages, where they are asked about by name; nothing. */
+export type Symmetry = 'all' | 'but pages' | 'none';
 
 /** A content that pages may yet be filled from. */
 export interface Fetched {
@@ -313,7 +313,7 @@ export class StateKey extends LeastKey {
     super(mms, is.bound, spec.groups);
     this.#spec = spec;
     this.#is = is;
-    this.#symmetry = symmetry === 'all';
+    this.#symmetry = symmetry !== 'none';
     const column = (name: string, world = 0): Column => sources[world]!.columns[name]!;
     this.#alive = column('reference.alive');
     this.#handleState = column('reference.handleState');
@@ -426,12 +426,10 @@ export class StateKey extends LeastKey {
       const signed = this.pageGroups[groups[v]!];
       if (signed === undefined) continue;
       let h = 0;
-      if (this.#symmetry) {
-        for (let k = 0; k < this.mms.count; k++) h += this.#signSlot(this.mms.slots[k]! * pages + v);
-        for (let r = 0; r < refs; r++)
-          if (this.#counts[this.#handleState[r]!] === 1 && this.#handlePage[r]! % pages === v)
-            h += this.#signWords(r);
-      } else h = v;
+      for (let k = 0; k < this.mms.count; k++) h += this.#signSlot(this.mms.slots[k]! * pages + v);
+      for (let r = 0; r < refs; r++)
+        if (this.#counts[this.#handleState[r]!] === 1 && this.#handlePage[r]! % pages === v)
+          h += this.#signWords(r);
       signed.add(v, h);
     }
   }

@@ -106,6 +106,12 @@ export abstract class LeastKey {
     return false;
   }
 
+  /** Takes over the order of mms and pages of another key of the same scope. */
+  takeOrder(other: LeastKey): void {
+    this.mms.take(other.mms);
+    for (const [group, signed] of this.pageGroups.entries()) signed?.take(other.pageGroups[group]!);
+  }
+
   /** All pages in the order at hand, to `out`: a group has the places of its members. */
   pageOrder(out: Uint8Array): void {
     const groups = this.#groups;
