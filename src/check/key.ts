@@ -337,6 +337,9 @@ function specOf(shape: Shape, grain: Grain, pagesToo: boolean): KeySpec {
     ref: ref(),
     refStates: [HANDLE_LIVE, HANDLE_VOID],
     cells: true,
+    moves: range(pages).some((v) =>
+      range(v).some((u) => shape.kind[u] === shape.kind[v] && shape.file[u] === shape.file[v]),
+    ),
     folio: [
       [
         ...folioFields(0, files),

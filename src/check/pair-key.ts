@@ -19,8 +19,9 @@
  *
  * Law (pair.test.ts): two pairs with one key have the same enabled steps, outcomes, differences and successor keys.
  */
-import { CALLERS, ZERO_TOKEN } from '../domain/kinds.ts';
+
 import { filesystem } from '../domain/filesystems.ts';
+import { CALLERS, ZERO_TOKEN } from '../domain/kinds.ts';
 import { NO_FILE, type Shape } from '../domain/setup.ts';
 import { InvariantError, type World } from '../executor/simulated.ts';
 import { F_ANON, F_BOUNCED, F_WRITEBACK, NO_PFN, ZERO_PFN } from '../machine/machine.ts';
@@ -226,6 +227,7 @@ function specOf(shape: Shape): KeySpec {
     ref: ref(),
     refStates: [HANDLE_LIVE],
     cells: false,
+    moves: false,
     folio: [folioFields(A, files), folioFields(B, files)],
     fetched: [],
     groups: groupsOf(shape),

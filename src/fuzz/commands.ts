@@ -13,7 +13,7 @@ import { POLICY_ERROR } from '../domain/kinds.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
 import { decodeClass, INVALID, PROMISE_CLAIM, promiseOf, World } from '../executor/simulated.ts';
 import { type AnyPolicy, expanded } from '../machine/tables.ts';
-import { sizeOf } from '../ops/args.ts';
+import { sizeOf, VARIANT_AT } from '../ops/args.ts';
 import { GUP_VARIANTS } from '../ops/gup.ts';
 import { OPS, type RegisteredOp } from '../ops/index.ts';
 import { pack } from '../ops/op.ts';
@@ -59,9 +59,31 @@ export interface BrokenPromise {
 
 const COMMANDS_MAX_DEFAULT = 60;
 
-/** In how many ways the words and flags of its steps can be said; gup's are those that a program is to draw from. */
-const variantsOf = ({ packing }: RegisteredOp): number =>
-  packing.fields.reduce((ways, { arg }) => ('oneOf' in arg || 'flag' in arg ? ways * sizeOf(arg) : ways), 1);
+/** Per argument that is packed in the variant: its place, and how many values it may have in the setup. */
+const variantFields = (
+  setup: Setup,
+  { packing }: RegisteredOp,
+): readonly { readonly at: number; readonly size: number }[] =>
+  packing.fields.flatMap(({ arg, shift }) => {
+    if (shift < VARIANT_AT || ('after' in arg && arg.after !== undefined)) return [];
+    const size = 'is' in arg && arg.is === 'page' ? setup.pages.length : sizeOf(arg);
+    return [{ at: shift - VARIANT_AT, size }];
+  });
+
+/** The variants of an operation; gup's are those that a program is to draw from. */
+function anyVariant(setup: Setup, op: RegisteredOp, gups: readonly number[]): fc.Arbitrary<number> {
+  if (op.makes === 'ref') return fc.constantFrom(...gups);
+  const fields = variantFields(setup, op);
+  const ways = fields.reduce((product, { size }) => product * size, 1);
+  return fc.nat({ max: ways - 1 }).map((way) => {
+    let left = way;
+    return fields.reduce((variant, { at, size }) => {
+      const value = left % size;
+      left = Math.floor(left / size);
+      return variant | (value << at);
+    }, 0);
+  });
+}
 
 /** What all commands of one program agree on: the setup, and whether a breach of this class counts. */
 interface Terms {
@@ -213,9 +235,8 @@ function commandOf(
   const { setup } = terms;
   const below = (n: number): fc.Arbitrary<number> => fc.nat({ max: n - 1 });
   const pages = 'page' in op.args ? setup.pages.length : 1;
-  const variants = op.kind === 'gup' ? fc.constantFrom(...gups) : below(variantsOf(op));
   return fc
-    .tuple(below(actorsOf(setup, op)), below(pages), variants)
+    .tuple(below(actorsOf(setup, op)), below(pages), anyVariant(setup, op, gups))
     .map(([k, page, variant]) => new OpCommand(terms, op, k, page, variant));
 }
 

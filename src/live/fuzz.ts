@@ -3,7 +3,6 @@
  * program can do, run in batches, and what disagrees is run again and shrunk on the kernel itself.
  */
 import { alphabetFor, pagesOf } from '../check/scope.ts';
-import { Columns } from '../state/arena.ts';
 import { CALLERS, PAGE_KINDS } from '../domain/kinds.ts';
 import { LIVE_SETS, type PageSet } from '../domain/page-sets.ts';
 import { Rng } from '../domain/rng.ts';
@@ -20,6 +19,7 @@ import { HANDLE_LIVE, Reference } from '../reference/reference.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { compareSimplicity, type Pass, type StillFails } from '../shrink/order.ts';
 import { PASSES } from '../shrink/passes/index.ts';
+import { Columns } from '../state/arena.ts';
 import {
   type BrokenPromise,
   brokenPromises,
@@ -106,7 +106,7 @@ export class LiveGenerator {
     // Swarm: operations on or off, with weights of their own, and a handful of callers.
     const possible = alphabetFor(setup).ops.map((on, i) => on && this.#ops[i]!);
     let total = 0;
-    const cumulative = OP_KINDS.map((kind, i) => {
+    const cumulative = OP_KINDS.slice(0, possible.length).map((kind, i) => {
       const on = kind === 'write' || kind === 'gup' || rng.below(4) !== 0;
       const times = 1 + rng.below(3);
       if (possible[i]! && on && kind !== 'dio_end') total += OPS[i]!.weight * times;

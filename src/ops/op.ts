@@ -69,6 +69,8 @@ interface Declaration<G extends Grammar> {
   readonly storer?: string;
   /** In words, whose doing it is where a step copies a page for its task. */
   copies?(step: StepOf<G>): string;
+  /** Names of pages: what its task has at the one place is at the other once it is done. */
+  moves?(step: StepOf<G>): readonly [from: string, to: string];
   /** What observers it shows something, or may (property/property.ts). */
   readonly shows: readonly ObservationKind[];
   /** Does it mean something in the setup? If absent: where there is a file for it, or room for what it makes. */

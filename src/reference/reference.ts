@@ -9,7 +9,7 @@
  * provenance alone, never by comparing values or by who wrote.
  */
 import { CALLERS, STORER_CPU, STORER_FILE, STORER_INITIAL, ZERO_TOKEN } from '../domain/kinds.ts';
-import { MMS_MAX, NO_FILE, type Shape } from '../domain/setup.ts';
+import { NO_FILE, type Shape } from '../domain/setup.ts';
 import type { Columns } from '../state/arena.ts';
 import { type Arrays, classOf, fillStart, type Sizes, sizesOf } from '../state/columns.ts';
 import { CALLER_CONTRACTS, type Mapped, promiseFor } from './promises.ts';
@@ -66,13 +66,17 @@ export class Reference extends ReferenceState {
   readonly #handle: number;
   /** Rows of excused contents: first those of EXCUSE_FORK_DIO for all cells, then those of EXCUSE_FORK_GET. */
   readonly #excuses: number;
+  /** Elements of `parted` per reference, of 16 cells each. */
+  readonly #partedWords: number;
 
   constructor(shape: Shape, columns: Columns) {
     const { mms, pages, refs, files, tokens } = shape;
     const cells = mms * pages + files + refs;
     const row = cells + files + refs + FORK_EXCUSES.length * cells;
-    super(sizesOf(shape, { row }), columns, { rows: wordsOf(tokens) });
+    const parted = Math.ceil((mms * pages + refs) / 16);
+    super(sizesOf(shape, { row }), columns, { rows: wordsOf(tokens), parted });
     this.shape = shape;
+    this.#partedWords = parted;
     this.fileCell = mms * pages;
     this.orphanCell = this.fileCell + files;
     this.cells = cells;
@@ -169,8 +173,8 @@ export class Reference extends ReferenceState {
       }
       this.seen.copy(from + v, to + v);
       this.#part(from + v, to + v);
-      this.forked[from + v] = 1;
-      this.forked[to + v] = 1;
+      if (this.forked[from + v] === 0) this.forked[from + v] = 1 + v;
+      this.forked[to + v] = this.forked[from + v]!;
       this.cellState[to + v] = this.cellState[from + v]!;
       this.current[to + v] = this.current[from + v]!;
     }
@@ -294,7 +298,7 @@ export class Reference extends ReferenceState {
     this.handleFlags[handle] = 0;
     this.handleCaller[handle] = 0;
     this.handlePage[handle] = 0;
-    this.parted[handle] = 0;
+    this.#partFromNobody(handle);
     this.takenExcused[handle] = 0;
     if (
       this.excusing[0] === 1 &&
@@ -302,7 +306,7 @@ export class Reference extends ReferenceState {
       cell < this.cells &&
       !this.handleCell.includes(cell)
     )
-      for (let h = 0; h < this.shape.refs; h++) this.parted[h]! &= ~this.#partedBit(h, cell);
+      for (let h = 0; h < this.shape.refs; h++) this.#setParted(h, cell, false);
   }
 
   /** A store by the device through a W reference. `storer`: who the finding class will name (STORERS). */
@@ -432,17 +436,16 @@ export class Reference extends ReferenceState {
   diverged(mm: number, page: number): boolean {
     const { mms, pages } = this.shape;
     const cell = mm * pages + page;
-    if (this.forked[cell] === 0) return false;
-    for (let m = 0; m < mms; m++) {
-      const other = m * pages + page;
+    const lineage = this.forked[cell]!;
+    if (lineage === 0) return false;
+    for (let other = 0; other < mms * pages; other++)
       if (
-        m !== mm &&
-        this.alive[m] === 1 &&
-        this.forked[other] === 1 &&
+        this.forked[other] === lineage &&
+        Math.floor(other / pages) !== mm &&
+        this.alive[Math.floor(other / pages)] === 1 &&
         this.current[other] !== this.current[cell]
       )
         return true;
-    }
     return false;
   }
 
@@ -464,9 +467,11 @@ export class Reference extends ReferenceState {
     return this.seen.has(this.#handle + handle, token) ? 1 : 0;
   }
 
-  /** True if this cell parted from the page of a reference that is held over fork (docs/model.md). */
+  /** True if this cell parted from the page of a reference that is held over fork. */
   hasParted(handle: number, cell: number): boolean {
-    return (this.parted[handle]! & this.#partedBit(handle, cell)) !== 0;
+    if (cell >= this.fileCell && cell < this.orphanCell) return false;
+    const at = this.#partedAt(cell);
+    return (this.parted[handle * this.#partedWords + (at >> 4)]! & (1 << (at & 15))) !== 0;
   }
 
   // ---- Pieces -------------------------------------------------------------------------------------------------
@@ -494,14 +499,21 @@ export class Reference extends ReferenceState {
   #forgetExcuses(cell: number): void {
     if (this.excusing[0] === 0) return;
     for (const excuse of FORK_EXCUSES) this.seen.clear(this.#excuseRow(excuse, cell));
-    for (let h = 0; h < this.shape.refs; h++) this.parted[h]! &= ~this.#partedBit(h, cell);
+    for (let h = 0; h < this.shape.refs; h++) this.#setParted(h, cell, false);
   }
 
-  /** Bit of a private cell or an orphan in `parted` of a reference; 0 if it can be none of those. */
-  #partedBit(handle: number, cell: number): number {
-    const { pages } = this.shape;
-    if (cell >= this.orphanCell) return 1 << (MMS_MAX + cell - this.orphanCell);
-    return cell % pages === this.handlePage[handle]! % pages ? 1 << Math.floor(cell / pages) : 0;
+  /** Number of a private cell or an orphan in `parted`: private ones first. */
+  #partedAt(cell: number): number {
+    return cell < this.fileCell ? cell : cell - this.shape.files;
+  }
+  #setParted(handle: number, cell: number, on: boolean): void {
+    const at = this.#partedAt(cell);
+    const word = handle * this.#partedWords + (at >> 4);
+    if (on) this.parted[word]! |= 1 << (at & 15);
+    else this.parted[word]! &= ~(1 << (at & 15));
+  }
+  #partFromNobody(handle: number): void {
+    for (let w = 0; w < this.#partedWords; w++) this.parted[handle * this.#partedWords + w] = 0;
   }
 
   /** A new page in place of whatever was there: zero, or the file. */
@@ -578,9 +590,9 @@ export class Reference extends ReferenceState {
       if (this.handleCell[h] === cell && (this.handleFlags[h]! & REF_EXCUSES_FORK) !== 0) {
         this.handleFlags[h]! |= REF_HELD_OVER_FORK;
         this.excusing[0] = 1;
-        this.parted[h]! |= this.#partedBit(h, child);
+        this.#setParted(h, child, true);
       }
-      if ((this.parted[h]! & this.#partedBit(h, cell)) !== 0) this.parted[h]! |= this.#partedBit(h, child);
+      if (this.hasParted(h, cell)) this.#setParted(h, child, true);
     }
   }
 
@@ -593,15 +605,9 @@ export class Reference extends ReferenceState {
       const excuse = this.#excuseBy(h);
       if (own === cell) {
         this.seen.add(this.#excuseRow(excuse, own), token);
-        const { mms, pages, refs } = this.shape;
-        const page = this.handlePage[h]! % pages;
-        for (let m = 0; m < mms; m++)
-          if ((this.parted[h]! & (1 << m)) !== 0)
-            this.seen.add(this.#excuseRow(excuse, m * pages + page), token);
-        for (let o = 0; o < refs; o++)
-          if ((this.parted[h]! & (1 << (MMS_MAX + o))) !== 0)
-            this.seen.add(this.#excuseRow(excuse, this.orphanCell + o), token);
-      } else if ((this.parted[h]! & this.#partedBit(h, cell)) !== 0) {
+        for (let other = 0; other < this.cells; other++)
+          if (this.hasParted(h, other)) this.seen.add(this.#excuseRow(excuse, other), token);
+      } else if (this.hasParted(h, cell)) {
         this.seen.add(this.#excuseRow(excuse, cell), token);
         this.seen.add(this.#excuseRow(excuse, own), token);
       }
@@ -646,11 +652,7 @@ export class Reference extends ReferenceState {
       this.current[orphan] = this.current[cell]!;
       for (const excuse of FORK_EXCUSES)
         this.seen.copy(this.#excuseRow(excuse, cell), this.#excuseRow(excuse, orphan));
-      for (let h = 0; h < this.shape.refs; h++) {
-        const bit = this.#partedBit(h, orphan);
-        this.parted[h] = this.parted[h]! & ~bit;
-        if ((this.parted[h]! & this.#partedBit(h, cell)) !== 0) this.parted[h]! |= bit;
-      }
+      for (let h = 0; h < this.shape.refs; h++) this.#setParted(h, orphan, this.hasParted(h, cell));
       this.forked[orphan] = 0;
       return orphan;
     }

@@ -3,6 +3,7 @@
  * is declared here and nowhere else (state/columns.ts).
  */
 import { CALLERS, STORERS } from '../domain/kinds.ts';
+import { PAGES_MAX } from '../domain/setup.ts';
 import type { NotInKey, Value } from '../state/columns.ts';
 
 /** A private cell shows the file (transparent), some inherited content not pinned down (floating), or `current`. */
@@ -55,7 +56,7 @@ const FOLLOWS_VMA: NotInKey = { derived: 'the flags of the VMA: vma' };
 export const REFERENCE_COLUMNS = {
   /** Per observer (cells, disk copies, references, excused contents) the contents that it may have met (rows.ts). */
   rows: { of: 'row', is: { set: 'content' }, in: 'i32', source: 'which stores an observer has met' },
-  /** Per reference with REF_HELD_OVER_FORK: who parted from its page by fork (#partedBit). */
+  /** Per reference with REF_HELD_OVER_FORK: which cells parted from its page by fork (Reference.hasParted). */
   parted: { of: 'ref', is: { set: 'cell' }, in: 'i16', source: 'open(2), O_DIRECT and fork' },
   /** Who stored it (STORERS). */
   storer: { of: 'content', is: { oneOf: STORERS } as Value, source: 'whose store made the content' },
@@ -76,10 +77,10 @@ export const REFERENCE_COLUMNS = {
     source: 'shows the file; what it inherited, not pinned down; its current content',
   },
   current: { of: 'cell', is: { content: true }, source: 'the last store to the page' },
-  /** Took part in a fork. */
+  /** Took part in a fork: 1 + the page that it was then, by which its copies are known wherever they are moved. */
   forked: {
     of: 'cell',
-    is: { count: 1 },
+    is: { count: PAGES_MAX as number },
     key: { unread: 'only the goal of a property asks for it' },
     source: 'fork(2)',
   },

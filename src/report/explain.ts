@@ -26,7 +26,8 @@ export interface Explanation {
 
 /** What holds a frame: a PTE, a reference, or the page cache. */
 type Holder =
-  | { readonly kind: 'pte'; readonly mm: string; readonly page: string }
+  /** `at`: the step at which the page is at this place. */
+  | { readonly kind: 'pte'; readonly mm: string; readonly page: string; readonly at: number }
   | { readonly kind: 'ref'; readonly ref: string }
   | { readonly kind: 'cache'; readonly file: string };
 
@@ -281,13 +282,14 @@ class Explainer {
 
   /** How the page came to be shared: the last fork up to `until` after which parent and child had one folio there. */
   #shared(holder: Holder, until: number): string[] {
-    const page = this.#pageName(holder);
+    const owner = holder.kind === 'ref' ? this.#pageOf(holder) : holder;
     const taken = holder.kind === 'ref' ? this.#gupOf(holder.ref) : -1;
     for (let at = until; at >= 0; at--) {
       const s = this.#steps[at]!;
       if (s.op !== 'fork') continue;
-      const folio = this.#pfn({ kind: 'pte', mm: s.task, page }, at);
-      if (folio <= 0 || folio !== this.#pfn({ kind: 'pte', mm: s.result, page }, at)) continue;
+      const page = owner?.kind === 'pte' ? this.#placeOf(owner, at) : '';
+      const folio = this.#pfn({ kind: 'pte', mm: s.task, page, at }, at);
+      if (folio <= 0 || folio !== this.#pfn({ kind: 'pte', mm: s.result, page, at }, at)) continue;
       // A fork decides for each page; which rule was for this one is clear only if one decided alone.
       const rules = this.#trace.steps[at]!.decisions.filter(
         (d) => d.decision === 'forkPte' && d.answer === 'share',
@@ -391,13 +393,34 @@ class Explainer {
     return this.#trace.steps[at]!.text;
   }
   #pfn(holder: Holder, at: number): number {
-    return pfnOf(holder, this.#state(at));
+    const there = holder.kind === 'pte' ? { ...holder, page: this.#placeOf(holder, at) } : holder;
+    return pfnOf(there, this.#state(at));
+  }
+
+  /** Where the page of a PTE is after a step: some move it. */
+  #placeOf({ mm, page, at: known }: Extract<Holder, { kind: 'pte' }>, at: number): string {
+    let place = page;
+    const moved = (i: number): readonly [string, string] | undefined => {
+      const s = this.#steps[i];
+      return s === undefined || s.task !== mm || this.#trace.steps[i]?.outcome !== 'done'
+        ? undefined
+        : opOfStep(s).moves?.(s as AnyStep);
+    };
+    for (let i = known + 1; i <= at; i++) {
+      const [from, to] = moved(i) ?? [];
+      if (from === place) place = to!;
+    }
+    for (let i = known; i > at; i--) {
+      const [from, to] = moved(i) ?? [];
+      if (to === place) place = from!;
+    }
+    return place;
   }
 
   #observer(): Holder | undefined {
     const o = this.#seen;
     if (o === undefined) return undefined;
-    if (o.kind === 'load') return { kind: 'pte', mm: o.observer, page: o.page };
+    if (o.kind === 'load') return { kind: 'pte', mm: o.observer, page: o.page, at: this.#found.at };
     if (o.kind === 'device-load' || o.kind === 'dio-write') return { kind: 'ref', ref: o.observer };
     return { kind: 'cache', file: o.observer };
   }
@@ -405,13 +428,14 @@ class Explainer {
     const s = this.#steps[at]!;
     if ('ref' in s) return { kind: 'ref', ref: s.ref };
     if ('file' in s) return { kind: 'cache', file: s.file };
-    return { kind: 'pte', mm: s.task, page: 'page' in s ? s.page : '' };
+    return { kind: 'pte', mm: s.task, page: 'page' in s ? s.page : '', at };
   }
   /** The page whose content the observer is promised. */
   #pageOf(holder: Holder): Holder | undefined {
     if (holder.kind !== 'ref') return undefined;
-    const gup = this.#steps[this.#gupOf(holder.ref)];
-    return gup?.op === 'gup' ? { kind: 'pte', mm: gup.task, page: gup.page } : undefined;
+    const at = this.#gupOf(holder.ref);
+    const gup = this.#steps[at];
+    return gup?.op === 'gup' ? { kind: 'pte', mm: gup.task, page: gup.page, at } : undefined;
   }
   /** Name of the page that a holder is about; '' for the page cache. */
   #pageName(holder: Holder): string {

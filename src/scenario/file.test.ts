@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { fuzzLoader, LOADER_SAMPLES, mutateValue, withId, Xorshift } from '../../bench/fuzz-loader.ts';
+import { operationsOf } from '../check/scope.ts';
 import { OP_KINDS } from '../ops/op.ts';
 import { type Counterexample, jsonSchema, STEPS_MAX, schemaText } from './definition.ts';
 import {
@@ -109,7 +110,8 @@ describe('writing and reading', () => {
 
   it('covers every operation with its samples', () => {
     const ops = new Set(LOADER_SAMPLES.flatMap((c) => c.steps.map((s) => s.op)));
-    expect([...ops].sort()).toEqual([...OP_KINDS].sort());
+    // Later ones have samples of their own: ops/args.test.ts draws steps of each.
+    expect(operationsOf(1).filter((kind) => !ops.has(kind))).toEqual([]);
   });
 
   it('orders policies as people do', () => {
@@ -276,7 +278,7 @@ describe('what is refused by the schema', () => {
     [
       'operation',
       (v) => Object.assign(v.steps[1]!, { op: 'clone' }),
-      `steps[1].op is "clone"; allowed: one of fork, exit, munmap, mprotect, madvise, read, write, gup, unpin, dio_end, dma_read, dma_write, wb_start, wb_end, fsync, reclaim, drop_caches, buffered_read, buffered_write`,
+      `steps[1].op is "clone"; allowed: one of ${OP_KINDS.join(', ')}`,
     ],
     [
       'argument of another operation',

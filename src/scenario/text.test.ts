@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { fuzzLoader } from '../../bench/fuzz-loader.ts';
 import { Generator, setupsOf } from '../fuzz/generate.ts';
 import { ProgramArbitrary } from '../fuzz/program.ts';
+import { OP_KINDS } from '../ops/op.ts';
 import { CATALOGUE, entry, load } from '../testing/catalogue.ts';
 import { STEPS_MAX } from './definition.ts';
 import { FILE_BYTES_MAX, FileError, formatCounterexample, parseCounterexample } from './file.ts';
@@ -194,7 +195,10 @@ describe('what is wrong with a text', () => {
     .slice(1)
     .map((one) => {
       const [message, ...text] = one.trimEnd().split('\n');
-      return [message!, text.join('\n').replace('\\x1b', '\x1b').replace('\\ufeff', '\ufeff')] as const;
+      return [
+        message!.replace('OPERATIONS', OP_KINDS.join(', ')),
+        text.join('\n').replace('\\x1b', '\x1b').replace('\\ufeff', '\ufeff'),
+      ] as const;
     });
 
   it.each(cases)('%s', (message, text) => {

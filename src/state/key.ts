@@ -72,6 +72,8 @@ export interface KeySpec {
   readonly refStates: readonly number[];
   /** References say where their cell is. */
   readonly cells: boolean;
+  /** A page may be at the place of another: of the cell of a reference, the page too is in the key. */
+  readonly moves: boolean;
   /** By world; of index pfn. */
   readonly folio: readonly (readonly Field[])[];
   readonly fetched: readonly Fetched[];
@@ -196,7 +198,7 @@ function prepared(spec: KeySpec): Prepared {
 function prepare(spec: KeySpec): Prepared {
   const { mms, pages, refs, files, folios } = spec.sizes;
   const places = mms * pages;
-  const cellBits = spec.cells ? widthOf(mms + refs) : 0;
+  const cellBits = spec.cells ? widthOf((spec.moves ? places : mms) + refs) : 0;
   const folioBits = spec.folio.map(bitsOf);
   const rareSlotBits = spec.rare?.slots.map(bitsOf) ?? [];
   const rareRefBits = bitsOf(spec.rare?.ref ?? []);
@@ -505,7 +507,7 @@ export class StateKey extends LeastKey {
   #encodeRefs(out: Int32Array, at: number): number {
     const { words, stride, idWord, idShift } = this.#is.ref;
     const { refs } = this;
-    const orphanAt = this.#spec.sizes.mms + 1;
+    const orphanAt = this.#fileAt() + 1;
     let orphans = 0;
     let n = at;
     for (let i = 0; i < refs.count; i++) {
@@ -533,13 +535,22 @@ export class StateKey extends LeastKey {
     return n;
   }
 
-  /** Place of the mm of a reference's cell; number of mms for a file, one more for every orphan. */
+  /** What stands for a cell of a file: after those that stand for private ones. */
+  #fileAt(): number {
+    const { mms, pages } = this.#spec.sizes;
+    return this.#spec.moves ? mms * pages : mms;
+  }
+
+  /** Place of the mm of a reference's cell, with that of the page if it may move; then a file, and one more each orphan. */
   #cellOf(r: number): number {
     const { mms, pages, files, refs } = this.#spec.sizes;
     const cell = this.#handleCell[r]!;
-    if (cell < mms * pages) return this.#place[Math.floor(cell / pages)]!;
-    if (cell < mms * pages + files) return mms;
-    return cell < mms * pages + files + refs ? mms + 1 : 0;
+    if (cell < mms * pages) {
+      const place = this.#place[Math.floor(cell / pages)]!;
+      return this.#spec.moves ? place * pages + this.#pagePlace[cell % pages]! : place;
+    }
+    if (cell < mms * pages + files) return this.#fileAt();
+    return cell < mms * pages + files + refs ? this.#fileAt() + 1 : 0;
   }
 
   /**

@@ -1,7 +1,7 @@
 import { pagesOf } from '../../check/scope.ts';
 import { filesystem } from '../../domain/filesystems.ts';
 import { BACKINGS, PAGE_KINDS } from '../../domain/page-kinds.ts';
-import { renamed } from '../../ops/args.ts';
+import { type AnyStep, namesIn, renamed } from '../../ops/args.ts';
 import { opOfStep } from '../../ops/index.ts';
 import { mmName, refName } from '../../scenario/scenario.ts';
 import type { Pass } from '../order.ts';
@@ -23,7 +23,9 @@ export const rename: Pass = {
       if ('result' in step) names.set(step.result, makes === 'mm' ? mmName(mms++) : refName(refs++));
     }
     const firstUse = (page: string): number => {
-      const at = scenario.steps.findIndex((s) => 'page' in s && s.page === page);
+      const at = scenario.steps.findIndex((s) =>
+        namesIn(opOfStep(s), s as AnyStep).some(({ sort, name }) => sort === 'page' && name === page),
+      );
       return at < 0 ? scenario.steps.length : at;
     };
     const backings = setup.files.map((f) => BACKINGS[filesystem(f.filesystem).backing]);
