@@ -106,6 +106,12 @@ class Told {
       case 'munmap':
         this.#replace(at);
         return;
+      case 'mremap':
+        if (!done || !this.#private(b)) return;
+        this.#replace(a * this.#pages + c);
+        this.copies.set(a * this.#pages + c, this.copies.get(at)!);
+        this.copies.delete(at);
+        return;
       case 'madvise':
         if (c !== 0 || outcome > NO_EFFECT || !this.copies.has(at)) return;
         this.#replace(at);

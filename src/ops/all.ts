@@ -11,6 +11,7 @@ export { fsync } from './fsync.ts';
 export { gup } from './gup.ts';
 export { madvise } from './madvise.ts';
 export { mprotect } from './mprotect.ts';
+export { mremap } from './mremap.ts';
 export { munmap } from './munmap.ts';
 export { read } from './read.ts';
 export { reclaim } from './reclaim.ts';

@@ -42,6 +42,7 @@ export const OP_VERSIONS = [
     'buffered_read',
     'buffered_write',
   ],
+  ['mremap'],
 ] as const;
 export type OpKind = (typeof OP_VERSIONS)[number][number];
 export const OP_KINDS: readonly OpKind[] = OP_VERSIONS.flat();

@@ -194,6 +194,21 @@ export class Reference extends ReferenceState {
     this.dontfork[at] = 0;
   }
 
+  /**
+   * mremap(2) of a page to the place of another of its kind and file: what is there is unmapped, and nothing is where it
+   * was. The page is the one that it was, to its references too.
+   */
+  mremap(mm: number, page: number, to: number): void {
+    const from = mm * this.shape.pages + page;
+    const at = mm * this.shape.pages + to;
+    if (this.mapped[at] === 1) this.munmap(mm, to);
+    for (const column of [this.mapped, this.writable, this.dontfork]) {
+      column[at] = column[from]!;
+      column[from] = 0;
+    }
+    if (this.shape.isPrivate[page] === 1) this.#moveCell(from, at);
+  }
+
   mprotect(mm: number, page: number, writable: boolean): void {
     this.writable[mm * this.shape.pages + page] = writable ? 1 : 0;
   }
@@ -624,11 +639,30 @@ export class Reference extends ReferenceState {
       if ((this.handleFlags[h]! & REF_EXACT) !== 0) this.#lowerPromise(h, cell);
       this.handleFlags[h] = (this.handleFlags[h]! & ~(REF_EXACT | REF_EXCUSES_FORK)) | REF_DETACHED;
     }
+    this.#emptyCell(cell);
+  }
+
+  /** Nothing is mapped here. */
+  #emptyCell(cell: number): void {
     this.seen.clear(cell);
     this.#forgetExcuses(cell);
     this.cellState[cell] = 0;
     this.current[cell] = 0;
     this.forked[cell] = 0;
+  }
+
+  /** A private page at another place of its mm, where none is: with its contents, excuses and references. */
+  #moveCell(from: number, to: number): void {
+    this.seen.copy(from, to);
+    for (const column of [this.cellState, this.current, this.forked]) column[to] = column[from]!;
+    if (this.excusing[0] === 1)
+      for (const excuse of FORK_EXCUSES)
+        this.seen.copy(this.#excuseRow(excuse, from), this.#excuseRow(excuse, to));
+    for (let h = 0; h < this.shape.refs; h++) {
+      if (this.hasParted(h, from)) this.#setParted(h, to, true);
+      if (this.handleCell[h] === from) this.handleCell[h] = to;
+    }
+    this.#emptyCell(from);
   }
 
   /** An exact promise becomes: anything that the page has held so far, or will. */
