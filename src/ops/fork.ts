@@ -23,8 +23,8 @@ const AT = OP_KINDS.indexOf('fork');
  * kernel/fork.c: dup_mmap(); mm/memory.c: copy_page_range(), copy_present_pte().
  *
  * A VMA without anon_vma (pure file or shared mappings) is not copied: the child faults it in (vma_needs_copy()).
- * On an early copy the child gets the copy, but where the policy says that the parent does. Left out: the TLB flush at the very end
- * (K6), which matters only for racing threads of the parent.
+ * On an early copy the child gets the copy, but where the policy says that the parent does. Left out: the TLB flush at
+ * the very end (K6), which matters only for racing threads of the parent.
  */
 const steps: { readonly [K in 'K1' | 'K2' | 'K3']: number } = procedure('fork', {
   // mmap_lock is held for writing; the child's mm and VMAs come first.
@@ -33,8 +33,8 @@ const steps: { readonly [K in 'K1' | 'K2' | 'K3']: number } = procedure('fork', 
     const from = m.task.mm[t]! * pages;
     const child = m.task.other[t]!;
     m.alive[child] = 1;
-    const parents = m.hasPinned[m.task.mm[t]!]!;
-    m.hasPinned[child] = parents === 1 && m.ask.forkHasPinned(t, NO_PTE, NO_PFN) === 'inherit' ? 1 : 0;
+    const pinned = m.hasPinned[m.task.mm[t]!] === 1;
+    m.hasPinned[child] = pinned && m.ask.forkHasPinned(t, NO_PTE, NO_PFN) === 'inherit' ? 1 : 0;
     for (let v = 0; v < pages; v++)
       m.vma[child * pages + v] = (m.vma[from + v]! & V_DONTFORK) !== 0 ? 0 : m.vma[from + v]! & ~V_DONTFORK;
     m.task.page[t] = 0;
