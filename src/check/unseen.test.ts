@@ -1,0 +1,237 @@
+import { describe, expect, it } from 'vitest';
+import { BLOCKED, type PageKind, REFUSED } from '../domain/kinds.ts';
+import { Rng } from '../domain/rng.ts';
+import { coarseClass, World } from '../executor/simulated.ts';
+import { MACHINE_COLUMNS, TASK_COLUMNS } from '../machine/machine.ts';
+import { expandPolicy } from '../machine/tables.ts';
+import type { Alphabet } from '../ops/op.ts';
+import { BUILT_IN } from '../policies/index.ts';
+import { HANDLE_LIVE, REF_HELD_OVER_FORK, REFERENCE_COLUMNS } from '../reference/reference.ts';
+import { type Column, mostOf, type Sizes, type Sort, sizesOf } from '../state/columns.ts';
+import type { Source } from '../state/expression.ts';
+import { type Backend, Compiled, type Field, type Lot, type Writer } from '../state/fields.ts';
+import { nameless } from '../testing/nameless.ts';
+import { type Grain, KeyEncoder } from './key.ts';
+import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
+
+/**
+ * The judge of what the key leaves out. After random steps one element of one column is given another value. Where the
+ * key does not change, the declarations say that nothing depends on it; then what the state can do must not change.
+ */
+
+/** A column with its array, what its values are, and whether its elements exist. */
+interface Attacked {
+  readonly name: string;
+  readonly array: Uint8Array | Int16Array | Int32Array;
+  /** What an element may be. */
+  readonly values: readonly number[];
+  /** It is a set: one bit is turned over. */
+  readonly bits: number;
+  readonly exists: (i: number) => boolean;
+}
+
+/** Elements that are not there hold what resetting left: that is relied on. */
+function existsIn({ machine, reference, shape }: World): { readonly [S in Sort]?: (i: number) => boolean } {
+  const place = (i: number): boolean => reference.alive[Math.floor(i / shape.pages)] === 1;
+  return {
+    mm: (mm) => reference.alive[mm] === 1,
+    vma: place,
+    pte: place,
+    ref: (r) => reference.handleState[r] === HANDLE_LIVE,
+    cell: (cell) =>
+      cell < reference.fileCell
+        ? place(cell)
+        : cell < reference.orphanCell || reference.handleCell.includes(cell),
+    // A free folio has no flags; the zero page is no page of a file.
+    folio: (pfn) => machine.refcount[pfn]! > 0,
+    // Zero is nobody's store.
+    content: (token) => token > 0 && token < reference.tokens[0]!,
+  };
+}
+
+function valuesOf(column: Column, sizes: Sizes): number[] {
+  const { is } = column;
+  // A page of a file never holds zeroes.
+  if ('content' in is) return Array.from({ length: sizes.content - 1 }, (_, i) => 1 + i);
+  if (!('id' in is)) return Array.from({ length: mostOf(column, sizes) + 1 }, (_, i) => i);
+  const ids = Array.from({ length: sizes[is.id] }, (_, i) => i + (is.from ?? 0));
+  return is.none === undefined || ids.includes(is.none) ? ids : [...ids, is.none];
+}
+
+/** States that no run reaches, of elements that exist: a file page is always fixed, a reference always has a cell. */
+const IMPOSSIBLE: { readonly [name: string]: (world: World, at: number, value: number) => boolean } = {
+  'reference.cellState': ({ reference }, cell) => cell >= reference.fileCell && cell < reference.orphanCell,
+  'reference.handleCell': ({ reference, shape }, _, cell) =>
+    cell >= reference.cells ||
+    (cell < reference.fileCell && reference.alive[Math.floor(cell / shape.pages)] === 0),
+  // Nothing parts from the page of a reference that was not held over fork.
+  'reference.parted': ({ reference }, ref) => (reference.handleFlags[ref]! & REF_HELD_OVER_FORK) === 0,
+  // Until something may be excused, nothing is.
+  'reference.takenExcused': ({ reference }) => reference.excusing[0] === 0,
+};
+
+function attackedIn(world: World): Attacked[] {
+  const { machine, reference } = world;
+  const sizes: Sizes = { ...sizesOf(world.shape), content: reference.tokens[0]! };
+  const exists = existsIn(world);
+  const groups = [
+    ['machine', MACHINE_COLUMNS, machine],
+    ['task', TASK_COLUMNS, machine.task],
+    ['reference', REFERENCE_COLUMNS, reference],
+  ] as const;
+  return groups.flatMap(([group, declarations, arrays]) =>
+    Object.entries<Column>(declarations).flatMap(([name, column]) => {
+      if (column.key !== undefined && 'derived' in column.key) return [];
+      return {
+        name: `${group}.${name}`,
+        array: (arrays as unknown as Record<string, Uint8Array>)[name]!,
+        values: 'set' in column.is ? [] : valuesOf(column, sizes),
+        bits: 'set' in column.is ? (column.in === 'i32' ? sizes.content : 10) : 0,
+        exists: exists[column.of] ?? (() => true),
+      };
+    }),
+  );
+}
+
+const keyText = (key: KeyEncoder): string => key.words.subarray(0, key.length).join(' ');
+
+/** What a state can do: per step its outcome, what is found, and the key of the next state. */
+function behaviour(world: World, key: KeyEncoder, grain: Grain, alphabet: Alphabet): string {
+  const out = new Int32Array(1024);
+  const snapshot = world.columns.snapshot();
+  const lines: string[] = [];
+  const n = world.enumerate(alphabet, out);
+  for (let e = 0; e < n; e++) {
+    const step = out[e]!;
+    const outcome = world.step(step);
+    const found = world.violations.map(
+      (v) => `${grain === 'class' ? v.code : coarseClass(v.code)}${v.documented}`,
+    );
+    if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
+    key.encode();
+    lines.push(`${nameless(world.shape, step)}: ${outcome} ${found} ${world.ended ? '' : keyText(key)}`);
+    world.columns.restore(snapshot);
+    world.ended = false;
+  }
+  return lines.sort().join('\n');
+}
+
+/** By column, how many values were changed that the key did not see; throws at one that makes a difference. */
+function attack(
+  kinds: readonly PageKind[],
+  policy: (typeof BUILT_IN)[number],
+  grain: Grain,
+  backend: (sources: readonly Source[]) => Backend = (sources) => new Compiled(sources),
+  steps = 60,
+): Map<string, number> {
+  const setup = { ...pagesOf(kinds, 'ext4-v5.17-stable'), mms: 2, refs: 2, pinBias: 4 };
+  const world = new World(setup, expandPolicy(policy));
+  world.checkInvariants = false;
+  const key = new KeyEncoder(world, 'all', grain, backend);
+  const alphabet = alphabetFor(setup, PLAIN_GUPS);
+  const out = new Int32Array(1024);
+  const rng = new Rng();
+  rng.seed(kinds.length, 2, 7, 1);
+  const unseen = new Map<string, number>();
+  for (let i = 0; i < steps; i++) {
+    if (i % 15 === 0 || world.ended) world.reset();
+    const outcome = world.step(out[rng.below(world.enumerate(alphabet, out))]!);
+    if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
+    if (world.ended) continue;
+    key.encode();
+    const was = keyText(key);
+    const does = behaviour(world, key, grain, alphabet);
+    const held = world.heldTokens();
+    const gone = Array.from(held.keys()).filter((token) => held[token] === 0);
+    const rowWords = Math.ceil(world.shape.tokens / 32);
+    for (const { name, array, values, bits, exists } of attackedIn(world))
+      for (let at = 0; at < array.length; at++) {
+        const before = array[at]!;
+        if (values.length + bits < 2 || !exists(at) || (bits === 0 && !values.includes(before))) continue;
+        const other = values[rng.below(Math.max(1, values.length))];
+        // Of contents, one that is gone: whoever had met it.
+        const bit =
+          name === 'reference.rows' ? gone[rng.below(gone.length)]! - (at % rowWords) * 32 : rng.below(bits);
+        if (other === undefined && (bit < 0 || bit > 31)) continue;
+        array[at] = other ?? before ^ (1 << bit);
+        if (array[at] === before || IMPOSSIBLE[name]?.(world, at, array[at]!) === true) {
+          array[at] = before;
+          continue;
+        }
+        key.encode();
+        if (keyText(key) === was) {
+          unseen.set(name, 1 + (unseen.get(name) ?? 0));
+          expect(behaviour(world, key, grain, alphabet), `${name}[${at}]: ${before} to ${array[at]}`).toBe(
+            does,
+          );
+        }
+        array[at] = before;
+      }
+  }
+  return unseen;
+}
+
+describe('what the key does not see makes no difference', () => {
+  const kinds: readonly (readonly PageKind[])[] = [['anon'], ['private-file'], ['shared-file'], ['shmem']];
+  for (const grain of ['class', 'property'] as const)
+    it.each(kinds)(`${grain}, %s`, (kind) => {
+      const unseen = new Map<string, number>();
+      for (const policy of [BUILT_IN[0]!, BUILT_IN[4]!])
+        for (const [name, n] of attack([kind], policy, grain)) unseen.set(name, n + (unseen.get(name) ?? 0));
+      expect(unseen.size, 'columns of which something was unseen').toBeGreaterThan(8);
+    });
+});
+
+/** As compiled, but that one field says 0. */
+class Without implements Backend {
+  readonly #backend: Backend;
+  readonly #name: string;
+  readonly #met: Set<string>;
+  constructor(sources: readonly Source[], name: string, met: Set<string> = new Set<string>()) {
+    this.#backend = new Compiled(sources);
+    this.#name = name;
+    this.#met = met;
+  }
+  #fields(fields: readonly Field[]): readonly Field[] {
+    for (const { name } of fields) this.#met.add(name);
+    return fields.map((field) => (field.name === this.#name ? { ...field, value: 0 } : field));
+  }
+  writer(lots: readonly Lot[], stride: number): Writer {
+    return this.#backend.writer(
+      lots.map((lot) => ({ ...lot, fields: this.#fields(lot.fields) })),
+      stride,
+    );
+  }
+  word(fields: readonly Field[]): ReturnType<Backend['word']> {
+    return this.#backend.word(this.#fields(fields));
+  }
+}
+
+describe('the judge tells of each field that the key would lack', () => {
+  const kinds = ['private-file', 'shared-file', 'anon'] as const;
+  const had = kinds.map((kind) => {
+    const names = new Set<string>();
+    attack([kind], BUILT_IN[4]!, 'class', (sources) => new Without(sources, '', names), 1);
+    return names;
+  });
+  const names = new Set(had.flatMap((list) => [...list]));
+  // A guard: what it guards are fields of their own.
+  names.delete('excusing');
+  it('there are many', () => expect(names.size).toBeGreaterThan(30));
+  it.each([...names])('%s', (name) => {
+    const told = (steps: number): boolean =>
+      [BUILT_IN[0]!, BUILT_IN[4]!].some((policy) =>
+        kinds.some((kind, i) => {
+          if (!had[i]!.has(name)) return false;
+          try {
+            attack([kind], policy, 'class', (sources) => new Without(sources, name), steps);
+            return false;
+          } catch {
+            return true;
+          }
+        }),
+      );
+    // Most are told of at once.
+    expect([60, 300].some(told)).toBe(true);
+  });
+});
