@@ -2,6 +2,7 @@
 import { FILESYSTEMS } from '../domain/filesystems.ts';
 import { backingOf, isTrackedKind, KIND_TRAITS, PAGE_KINDS } from '../domain/page-kinds.ts';
 import { OPS } from '../ops/index.ts';
+import { columnRows } from './docs-columns.ts';
 import { decisionsText, factRows } from './docs-decisions.ts';
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
@@ -40,6 +41,7 @@ export const DOCS_TABLES: { readonly [name: string]: () => string } = {
       ['profile', 'stable pages', 'writeback of a dirty folio without buffers'],
       FILESYSTEMS.map((f) => [`\`${f.id}\``, yesNo(f.stablePages), f.withoutBuffers]),
     ),
+  columns: () => table(['column', 'of a', 'values', 'what it is', 'in the key'], columnRows()),
   decisions: decisionsText,
   facts: () => table(['fact', 'values', 'what it is'], factRows()),
   operations: () =>
