@@ -141,7 +141,7 @@ export const MACHINE_COLUMNS = {
   refWrite: {
     of: 'ref',
     is: { count: 1 },
-    key: { derived: 'the access that the caller asked for' },
+    key: { derived: 'the access that its caller asked for' },
     source: 'FOLL_WRITE',
   },
   /** Where an O_DIRECT write goes: 0 for the file aside, else 1 + file. */

@@ -51,7 +51,7 @@ export const REF_EXCUSES_FORK = 64;
 /** It was held over fork: what is stored to its page, or to one that parted from it, is excused until it is let go. */
 export const REF_HELD_OVER_FORK = 128;
 
-const FOLLOWS_VMA: NotInKey = { derived: 'the flags of the VMA: vma' };
+const FOLLOWS_VMA: NotInKey = { derived: 'machine.vma' };
 
 export const REFERENCE_COLUMNS = {
   /** Per observer (cells, disk copies, references, excused contents) the contents that it may have met (rows.ts). */
@@ -64,7 +64,7 @@ export const REFERENCE_COLUMNS = {
   tokens: {
     of: 'world',
     is: { count: 255 },
-    key: { derived: 'contents are renamed at will: World.compactTokens()' },
+    key: { derived: 'which contents are held: World.compactTokens()' },
     source: 'how many contents there are',
   },
   alive: { of: 'mm', is: { count: 1 }, source: 'the processes of the program' },

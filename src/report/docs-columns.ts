@@ -5,8 +5,10 @@ import type { Column, Declarations } from '../state/columns.ts';
 
 const valuesOf = ({ is }: Column): string => {
   if ('flags' in is) return Object.keys(is.flags).join(', ');
-  if ('oneOf' in is)
-    return is.oneOf.length > 6 ? `one of ${is.oneOf.length}` : is.oneOf.filter(Boolean).join(', ');
+  if ('oneOf' in is) {
+    const words = is.oneOf.filter(Boolean).join(', ');
+    return words.length > 40 ? `one of ${is.oneOf.length}` : words;
+  }
   if ('count' in is) return is.count === 1 ? 'yes or no' : 'a count';
   if ('id' in is) return is.none === undefined && is.from === undefined ? `a ${is.id}` : `a ${is.id} or none`;
   return 'content' in is ? 'a content' : `a set of ${is.set}s`;
