@@ -110,6 +110,12 @@ export function cutAfter(scenario: Scenario, policy: ExpandedPolicy, target: Tar
     : { setup: scenario.setup, steps: scenario.steps.slice(0, seen.at + 1) };
 }
 
+/** Does it have fewer pages or files, or older operations? */
+const isPlainerScope = (a: Scenario, b: Scenario): boolean =>
+  a.setup.pages.length < b.setup.pages.length ||
+  a.setup.files.length < b.setup.files.length ||
+  versionWith(a.steps) < versionWith(b.steps);
+
 /** Runs all passes until none makes the scenario simpler. */
 export function runPasses(scenario: Scenario, policy: ExpandedPolicy, target: Target): Scenario {
   return runPassesOn(scenario, policy, target, failsAs(policy, target));
@@ -200,8 +206,12 @@ export class Shrinker {
             reason: otherProgram(best.found.length, keeping.why(candidate)),
           },
         };
-      if (failsAs(this.policy, target)(candidate))
+      if (failsAs(this.policy, target)(candidate)) {
+        // It may do without a page, or an operation, that the scenario needed: then it is searched for without, too.
+        const plainer = keeping === undefined ? runPasses(candidate, this.policy, target) : candidate;
+        if (isPlainerScope(plainer, scenario)) return yield* this.#shortest(plainer, target);
         return { scenario: candidate, minimality: { kind: 'shortest', scope, depth: best.found.length } };
+      }
       reason =
         target.base === undefined
           ? 'not proved: what the search found does not replay'
