@@ -143,8 +143,8 @@ describe('the law of the key of a pair: one key, one behaviour', () => {
     const pair = [expandPolicy(base), expandPolicy(policy)] as const;
     const also = kinds.includes('anon') ? (['anon', 'private-file'] as const) : (['shared-file'] as const);
     let compared = 0;
-    for (const pages of [kinds, also]) compared += law(pair, scope(pages, 3, 2), 600, 4714);
-    expect(compared).toBeGreaterThan(20);
+    for (const pages of [kinds, also]) compared += law(pair, scope(pages, 3, 2), 300, 4714);
+    expect(compared).toBeGreaterThan(3);
   });
 
   it.each(
