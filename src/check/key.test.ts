@@ -181,12 +181,12 @@ describe('the law of the key: one key, one behaviour', () => {
   for (const grain of GRAINS) {
     for (const policy of BUILT_IN)
       it.each(KINDS)(`${grain}, ${policy.id}, %s %s`, (...kinds) => {
-        expect(law({ kinds: kinds.filter(Boolean), policy, grain }, 1500, 4711)).toBeGreaterThan(20);
+        expect(law({ kinds: kinds.filter(Boolean), policy, grain }, 1000, 4711)).toBeGreaterThan(20);
       });
     for (const policy of PROPOSALS)
       it(`${grain}, the proposal ${policy.id}`, () => {
         for (const filesystem of ['ext4-v5.18', 'ext4-v5.17-stable'])
-          expect(law({ kinds: ['shared-file'], policy, grain, filesystem }, 1500, 12)).toBeGreaterThan(20);
+          expect(law({ kinds: ['shared-file'], policy, grain, filesystem }, 1000, 12)).toBeGreaterThan(20);
       });
     for (const { policy, kinds } of WRONG)
       it(`${grain}, the wrong policy ${policy.id}`, () => {
@@ -213,11 +213,11 @@ describe('the law of the key: one key, one behaviour', () => {
         [['anon', 'private-file'] as const],
         [['anon', 'private-shmem'] as const],
       ])(`${grain}, stores to the zero page: ${policy.id}, %j`, (kinds) => {
-        expect(law({ kinds, policy, grain }, 1500, 31)).toBeGreaterThan(20);
+        expect(law({ kinds, policy, grain }, 1000, 31)).toBeGreaterThan(20);
       });
     it.each(['ext4-v5.18-stable', 'ext4-v5.17', 'ext4-v5.17-stable'])(`${grain}, on %s`, (filesystem) => {
       for (const kinds of [['shared-file'], ['private-file', 'shared-file']] as const)
-        expect(law({ kinds, policy: LAST, grain, filesystem }, 1500, 5)).toBeGreaterThan(20);
+        expect(law({ kinds, policy: LAST, grain, filesystem }, 1000, 5)).toBeGreaterThan(20);
     });
     it(`${grain}, O_DIRECT writes to a file that is named, and aside`, () => {
       let compared = 0;
