@@ -1,15 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { PageKind } from '../domain/kinds.ts';
-import { BLOCKED, REFUSED } from '../domain/kinds.ts';
-import { Rng } from '../domain/rng.ts';
-import { coarseClass, INVALID, World } from '../executor/simulated.ts';
+import { INVALID, World } from '../executor/simulated.ts';
 import { type Changes, derive, otherwise, type Policy, rule, table } from '../machine/decisions.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { GUP_VARIANTS, gupVariant } from '../ops/gup.ts';
 import { OP_KINDS, type OpKind, pack } from '../ops/op.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { WRONG } from '../testing/wrong-policies.ts';
-import { nameless } from '../testing/nameless.ts';
+import { behaviour, keyText, law } from '../testing/key-law.ts';
 import { GRAINS, type Grain, KeyEncoder } from './key.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
 
@@ -23,51 +21,6 @@ const KINDS: readonly (readonly PageKind[])[] = [
   ['private-shmem'],
   ['shmem', 'private-shmem'],
 ];
-
-const keyText = (key: KeyEncoder): string => key.words.subarray(0, key.length).join(' ');
-
-/** What a state can do, less the names: per enabled step its kind, page, variant, outcome, findings, successor. */
-function behaviour(
-  world: World,
-  key: KeyEncoder,
-  grain: Grain,
-  gups: readonly number[],
-  out: Int32Array,
-): string {
-  const alphabet = alphabetFor(world.shape.setup, gups);
-  const snapshot = world.columns.snapshot();
-  const lines: string[] = [];
-  const n = world.enumerate(alphabet, out);
-  for (let e = 0; e < n; e++) {
-    world.columns.restore(snapshot);
-    world.ended = false;
-    const step = out[e]!;
-    const outcome = world.step(step);
-    const found = world.violations
-      .map((v) => `${grain === 'class' ? v.code : coarseClass(v.code)}${v.documented ? 'd' : ''}`)
-      .join('+');
-    if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
-    key.encode();
-    const next = keyText(key);
-    lines.push(`${nameless(world.shape, step)} -> ${outcome} ${found} ${world.ended ? 'end' : next}`);
-  }
-  world.columns.restore(snapshot);
-  world.ended = false;
-  return lines.sort().join('\n');
-}
-
-interface Walk {
-  readonly kinds: readonly PageKind[];
-  readonly policy: Policy;
-  readonly grain: Grain;
-  readonly filesystem?: string;
-  /** What O_DIRECT writes go to that name no file; as the filesystem, if absent. */
-  readonly aside?: string;
-  readonly gups?: readonly number[];
-  readonly pinBias?: number;
-  /** Operations; all, if absent. */
-  readonly only?: readonly OpKind[];
-}
 
 const EXCUSING: readonly number[] = [
   gupVariant('get', true, false, false),
@@ -95,49 +48,6 @@ const EXCUSING_OPS: readonly OpKind[] = [
   'dma_read',
   'dma_write',
 ];
-
-/** Random walks; every revisit of a key must find the behaviour that was seen first. Returns the revisits compared. */
-function law(walk: Walk, steps: number, seed: number): number {
-  const { kinds, grain, gups = PLAIN_GUPS, pinBias = 8 } = walk;
-  const { aside = walk.filesystem } = walk;
-  const setup = {
-    ...pagesOf(kinds, walk.filesystem ?? 'ext4-v5.18'),
-    ...(aside === undefined ? {} : { aside }),
-    mms: 3,
-    refs: 2,
-    pinBias,
-  };
-  const world = new World(setup, expandPolicy(walk.policy));
-  const key = new KeyEncoder(world, 'all', grain);
-  const rng = new Rng();
-  rng.seed(seed, kinds.length, steps, 77);
-  const all = alphabetFor(setup, gups);
-  const { only } = walk;
-  const alphabet =
-    only === undefined ? all : { ...all, ops: all.ops.map((on, i) => on && only.includes(OP_KINDS[i]!)) };
-  const out = new Int32Array(4096);
-  const seen = new Map<string, { behaviour: string; snapshot: string }>();
-  let compared = 0;
-  for (let i = 0; i < steps; i++) {
-    if (i % 14 === 0 || world.ended) world.reset();
-    const n = world.enumerate(alphabet, out);
-    const step = out[rng.below(n)]!;
-    const outcome = world.step(step);
-    expect(outcome).not.toBe(INVALID);
-    if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
-    if (world.ended) continue;
-    key.encode();
-    const id = keyText(key);
-    const snapshot = Buffer.from(world.columns.bytes).toString('base64');
-    const first = seen.get(id);
-    if (first === undefined) seen.set(id, { behaviour: behaviour(world, key, grain, gups, out), snapshot });
-    else if (first.snapshot !== snapshot) {
-      compared++;
-      expect(behaviour(world, key, grain, gups, out)).toBe(first.behaviour);
-    }
-  }
-  return compared;
-}
 
 /** Answers that no built-in policy gives. */
 const LAST = policyByName('v6.5-longterm-ban');
@@ -315,7 +225,7 @@ describe('what must not be taken for one state', () => {
       const key = new KeyEncoder(world, 'all', grain);
       key.encode();
       const text = keyText(key);
-      return [text, behaviour(world, key, grain, PLAIN_GUPS, new Int32Array(4096))] as const;
+      return [text, behaviour(world, key, grain, alphabetFor(setup, PLAIN_GUPS))] as const;
     });
   }
 

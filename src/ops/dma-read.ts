@@ -2,7 +2,7 @@ import { CALLERS } from '../domain/kinds.ts';
 import { EV_DEVICE_LOAD } from '../machine/machine.ts';
 import { END_DONE, procedure } from '../machine/procedures.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
-import { dirties, isOneTransfer } from './callers.ts';
+import { TRANSFER } from './callers.ts';
 import { aOf, OP_KINDS, type Op, onRef } from './op.ts';
 
 /** The device reads the folio it was given, whatever it is mapped to by now. */
@@ -30,17 +30,7 @@ export const dmaRead: Op<typeof DMA_READ> = {
   kernel: 'none: DMA, or a kernel copy through the page',
   live: {
     how: 'read the pipe; IORING_OP_WRITE_FIXED to a memfd; the other side of process_vm_readv',
-    number: (s, n, plain) => {
-      const call = plain();
-      if (isOneTransfer(n.callerOf(s.ref))) n.end(s.ref);
-      return call;
-    },
-    steps: (s, n, plain) => {
-      const caller = n.callerOf(s.ref);
-      if (!isOneTransfer(caller)) return [plain()];
-      const ref = n.nameOf('ref', s.ref);
-      return [plain(), { task: 'device', op: 'unpin', ref, dirty: dirties(caller) }];
-    },
+    ...TRANSFER,
     executor: {
       byCoordinator: `
 	struct ref *ref = usable(step->ref);

@@ -2,7 +2,7 @@ import { CALLERS, STORER_DEVICE_GET, STORER_DEVICE_PIN, STORER_DEVICE_PIN_LT } f
 import { END_DONE, procedure } from '../machine/procedures.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { REF_LONGTERM, REF_WRITE, type Reference } from '../reference/reference.ts';
-import { dirties, isOneTransfer } from './callers.ts';
+import { TRANSFER } from './callers.ts';
 import { aOf, OP_KINDS, type Op, onRef } from './op.ts';
 
 /** The device stores fresh content into the folio it was given; no PTE, no fault, no notification. */
@@ -36,17 +36,7 @@ export const dmaWrite: Op<typeof DMA_WRITE> = {
   kernel: 'none: DMA, or a kernel copy through the page',
   live: {
     how: 'IORING_OP_READ_FIXED from a memfd; process_vm_writev',
-    number: (s, n, plain) => {
-      const call = plain();
-      if (isOneTransfer(n.callerOf(s.ref))) n.end(s.ref);
-      return call;
-    },
-    steps: (s, n, plain) => {
-      const caller = n.callerOf(s.ref);
-      if (!isOneTransfer(caller)) return [plain()];
-      const ref = n.nameOf('ref', s.ref);
-      return [plain(), { task: 'device', op: 'unpin', ref, dirty: dirties(caller) }];
-    },
+    ...TRANSFER,
     executor: {
       byCoordinator: `
 	struct ref *ref = usable(step->ref);

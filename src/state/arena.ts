@@ -6,6 +6,9 @@
 /** Largest state we ever lay out, in bytes; a scope that needs more is refused when it is laid out. */
 const BYTES_MAX = 8192;
 
+/** The elements of a column. */
+export type ColumnArray = Uint8Array | Int16Array | Int32Array;
+
 /** One arena of columns. Declare all columns first, then use `snapshot` and `restore`. */
 export class Columns {
   readonly #buffer = new ArrayBuffer(BYTES_MAX);

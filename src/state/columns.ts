@@ -6,7 +6,7 @@
  * none has no bytes.
  */
 import type { Shape } from '../domain/setup.ts';
-import type { Columns } from './arena.ts';
+import type { ColumnArray, Columns } from './arena.ts';
 import type { Source } from './expression.ts';
 
 /** What there is one of per element. `vma` and `pte` go by mm * pages + page. */
@@ -121,7 +121,7 @@ export function layOut<D extends Declarations>(
   per: { readonly [name: string]: number } = {},
 ): Arrays<D> {
   // In the order of the declarations, so that all objects made of them are alike.
-  const arrays: { [name: string]: Uint8Array | Int16Array | Int32Array | undefined } = {};
+  const arrays: { [name: string]: ColumnArray | undefined } = {};
   for (const name in declarations) arrays[name] = undefined;
   for (const type of ['i32', 'i16', 'u8'] as const)
     for (const name in declarations) {
@@ -142,6 +142,7 @@ export function classOf<D extends Declarations>(
   columns: Columns,
   per?: { readonly [name: string]: number },
 ) => Arrays<D> {
+  // Its fields are those that layOut() makes, which no class body could list.
   return class {
     constructor(sizes: Sizes, columns: Columns, per: { readonly [name: string]: number } = {}) {
       Object.assign(this, layOut(declarations, sizes, columns, per));
@@ -159,7 +160,7 @@ export function fillStart<D extends Declarations>(declarations: D, arrays: Array
 export function contentColumns<D extends Declarations>(
   declarations: D,
   arrays: Arrays<D>,
-): readonly (Uint8Array | Int16Array | Int32Array)[] {
+): readonly ColumnArray[] {
   return Object.entries<Column>(declarations)
     .filter(([, column]) => 'content' in column.is)
     .map(([name]) => arrays[name as keyof D]);

@@ -1,7 +1,7 @@
 /**
- * Small expressions over columns, declared once and read twice: `evaluate` does what they say, `emit` writes the same as
- * JavaScript. Keys are made of them (state/fields.ts), so that what a key reads of a state can be listed, recorded and
- * attacked, and still is as fast as code written by hand.
+ * Small expressions over columns, declared once and read twice: `evaluate` does what they say, an `Emitter` writes the same
+ * as JavaScript. Keys are made of them (state/fields.ts), so that a key can be read as a list, and still is as fast
+ * as code written by hand.
  *
  * All values are 32-bit integers; truth is 1 or 0. A column is read at an index of its sort; a function belongs to a
  * world (a relation of the reference, say) and is called with expressions.
@@ -10,20 +10,18 @@
  * // whether the PTE is present, and if so the content of the folio it maps
  * cond(bits(col('pte'), P_PRESENT), col('content', col('pfn')), 0)
  */
-
-/** A column of one state: any integer typed array. */
-export type Column = Uint8Array | Int16Array | Int32Array;
+import type { ColumnArray } from './arena.ts';
 
 /** What the expressions of one world are about: its columns and its functions, by name. */
 export interface Source {
-  readonly columns: { readonly [name: string]: Column };
+  readonly columns: { readonly [name: string]: ColumnArray };
   readonly functions: { readonly [name: string]: (...args: number[]) => number };
 }
 
 /** Variables: the index of the element, and what it is asked about: a content, or another element. */
 export type Variable = 'i' | 'j';
 
-type Binary = '&' | '|' | '+' | '-' | '*' | '%' | '<<' | '>>>' | '===' | '<';
+type Binary = '&' | '|' | '+' | '%' | '===' | '<';
 
 export type Ex =
   | number
@@ -55,11 +53,7 @@ const binary =
 export const bits: (a: Ex, mask: Ex) => Ex = binary('&');
 export const or: (a: Ex, b: Ex) => Ex = binary('|');
 export const plus: (a: Ex, b: Ex) => Ex = binary('+');
-export const minus: (a: Ex, b: Ex) => Ex = binary('-');
-export const times: (a: Ex, b: Ex) => Ex = binary('*');
 export const modulo: (a: Ex, b: Ex) => Ex = binary('%');
-export const left: (a: Ex, by: Ex) => Ex = binary('<<');
-export const right: (a: Ex, by: Ex) => Ex = binary('>>>');
 export const same: (a: Ex, b: Ex) => Ex = binary('===');
 export const less: (a: Ex, b: Ex) => Ex = binary('<');
 export const cond = (test: Ex, yes: Ex, no: Ex = 0): Ex => ({ is: 'cond', test, yes, no });
@@ -71,12 +65,9 @@ export const both = (a: Ex, b: Ex): Ex => cond(a, some(b), 0);
 
 // ---- Done --------------------------------------------------------------------------------------------------------
 
-/** Told of each column that is read, and where. */
-export type OnRead = (world: number, column: string, at: number) => void;
-
 /** The value of an expression; `i` and `j` are the variables. */
-export function evaluate(ex: Ex, sources: readonly Source[], i: number, j: number, onRead?: OnRead): number {
-  const of = (e: Ex): number => evaluate(e, sources, i, j, onRead);
+export function evaluate(ex: Ex, sources: readonly Source[], i: number, j: number): number {
+  const of = (e: Ex): number => evaluate(e, sources, i, j);
   if (typeof ex === 'number') return ex;
   switch (ex.is) {
     case 'variable':
@@ -85,7 +76,6 @@ export function evaluate(ex: Ex, sources: readonly Source[], i: number, j: numbe
       const at = of(ex.at);
       const value = columnOf(sources, ex)[at];
       if (value === undefined) throw new RangeError(`${ex.name}[${at}]: there is no such element`);
-      onRead?.(ex.world, ex.name, at);
       return value;
     }
     case 'call':
@@ -111,16 +101,8 @@ function operate(op: Binary, a: number, b: number): number {
       return a | b;
     case '+':
       return (a + b) | 0;
-    case '-':
-      return (a - b) | 0;
-    case '*':
-      return Math.imul(a, b);
     case '%':
       return (a % b) | 0;
-    case '<<':
-      return a << b;
-    case '>>>':
-      return (a >>> b) | 0;
     case '===':
       return a === b ? 1 : 0;
     case '<':
@@ -195,9 +177,8 @@ export class Emitter {
   #binary(op: Binary, a: Ex, b: Ex): string {
     if (typeof a === 'number' && typeof b === 'number') return this.value(operate(op, a, b));
     if (op === '===' || op === '<') return `(${this.value(a)} ${op} ${this.value(b)} ? 1 : 0)`;
-    if (op === '*') return `Math.imul(${this.value(a)}, ${this.value(b)})`;
     const text = `${this.value(a)} ${op} ${this.value(b)}`;
-    return op === '&' || op === '|' || op === '<<' ? `(${text})` : `(${text} | 0)`;
+    return op === '&' || op === '|' ? `(${text})` : `(${text} | 0)`;
   }
 
   /** The expression as a condition. */
@@ -224,7 +205,7 @@ export class Emitter {
 function columnOf(
   sources: readonly Source[],
   { world, name }: { readonly world: number; readonly name: string },
-): Column {
+): ColumnArray {
   const column = sources[world]?.columns[name];
   if (column === undefined) throw new RangeError(`no column ${name} in world ${world}`);
   return column;

@@ -2,15 +2,7 @@
  * Fields of so many bits, packed into words: their places follow from their widths. A list of fields is interpreted, or
  * compiled to one function; both give the same words (fields.test.ts).
  */
-import {
-  Emitter,
-  type Ex,
-  evaluate,
-  type OnRead,
-  type Source,
-  valuesFor,
-  type Written,
-} from './expression.ts';
+import { Emitter, type Ex, evaluate, type Source, valuesFor, type Written } from './expression.ts';
 
 /** One part of a key: a value of an element, 0 to 2^bits - 1. */
 export interface Field {
@@ -87,8 +79,6 @@ export interface Backend {
 
 /** Does what lots say, and checks that each value fits. */
 export class Interpreted implements Backend {
-  /** Told of each column that is read by itself, and where. */
-  onRead: OnRead | undefined;
   readonly #sources: readonly Source[];
   constructor(sources: readonly Source[]) {
     this.#sources = sources;
@@ -115,7 +105,7 @@ export class Interpreted implements Backend {
   }
 
   #ask(ex: Ex, i: number, token: number): number {
-    return evaluate(ex, this.#sources, i, token, this.onRead);
+    return evaluate(ex, this.#sources, i, token);
   }
   #value(field: Field, i: number, token: number): number {
     const value = this.#ask(field.value, i, token);

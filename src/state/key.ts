@@ -8,7 +8,8 @@
  *
  * A poor order costs duplicates, never a wrong merge.
  */
-import { type Column, type Source, TOKEN } from './expression.ts';
+import type { ColumnArray } from './arena.ts';
+import { type Source, TOKEN } from './expression.ts';
 import {
   type Asked,
   type Backend,
@@ -128,11 +129,11 @@ class Folios {
 
 /** The columns of a world that the key itself goes by. */
 interface Graph {
-  readonly pfn: Column;
-  readonly cache: Column;
-  readonly refPfn: Column;
-  readonly refcount: Column;
-  readonly mapcount: Column;
+  readonly pfn: ColumnArray;
+  readonly cache: ColumnArray;
+  readonly refPfn: ColumnArray;
+  readonly refcount: ColumnArray;
+  readonly mapcount: ColumnArray;
 }
 
 /** In the word of a fetched content: whether there is one, the content, and from here on its head. */
@@ -263,10 +264,10 @@ const mix = (h: number, x: number): number => {
 export class StateKey extends LeastKey {
   readonly #spec: KeySpec;
   readonly #symmetry: boolean;
-  readonly #alive: Column;
-  readonly #handleState: Column;
-  readonly #handleCell: Column;
-  readonly #handlePage: Column;
+  readonly #alive: ColumnArray;
+  readonly #handleState: ColumnArray;
+  readonly #handleCell: ColumnArray;
+  readonly #handlePage: ColumnArray;
   readonly #graphs: readonly Graph[];
   readonly #folios: readonly Folios[];
   readonly #counts: Uint8Array;
@@ -316,7 +317,7 @@ export class StateKey extends LeastKey {
     this.#spec = spec;
     this.#is = is;
     this.#symmetry = symmetry !== 'none';
-    const column = (name: string, world = 0): Column => sources[world]!.columns[name]!;
+    const column = (name: string, world = 0): ColumnArray => sources[world]!.columns[name]!;
     this.#alive = column('reference.alive');
     this.#handleState = column('reference.handleState');
     this.#handleCell = column('reference.handleCell');

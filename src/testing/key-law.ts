@@ -1,0 +1,122 @@
+/** What the key of a state must keep: judged over random walks. */
+import { expect } from 'vitest';
+import { type Grain, KeyEncoder } from '../check/key.ts';
+import { alphabetFor, PLAIN_GUPS, pagesOf } from '../check/scope.ts';
+import { BLOCKED, type PageKind, REFUSED } from '../domain/kinds.ts';
+import { Rng } from '../domain/rng.ts';
+import { coarseClass, INVALID, World } from '../executor/simulated.ts';
+import type { Policy } from '../machine/decisions.ts';
+import { expandPolicy } from '../machine/tables.ts';
+import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
+import type { Source } from '../state/expression.ts';
+import { type Backend, Compiled, type Field, type Lot, type Writer } from '../state/fields.ts';
+import { nameless } from './nameless.ts';
+
+export type MakeBackend = (sources: readonly Source[]) => Backend;
+
+/** As compiled, but that one field says 0. `met` is told of the names of all fields. */
+export class Without implements Backend {
+  readonly #backend: Backend;
+  readonly #name: string;
+  readonly #met: Set<string>;
+  constructor(sources: readonly Source[], name: string, met: Set<string> = new Set<string>()) {
+    this.#backend = new Compiled(sources);
+    this.#name = name;
+    this.#met = met;
+  }
+  #fields(fields: readonly Field[]): readonly Field[] {
+    for (const { name } of fields) this.#met.add(name);
+    return fields.map((field) => (field.name === this.#name ? { ...field, value: 0 } : field));
+  }
+  writer(lots: readonly Lot[], stride: number): Writer {
+    return this.#backend.writer(
+      lots.map((lot) => ({ ...lot, fields: this.#fields(lot.fields) })),
+      stride,
+    );
+  }
+  word(fields: readonly Field[]): ReturnType<Backend['word']> {
+    return this.#backend.word(this.#fields(fields));
+  }
+}
+
+export const keyText = (key: KeyEncoder): string => key.words.subarray(0, key.length).join(' ');
+
+/** What a state can do, less the names: per enabled step its kind, page, variant, outcome, findings, successor. */
+export function behaviour(world: World, key: KeyEncoder, grain: Grain, alphabet: Alphabet): string {
+  const out = new Int32Array(4096);
+  const snapshot = world.columns.snapshot();
+  const lines: string[] = [];
+  const n = world.enumerate(alphabet, out);
+  for (let e = 0; e < n; e++) {
+    world.columns.restore(snapshot);
+    world.ended = false;
+    const step = out[e]!;
+    const outcome = world.step(step);
+    const found = world.violations
+      .map((v) => `${grain === 'class' ? v.code : coarseClass(v.code)}${v.documented ? 'd' : ''}`)
+      .join('+');
+    if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
+    key.encode();
+    const next = keyText(key);
+    lines.push(`${nameless(world.shape, step)} -> ${outcome} ${found} ${world.ended ? 'end' : next}`);
+  }
+  world.columns.restore(snapshot);
+  world.ended = false;
+  return lines.sort().join('\n');
+}
+
+export interface Walk {
+  readonly kinds: readonly PageKind[];
+  readonly policy: Policy;
+  readonly grain: Grain;
+  readonly filesystem?: string;
+  /** What O_DIRECT writes go to that name no file; as the filesystem, if absent. */
+  readonly aside?: string;
+  readonly gups?: readonly number[];
+  readonly pinBias?: number;
+  /** Operations; all, if absent. */
+  readonly only?: readonly OpKind[];
+}
+
+/** Random walks; every revisit of a key must find the behaviour that was seen first. Returns the revisits compared. */
+export function law(walk: Walk, steps: number, seed: number, backend?: MakeBackend): number {
+  const { kinds, grain, gups = PLAIN_GUPS, pinBias = 8 } = walk;
+  const { aside = walk.filesystem } = walk;
+  const setup = {
+    ...pagesOf(kinds, walk.filesystem ?? 'ext4-v5.18'),
+    ...(aside === undefined ? {} : { aside }),
+    mms: 3,
+    refs: 2,
+    pinBias,
+  };
+  const world = new World(setup, expandPolicy(walk.policy));
+  const key = new KeyEncoder(world, 'all', grain, backend);
+  const rng = new Rng();
+  rng.seed(seed, kinds.length, steps, 77);
+  const all = alphabetFor(setup, gups);
+  const { only } = walk;
+  const alphabet =
+    only === undefined ? all : { ...all, ops: all.ops.map((on, i) => on && only.includes(OP_KINDS[i]!)) };
+  const out = new Int32Array(4096);
+  const seen = new Map<string, { behaviour: string; snapshot: string }>();
+  let compared = 0;
+  for (let i = 0; i < steps; i++) {
+    if (i % 14 === 0 || world.ended) world.reset();
+    const n = world.enumerate(alphabet, out);
+    const step = out[rng.below(n)]!;
+    const outcome = world.step(step);
+    expect(outcome).not.toBe(INVALID);
+    if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
+    if (world.ended) continue;
+    key.encode();
+    const id = keyText(key);
+    const snapshot = Buffer.from(world.columns.bytes).toString('base64');
+    const first = seen.get(id);
+    if (first === undefined) seen.set(id, { behaviour: behaviour(world, key, grain, all), snapshot });
+    else if (first.snapshot !== snapshot) {
+      compared++;
+      expect(behaviour(world, key, grain, all)).toBe(first.behaviour);
+    }
+  }
+  return compared;
+}
