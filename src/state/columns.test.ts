@@ -91,7 +91,7 @@ describe('layout', () => {
       sizes,
       columns,
     );
-    expect(Object.keys(arrays)).toEqual(['a', 'b', 'c']);
+    expect(Object.keys(arrays).sort()).toEqual(['a', 'b', 'c']);
     expect([arrays.a.byteOffset, arrays.b.length, arrays.c.byteOffset]).toEqual([2 * sizes.mm, 0, 0]);
     expect(columns.size).toBe(3 * sizes.mm);
   });

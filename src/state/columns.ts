@@ -82,7 +82,11 @@ const ROOM = { u8: 255, i16: 32767, i32: 2 ** 31 - 1 } as const;
 
 /** Greatest value of a column in a shape of these sizes. */
 export function mostOf({ is }: Column, sizes: Sizes): number {
-  if ('flags' in is) return Object.values(is.flags).reduce((all, flag) => all | flag, 0);
+  if ('flags' in is) {
+    let all = 0;
+    for (const name in is.flags) all |= is.flags[name]!;
+    return all;
+  }
   if ('oneOf' in is) return is.oneOf.length - 1;
   if ('count' in is) return is.count;
   if ('id' in is) return Math.max(is.none ?? 0, sizes[is.id] - 1 + (is.from ?? 0));
@@ -110,6 +114,39 @@ export function sizesOf(shape: Shape, more: Partial<Sizes> = {}): Sizes {
   };
 }
 
+/** What follows from declarations alone: worlds are made by the thousand. */
+interface Plan {
+  /** Those with large elements first. */
+  readonly columns: readonly {
+    readonly name: string;
+    readonly column: Column;
+    readonly type: keyof typeof ROOM;
+  }[];
+  readonly starts: readonly { readonly name: string; readonly start: number }[];
+  /** Names of those that hold contents. */
+  readonly contents: readonly string[];
+}
+
+const PLANS: WeakMap<Declarations, Plan> = new WeakMap<Declarations, Plan>();
+
+function planOf(declarations: Declarations): Plan {
+  let plan = PLANS.get(declarations);
+  if (plan === undefined) {
+    const all = Object.entries(declarations);
+    plan = {
+      columns: (['i32', 'i16', 'u8'] as const).flatMap((type) =>
+        all
+          .filter(([, column]) => (column.in ?? 'u8') === type)
+          .map(([name, column]) => ({ name, column, type })),
+      ),
+      starts: all.flatMap(([name, { start }]) => (start === undefined ? [] : { name, start })),
+      contents: all.filter(([, column]) => 'content' in column.is).map(([name]) => name),
+    };
+    PLANS.set(declarations, plan);
+  }
+  return plan;
+}
+
 /**
  * Lays out columns, those with large elements first. `per`: elements of the array per element of the sort, where that
  * is not 1. Throws RangeError if a value may be larger than an element holds.
@@ -120,17 +157,12 @@ export function layOut<D extends Declarations>(
   columns: Columns,
   per: { readonly [name: string]: number } = {},
 ): Arrays<D> {
-  // In the order of the declarations, so that all objects made of them are alike.
-  const arrays: { [name: string]: ColumnArray | undefined } = {};
-  for (const name in declarations) arrays[name] = undefined;
-  for (const type of ['i32', 'i16', 'u8'] as const)
-    for (const name in declarations) {
-      const column: Column = declarations[name]!;
-      if ((column.in ?? 'u8') !== type) continue;
-      const most = mostOf(column, sizes);
-      if (most > ROOM[type]) throw new RangeError(`column ${name}: ${most} is more than ${type} holds`);
-      arrays[name] = columns[type](sizes[column.of] * (per[name] ?? 1));
-    }
+  const arrays: { [name: string]: ColumnArray } = {};
+  for (const { name, column, type } of planOf(declarations).columns) {
+    const most = mostOf(column, sizes);
+    if (most > ROOM[type]) throw new RangeError(`column ${name}: ${most} is more than ${type} holds`);
+    arrays[name] = columns[type](sizes[column.of] * (per[name] ?? 1));
+  }
   return arrays as unknown as Arrays<D>;
 }
 
@@ -152,19 +184,15 @@ export function classOf<D extends Declarations>(
 
 /** Sets what is not 0 at the start. */
 export function fillStart<D extends Declarations>(declarations: D, arrays: Arrays<D>): void {
-  for (const [name, { start }] of Object.entries<Column>(declarations))
-    if (start !== undefined) arrays[name as keyof D].fill(start);
+  for (const { name, start } of planOf(declarations).starts) arrays[name as keyof D].fill(start);
 }
 
 /** The columns that hold contents, one each. */
-export function contentColumns<D extends Declarations>(
+export const contentColumns = <D extends Declarations>(
   declarations: D,
   arrays: Arrays<D>,
-): readonly ColumnArray[] {
-  return Object.entries<Column>(declarations)
-    .filter(([, column]) => 'content' in column.is)
-    .map(([name]) => arrays[name as keyof D]);
-}
+): readonly ColumnArray[] => planOf(declarations).contents.map((name) => arrays[name as keyof D]);
+
 /** The columns for expressions, by `prefix.name`. */
 export function sourceColumns<D extends Declarations>(
   prefix: string,
