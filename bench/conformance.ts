@@ -18,7 +18,7 @@ import { bestFits, isTested } from '../src/live/verdict.ts';
 import { listKernels } from '../src/live/vm/cache.ts';
 import { openVm } from '../src/live/vm/vm.ts';
 import { expandPolicy } from '../src/machine/tables.ts';
-import { derive, type Policy } from '../src/machine/decisions.ts';
+import { derive, type Policy } from '../src/machine/policy.ts';
 import { BUILT_IN, policyByName } from '../src/policies/index.ts';
 import { parseCounterexample } from '../src/scenario/file.ts';
 import { stepText } from '../src/scenario/scenario.ts';

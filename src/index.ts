@@ -45,29 +45,31 @@ export { saveFailure } from './fuzz/save-failure.ts';
 // A policy: its decision points, rules and edits.
 export {
   type Answer,
-  before,
-  type Changes,
-  CLAIMS,
-  type Claim,
   DECISION_NAMES,
   DECISIONS,
   type DecisionName,
   type DecisionPoint,
+  type Facts,
+  type Rule,
+  type Table,
+  type Tables,
+} from './machine/decisions.ts';
+export {
+  before,
+  type Changes,
+  CLAIMS,
+  type Claim,
   derive,
   type Edit,
-  type Facts,
   type Keeps,
   otherwise,
   type Policy,
   type PolicyHeader,
-  type Rule,
   replace,
   rule,
-  type Table,
-  type Tables,
   table,
   without,
-} from './machine/decisions.ts';
+} from './machine/policy.ts';
 export { PolicyError } from './machine/policy-error.ts';
 export { type AnyPolicy, type ExpandedPolicy, expandPolicy } from './machine/tables.ts';
 export type { Step } from './ops/index.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { alphabetFor, pagesOf } from '../check/scope.ts';
-import { derive, otherwise, table, without } from '../machine/decisions.ts';
+import { derive, otherwise, table, without } from '../machine/policy.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { gupVariant } from '../ops/gup.ts';
 import { policyByName } from '../policies/index.ts';

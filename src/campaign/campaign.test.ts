@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { CHUNK_RUNS } from '../fuzz/chunk.ts';
-import { derive, otherwise, table } from '../machine/decisions.ts';
+import { derive, otherwise, table } from '../machine/policy.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { campaignData } from '../report/campaign.ts';

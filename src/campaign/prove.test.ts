@@ -5,7 +5,7 @@ import type { PageKind } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';
 import type { Setup } from '../domain/setup.ts';
 import { decodeClass, World } from '../executor/simulated.ts';
-import { before, type Changes, derive, otherwise, rule, table } from '../machine/decisions.ts';
+import { before, type Changes, derive, otherwise, rule, table } from '../machine/policy.ts';
 import { type ExpandedPolicy, expandPolicy, withConditions } from '../machine/tables.ts';
 import { mutantsOf, mutationId } from '../mutate/mutants.ts';
 import { gupVariant } from '../ops/gup.ts';

@@ -3,7 +3,7 @@ import type { PageKind } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';
 import type { Setup } from '../domain/setup.ts';
 import { promiseOf } from '../executor/simulated.ts';
-import { type Changes, derive, otherwise, rule, table } from '../machine/decisions.ts';
+import { type Changes, derive, otherwise, rule, table } from '../machine/policy.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { gupVariant } from '../ops/gup.ts';
 import { OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { PageKind } from '../domain/kinds.ts';
 import { REFS_MAX, type Setup } from '../domain/setup.ts';
 import { runScenario } from '../executor/run.ts';
-import { derive, otherwise, table } from '../machine/decisions.ts';
+import { derive, otherwise, table } from '../machine/policy.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { gupVariant } from '../ops/gup.ts';
 import { OP_KINDS, pack } from '../ops/op.ts';

@@ -4,7 +4,7 @@ import { BLOCKED, type PageKind, REFUSED } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';
 import type { Setup } from '../domain/setup.ts';
 import { World } from '../executor/simulated.ts';
-import { before, type Changes, derive, otherwise, type Policy, rule, table } from '../machine/decisions.ts';
+import { before, type Changes, derive, otherwise, type Policy, rule, table } from '../machine/policy.ts';
 import { F_DIRTY, NO_PFN, P_DIRTY } from '../machine/machine.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { gupVariant } from '../ops/gup.ts';

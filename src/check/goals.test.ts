@@ -4,7 +4,7 @@ import type { PageKind } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';
 import type { Setup } from '../domain/setup.ts';
 import { World } from '../executor/simulated.ts';
-import { derive, otherwise, table } from '../machine/decisions.ts';
+import { derive, otherwise, table } from '../machine/policy.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { fastOf, GUP_VARIANTS, writeOf } from '../ops/gup.ts';
 import { type Alphabet, OP_KINDS, type OpKind, opOf } from '../ops/op.ts';

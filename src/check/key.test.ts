@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PageKind } from '../domain/kinds.ts';
 import { INVALID, World } from '../executor/simulated.ts';
-import { type Changes, derive, otherwise, type Policy, rule, table } from '../machine/decisions.ts';
+import { type Changes, derive, otherwise, type Policy, rule, table } from '../machine/policy.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { GUP_VARIANTS, gupVariant } from '../ops/gup.ts';
 import { OP_KINDS, type OpKind, pack } from '../ops/op.ts';

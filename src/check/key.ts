@@ -61,9 +61,10 @@ import {
   table,
 } from '../state/expression.ts';
 import { type Backend, Compiled, type Field, type Lot, widthOf } from '../state/fields.ts';
-import { type Fetched, FOLIOS_MAX, type KeySpec, StateKey, type Symmetry } from '../state/key.ts';
+import { StateKey } from '../state/key.ts';
+import { type Fetched, FOLIOS_MAX, type KeySpec, type Symmetry } from '../state/key-spec.ts';
 
-export type { Symmetry } from '../state/key.ts';
+export type { Symmetry } from '../state/key-spec.ts';
 
 /**
  * What two states with one key agree on. `class`: findings to the last part of their class. `property`: which

@@ -43,7 +43,8 @@ import {
   table,
 } from '../state/expression.ts';
 import { type Backend, Compiled, type Field, type Lot, widthOf } from '../state/fields.ts';
-import { type KeySpec, StateKey } from '../state/key.ts';
+import { StateKey } from '../state/key.ts';
+import type { KeySpec } from '../state/key-spec.ts';
 import {
   ALIKE,
   checkFolios,

@@ -7,7 +7,7 @@ import { coarseClass, decodeClass, INVALID, World } from '../executor/simulated.
 import { ChunkRunner, classKey } from '../fuzz/chunk.ts';
 import { Generator } from '../fuzz/generate.ts';
 import { ProgramArbitrary } from '../fuzz/program.ts';
-import { derive, otherwise, rule, table } from '../machine/decisions.ts';
+import { derive, otherwise, rule, table } from '../machine/policy.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { GUP_VARIANTS, gupVariant } from '../ops/gup.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';

@@ -3,7 +3,7 @@ import { pilot } from '../campaign/pilot.ts';
 import type { PageKind } from '../domain/kinds.ts';
 import { runScenario } from '../executor/run.ts';
 import { coarseClass } from '../executor/simulated.ts';
-import { derive, otherwise, table } from '../machine/decisions.ts';
+import { derive, otherwise, table } from '../machine/policy.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { OP_KINDS, type OpKind } from '../ops/op.ts';
 import { policyByName } from '../policies/index.ts';

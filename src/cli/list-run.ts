@@ -1,6 +1,7 @@
 /** `policies`, `decisions`, `properties`, `ops`: what is built in, with where in the kernel it comes from. */
 import { PROPERTIES } from '../../properties/index.ts';
-import { CLAIMS, DECISION_NAMES, DECISIONS, type DecisionName } from '../machine/decisions.ts';
+import { DECISION_NAMES, DECISIONS, type DecisionName } from '../machine/decisions.ts';
+import { CLAIMS } from '../machine/policy.ts';
 import { type ExpandedPolicy, type ExpandedTable, expandPolicy, withConditions } from '../machine/tables.ts';
 import { OPS } from '../ops/index.ts';
 import type { Op } from '../ops/op.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { pagesOf } from '../check/scope.ts';
-import { derive, otherwise, table } from '../machine/decisions.ts';
+import { derive, otherwise, table } from '../machine/policy.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
 import { buildCounterexample } from '../report/counterexample.ts';

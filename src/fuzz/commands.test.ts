@@ -4,7 +4,7 @@ import { pagesOf, setupOf } from '../check/scope.ts';
 import type { PageKind } from '../domain/kinds.ts';
 import type { Setup } from '../domain/setup.ts';
 import { runScenario } from '../executor/run.ts';
-import { derive, otherwise, table, without } from '../machine/decisions.ts';
+import { derive, otherwise, table, without } from '../machine/policy.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { gupVariant } from '../ops/gup.ts';
 import { OP_KINDS } from '../ops/op.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { OUTCOMES, type Outcome } from '../domain/kinds.ts';
 import { runScenario } from '../executor/run.ts';
 import { INVALID, World } from '../executor/simulated.ts';
-import { before, derive, type Policy, rule } from '../machine/decisions.ts';
+import { before, derive, type Policy, rule } from '../machine/policy.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { parseSteps } from '../scenario/parse.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { pagesOf } from '../check/scope.ts';
 import type { PageKind } from '../domain/kinds.ts';
-import { derive, otherwise, type Policy, table, without } from '../machine/decisions.ts';
+import { derive, otherwise, type Policy, table, without } from '../machine/policy.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
 import { parseSteps } from '../scenario/parse.ts';

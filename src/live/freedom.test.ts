@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { pagesOf } from '../check/scope.ts';
 import { Rng } from '../domain/rng.ts';
-import { before, derive, type Policy, rule } from '../machine/decisions.ts';
+import { before, derive, type Policy, rule } from '../machine/policy.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
 import { parseSteps } from '../scenario/parse.ts';

@@ -6,19 +6,15 @@
  * 'reuse'), otherwise('copy')]` reads two facts and becomes 2 x 6 entries.
  */
 import {
-  CLAIMS,
   DECISION_NAMES,
   DECISIONS,
   type DecisionName,
   type FactDomains,
   type Facts,
-  hasOwnTable,
-  type Keeps,
-  type Policy,
   READERS,
   type Rule,
-  tableAt,
 } from './decisions.ts';
+import { CLAIMS, hasOwnTable, type Keeps, type Policy, tableAt } from './policy.ts';
 import type { FactReader, FactValue } from './facts.ts';
 import type { Machine } from './machine.ts';
 import { PolicyError } from './policy-error.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { PLAIN_GUPS, pagesOf } from '../check/scope.ts';
 import type { PageKind } from '../domain/kinds.ts';
-import { before, derive, otherwise, rule, table } from '../machine/decisions.ts';
+import { before, derive, otherwise, rule, table } from '../machine/policy.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { gupVariant } from '../ops/gup.ts';
 import { policyByName } from '../policies/index.ts';

@@ -1,7 +1,8 @@
 /** docs/mutants.md is what `npm run mutants` writes: held against the policies, and a sample of it against a fresh run. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { DECISION_NAMES, type DecisionName, hasOwnTable } from '../machine/decisions.ts';
+import { DECISION_NAMES, type DecisionName } from '../machine/decisions.ts';
+import { hasOwnTable } from '../machine/policy.ts';
 import { expandPolicy, withConditions } from '../machine/tables.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { mutantsOf, mutationText } from './mutants.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { PLAIN_GUPS, pagesOf } from '../check/scope.ts';
 import { runScenario } from '../executor/run.ts';
-import { DECISION_NAMES, type DecisionName, derive, type Policy } from '../machine/decisions.ts';
+import { DECISION_NAMES, type DecisionName } from '../machine/decisions.ts';
+import { derive, type Policy } from '../machine/policy.ts';
 import { expandPolicy, withConditions } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
 import { COMPARER } from './comparer.ts';

@@ -2,9 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { DECISION_NAMES, DECISIONS } from '../machine/decisions.ts';
 import {
-  DECISION_NAMES,
-  DECISIONS,
   derive,
   hasOwnTable,
   type Edit,
@@ -13,7 +12,7 @@ import {
   rule,
   table,
   tableAt,
-} from '../machine/decisions.ts';
+} from '../machine/policy.ts';
 import {
   combinationCount,
   combinationsOf,

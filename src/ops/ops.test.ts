@@ -5,7 +5,7 @@ import type { Setup } from '../domain/setup.ts';
 import { runScenario } from '../executor/run.ts';
 import { decodeClass, World } from '../executor/simulated.ts';
 import { traceScenario } from '../executor/trace.ts';
-import { before, derive, rule } from '../machine/decisions.ts';
+import { before, derive, rule } from '../machine/policy.ts';
 import { FRAME_ANON } from '../machine/facts.ts';
 import { P_DIRTY, P_WRITE, V_ANON_VMA, V_MAPPED, V_WRITE } from '../machine/machine.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';

@@ -4,7 +4,8 @@
  * answer, and the module is refused as any other that is none.
  */
 import { z } from 'zod';
-import { CLAIMS, DECISION_NAMES, DECISIONS } from '../machine/decisions.ts';
+import { DECISION_NAMES, DECISIONS } from '../machine/decisions.ts';
+import { CLAIMS } from '../machine/policy.ts';
 import { combinationCount, type ExpandedPolicy, type ExpandedTable } from '../machine/tables.ts';
 import type { LoadAnswer } from './load-watch.ts';
 import { nameProblem } from './shape.ts';

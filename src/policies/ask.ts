@@ -2,14 +2,8 @@
  * One question to one table of a policy, in kernel terms. For tests and for reading a policy aloud; the
  * machine uses expanded tables.
  */
-import {
-  type Answer,
-  DECISIONS,
-  type DecisionName,
-  type Facts,
-  type Policy,
-  tableAt,
-} from '../machine/decisions.ts';
+import { type Answer, DECISIONS, type DecisionName, type Facts } from '../machine/decisions.ts';
+import { type Policy, tableAt } from '../machine/policy.ts';
 
 export interface Reply<D extends DecisionName> {
   readonly answer: Answer<D>;

@@ -1,6 +1,6 @@
 /** Beside which policy another is judged (regression/beside.ts). */
 import type { BasePolicy } from '../fuzz/chunk.ts';
-import type { Policy } from '../machine/decisions.ts';
+import type { Policy } from '../machine/policy.ts';
 import { type ExpandedPolicy, expanded } from '../machine/tables.ts';
 import { BUILT_IN, findPolicy } from './index.ts';
 

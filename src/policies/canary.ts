@@ -8,7 +8,7 @@
  * what processes and the disk observe. In a scope of shmem pages alone it cannot be caught: neither question
  * is ever of consequence there.
  */
-import { derive, otherwise, type Policy, table } from '../machine/decisions.ts';
+import { derive, otherwise, type Policy, table } from '../machine/policy.ts';
 import { longtermBan } from './v6.5-longterm-ban.ts';
 
 export const canary: Policy = derive(

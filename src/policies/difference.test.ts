@@ -8,7 +8,7 @@ import {
   rule,
   table,
   without,
-} from '../machine/decisions.ts';
+} from '../machine/policy.ts';
 import { expandPolicy, withConditions } from '../machine/tables.ts';
 import { differenceOf, type TableDifference } from './difference.ts';
 import { policyByName } from './index.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DECISION_NAMES, DECISIONS, type DecisionName, type Policy } from '../machine/decisions.ts';
+import { DECISION_NAMES, DECISIONS, type DecisionName } from '../machine/decisions.ts';
+import type { Policy } from '../machine/policy.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { ask } from './ask.ts';
 import { BUILT_IN, findPolicy, policyByName } from './index.ts';

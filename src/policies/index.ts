@@ -1,7 +1,7 @@
 /**
  * The built-in policies in the order of their eras; the canary, which is none, comes last.
  */
-import type { Policy } from '../machine/decisions.ts';
+import type { Policy } from '../machine/policy.ts';
 import { canary } from './canary.ts';
 import { mapcount } from './v5.7-mapcount.ts';
 import { cowBreak } from './v5.8-cow-break.ts';

@@ -9,7 +9,8 @@
  */
 import { Worker } from 'node:worker_threads';
 import { createJiti } from 'jiti';
-import { DECISION_NAMES, hasOwnTable, type Policy, tableAt } from '../machine/decisions.ts';
+import { DECISION_NAMES } from '../machine/decisions.ts';
+import { hasOwnTable, type Policy, tableAt } from '../machine/policy.ts';
 import { unknownText } from '../machine/policy-error.ts';
 import { type ExpandedPolicy, PolicyError, withConditions } from '../machine/tables.ts';
 import { AT_RULE, AT_TABLE, type LoadJob, say, type Watch } from './load-watch.ts';

@@ -11,7 +11,7 @@ import { isModulePath, LIBRARY, loadPolicy, resolvePolicies } from './load.ts';
 import { policyTemplate } from './scaffold.ts';
 
 /** What a policy needs of `gupfuzz`, without the weight of the whole library. */
-const ENTRY = ['../machine/decisions.ts', '../machine/tables.ts', './index.ts']
+const ENTRY = ['../machine/policy.ts', '../machine/tables.ts', './index.ts']
   .map((file) => `export * from ${JSON.stringify(new URL(file, import.meta.url).href)};`)
   .join('\n');
 

@@ -4,14 +4,8 @@
  * the table and the rule.
  */
 import { stripVTControlCharacters } from 'node:util';
-import {
-  CLAIMS,
-  DECISION_NAMES,
-  DECISIONS,
-  POLICY_FIELDS,
-  type Policy,
-  tableAt,
-} from '../machine/decisions.ts';
+import { DECISION_NAMES, DECISIONS } from '../machine/decisions.ts';
+import { CLAIMS, POLICY_FIELDS, type Policy, tableAt } from '../machine/policy.ts';
 import type { UnknownWord } from '../machine/policy-error.ts';
 import {
   combinationsOf,

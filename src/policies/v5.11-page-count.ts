@@ -17,7 +17,7 @@
  *   until v5.18 (B04); hugetlb; KSM; clear_refs skipping pinned pages (9348b73c2e1b); the crash that an early
  *   copy of a page-cache page could end in (B15).
  */
-import { before, derive, type Policy, replace, rule, without } from '../machine/decisions.ts';
+import { before, derive, type Policy, replace, rule, without } from '../machine/policy.ts';
 import { cowBreak } from './v5.8-cow-break.ts';
 
 export const pageCount: Policy = derive(

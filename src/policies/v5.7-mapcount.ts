@@ -15,7 +15,7 @@
  * Not modelled: swap counts (nothing is swapped out, so map + swap count is the map count); KSM; the
  *   stable-write test of swap; THP and hugetlb, which had the same idea in code of their own; fsdax.
  */
-import { otherwise, type Policy, rule } from '../machine/decisions.ts';
+import { otherwise, type Policy, rule } from '../machine/policy.ts';
 
 export const mapcount: Policy = {
   id: 'v5.7-mapcount',

@@ -13,7 +13,7 @@
  * Not modelled: THP, hugetlb, KSM and swap (all unprotected then); FOLL_FORCE; the IRQ-safe fast-only walk,
  *   which kept the behaviour of v5.7.
  */
-import { before, derive, type Policy, rule } from '../machine/decisions.ts';
+import { before, derive, type Policy, rule } from '../machine/policy.ts';
 import { mapcount } from './v5.7-mapcount.ts';
 
 export const cowBreak: Policy = derive(

@@ -19,16 +19,7 @@
  *   to keep a PTE R/O; LRU-batch references, which the fault drains; FOLL_FORCE (5535be309971). v5.18's
  *   change of invalidation comes with this era.
  */
-import {
-  before,
-  CLAIMS,
-  derive,
-  otherwise,
-  type Policy,
-  replace,
-  rule,
-  table,
-} from '../machine/decisions.ts';
+import { before, CLAIMS, derive, otherwise, type Policy, replace, rule, table } from '../machine/policy.ts';
 import { pageCount } from './v5.11-page-count.ts';
 
 export const anonExclusive: Policy = derive(

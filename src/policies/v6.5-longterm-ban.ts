@@ -17,7 +17,7 @@
  * Not modelled: hugetlb, secretmem and fsdax in the tests of 2.6; ramfs, refused by fast and accepted by
  *   slow; NFS and Ceph O_DIRECT, which stay with GET; bounced O_DIRECT (7.x); large folios (v6.9, v6.15).
  */
-import { before, derive, otherwise, type Policy, rule, table, without } from '../machine/decisions.ts';
+import { before, derive, otherwise, type Policy, rule, table, without } from '../machine/policy.ts';
 import { anonExclusive } from './v6.2-anon-exclusive.ts';
 
 export const longtermBan: Policy = derive(

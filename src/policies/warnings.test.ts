@@ -8,7 +8,7 @@ import {
   replace,
   rule,
   table,
-} from '../machine/decisions.ts';
+} from '../machine/policy.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { baseOf } from './base.ts';
 import { BUILT_IN, policyByName } from './index.ts';

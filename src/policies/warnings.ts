@@ -3,7 +3,8 @@
  * which it never has (mostly a typing error: nobody type checks a module that is loaded). Rules that a policy takes over
  * from a built-in one as they are are not warned about. So is a base that its rules do not speak for.
  */
-import { DECISION_NAMES, DECISIONS, type Policy, tableAt } from '../machine/decisions.ts';
+import { DECISION_NAMES, DECISIONS } from '../machine/decisions.ts';
+import { type Policy, tableAt } from '../machine/policy.ts';
 import {
   combinationsOf,
   type ExpandedPolicy,

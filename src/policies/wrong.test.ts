@@ -4,7 +4,7 @@ import { PairSearch, show } from '../check/distinguish.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from '../check/scope.ts';
 import { Search } from '../check/search.ts';
 import { decodeClass } from '../executor/simulated.ts';
-import { derive, otherwise, table } from '../machine/decisions.ts';
+import { derive, otherwise, table } from '../machine/policy.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { runScenario } from '../executor/run.ts';
 import { classId } from '../property/property.ts';

@@ -4,7 +4,7 @@ import { pagesOf } from '../check/scope.ts';
 import { decodeClass, World } from '../executor/simulated.ts';
 import { Generator, setupsOf } from '../fuzz/generate.ts';
 import { ProgramArbitrary } from '../fuzz/program.ts';
-import { before, derive, otherwise, type Policy, rule, table } from '../machine/decisions.ts';
+import { before, derive, otherwise, type Policy, rule, table } from '../machine/policy.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { baseOf } from '../policies/base.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';

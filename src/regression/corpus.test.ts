@@ -7,16 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeClass, World } from '../executor/simulated.ts';
 import { Generator, setupsOf } from '../fuzz/generate.ts';
 import { ProgramArbitrary } from '../fuzz/program.ts';
-import {
-  before,
-  derive,
-  otherwise,
-  type Policy,
-  replace,
-  rule,
-  table,
-  without,
-} from '../machine/decisions.ts';
+import { before, derive, otherwise, type Policy, replace, rule, table, without } from '../machine/policy.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { baseOf } from '../policies/base.ts';
 import { policyByName } from '../policies/index.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DECISIONS, derive, otherwise, rule, table } from '../machine/decisions.ts';
+import { DECISIONS } from '../machine/decisions.ts';
+import { derive, otherwise, rule, table } from '../machine/policy.ts';
 import { type ExpandedTable, expandPolicy } from '../machine/tables.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { ruleConditions } from './rules.ts';

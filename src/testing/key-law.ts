@@ -5,7 +5,7 @@ import { alphabetFor, PLAIN_GUPS, pagesOf } from '../check/scope.ts';
 import { BLOCKED, type PageKind, REFUSED } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';
 import { coarseClass, INVALID, World } from '../executor/simulated.ts';
-import type { Policy } from '../machine/decisions.ts';
+import type { Policy } from '../machine/policy.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 import type { Source } from '../state/expression.ts';

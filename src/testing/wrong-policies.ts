@@ -13,7 +13,7 @@ import {
   replace,
   rule,
   table,
-} from '../machine/decisions.ts';
+} from '../machine/policy.ts';
 import { policyByName } from '../policies/index.ts';
 
 export interface WrongPolicy {

@@ -2,7 +2,7 @@
 import { CALLERS, type Caller, DONE, NO_EFFECT, REFUSED } from '../../domain/kinds.ts';
 import { runScenario } from '../../executor/run.ts';
 import { World } from '../../executor/simulated.ts';
-import type { Policy } from '../../machine/decisions.ts';
+import type { Policy } from '../../machine/policy.ts';
 import { expandPolicy } from '../../machine/tables.ts';
 import { opOfStep } from '../../ops/index.ts';
 import { aOf, bOf } from '../../ops/op.ts';
