@@ -9,7 +9,7 @@ import { expandPolicy } from '../machine/tables.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { campaignData } from '../report/campaign.ts';
 import { parseCounterexample } from '../scenario/file.ts';
-import type { CampaignOptions, CampaignResult, Progress } from './types.ts';
+import type { CampaignOptions, CampaignResult, Finding } from './types.ts';
 
 // Worker processes need compiled code: `npm test` builds first.
 const compiled = new URL('../../dist/src/campaign/campaign.js', import.meta.url).href;
@@ -44,6 +44,17 @@ function contents(dir: string): Map<string, string> {
   return new Map(files.sort().map((path) => [relative(dir, path), readFileSync(path, 'utf8')]));
 }
 
+/** The files are those of the findings, and say of each what the finding says. */
+function agree(files: ReadonlyMap<string, string>, findings: readonly Finding[], out: string): void {
+  const names = findings.map((f) => relative(out, f.file!));
+  expect([...files.keys()].filter((name) => name !== 'campaign.json').sort()).toEqual(names.toSorted());
+  for (const [at, { scenario, minimality }] of findings.entries()) {
+    const name = names[at]!;
+    const file = parseCounterexample(files.get(name)!, name);
+    expect({ steps: file.steps, minimality: file.minimality }).toEqual({ steps: scenario.steps, minimality });
+  }
+}
+
 describe('the same runs give the same bytes', () => {
   it('without workers, with one and with two', async () => {
     const results: { files: Map<string, string>; data: string }[] = [];
@@ -58,14 +69,15 @@ describe('the same runs give the same bytes', () => {
   });
 
   it('with a budget for proofs too; what is not proved says why', async () => {
-    const results: { files: Map<string, string>; data: string }[] = [];
+    const results: { files: Map<string, string>; data: string; before: object }[] = [];
     for (const [workers, shrinkJobs] of [
       [0, 1],
       [2, 2],
       [2, 1],
     ] as const) {
       const out = join(temp, `proofs-${workers}-${shrinkJobs}`);
-      const searches: Progress['search'][] = [];
+      let before: { files: Map<string, string>; data: string } | undefined;
+      let passed: readonly Finding[] = [];
       const result = await campaign({
         workers,
         shrinkJobs,
@@ -75,19 +87,33 @@ describe('the same runs give the same bytes', () => {
         policies: SMALL,
         profile: 'anon',
         runs: 400,
+        onPassed: (r) => {
+          before = { files: contents(out), data: JSON.stringify(campaignData(r, r.out)) };
+          passed = r.findings;
+        },
         onProgress: (p) => {
-          searches.push(p.search);
-          if (p.phase === 'shrink') expect(p.shrunk).toBeLessThanOrEqual(p.toShrink);
-          if (p.phase === 'done') expect(p.shrunk).toBe(p.toShrink);
+          expect(p.shrunk).toBeLessThanOrEqual(p.toShrink);
+          if (p.phase === 'prove') expect([p.shrunk, before]).toEqual([p.toShrink, expect.anything()]);
+          if (p.phase === 'done') expect([p.shrunk, p.searched]).toEqual([p.toShrink, p.toShrink]);
         },
       });
+      // Told before the proofs: nothing is called shortest, and all is in the files.
+      expect(passed.map((f) => f.minimality.kind)).toEqual(passed.map(() => '1-minimal'));
+      agree(before!.files, passed, out);
+      const files = contents(out);
+      agree(files, result.findings, out);
+      expect([...files.keys()]).toEqual([...before!.files.keys()]);
+      const shorter = result.findings.filter(
+        (f, at) => f.scenario.steps.length < passed[at]!.scenario.steps.length,
+      );
+      expect(shorter.length).toBeGreaterThan(0);
       const proved = result.findings.filter((f) => f.minimality.kind === 'shortest');
       expect(proved.length).toBeGreaterThan(5);
       expect(proved.length).toBeLessThan(result.findings.length);
       for (const f of result.findings)
         if (f.minimality.kind !== 'shortest')
           expect(f.minimality.reason).toMatch(/^not proved: 3,000 states reached at depth \d of \d+$/);
-      results.push({ files: contents(out), data: JSON.stringify(campaignData(result, result.out)) });
+      results.push({ files, data: JSON.stringify(campaignData(result, result.out)), before: before! });
     }
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);
@@ -139,6 +165,40 @@ describe('nothing found is lost', () => {
     for (const [name, text] of files) {
       expect(name).toMatch(/\.raw\.gup\.json$/);
       expect(parseCounterexample(text, name).minimality.kind).toBe('none');
+    }
+  });
+
+  it('who stops the proofs keeps all that was found, and what is proved', async () => {
+    const options = {
+      policies: SMALL,
+      profile: 'anon',
+      runs: 400,
+      shrink: 'shortest',
+      shrinkStates: 3000,
+    } as const;
+    const all = await campaign(options);
+    for (const workers of [0, 2]) {
+      const out = join(temp, `stopped-${workers}`);
+      const abort = new AbortController();
+      const result = await campaign({
+        ...options,
+        workers,
+        out,
+        signal: abort.signal,
+        onProgress: (p) => {
+          if (p.phase === 'prove' && p.searched > 0) abort.abort();
+        },
+      });
+      expect([result.ended, result.proofsStopped]).toEqual(['runs', true]);
+      const kinds = result.findings.map((f) => f.minimality.kind);
+      expect(kinds).toContain('shortest');
+      expect(kinds).toContain('1-minimal');
+      agree(contents(out), result.findings, out);
+      const list = readFileSync(join(out, 'campaign.json'), 'utf8');
+      expect(JSON.parse(list)).toEqual(JSON.parse(JSON.stringify(campaignData(result, out))));
+      expect(result.findings.length).toBe(all.findings.length);
+      for (const [at, f] of result.findings.entries())
+        if (f.minimality.kind === 'shortest') expect(f).toEqual({ ...all.findings[at], file: f.file });
     }
   });
 

@@ -1,6 +1,6 @@
 /**
- * A campaign: chunks of runs in order, the first run per policy and class kept, findings on disk at once, then
- * shrunk. The main process owns clock, signals, files and screen; what is found depends on (seed, run range) alone.
+ * A campaign: chunks of runs in order, the first run per policy and class kept, findings on disk at once, then shrunk by
+ * passes, told, and searched for shorter ones: a proof costs ten times what the passes do, and seldom brings one. The main process owns clock, signals, files and screen; what is found depends on (seed, run range) alone.
  */
 import pLimit from 'p-limit';
 import { PROPERTIES } from '../../properties/index.ts';
@@ -24,10 +24,11 @@ import { campaignData } from '../report/campaign.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
 import { formatCounterexample } from '../scenario/file.ts';
 import type { Scenario } from '../scenario/scenario.ts';
-import { SEARCH_STATES_MAX } from '../shrink/shrink.ts';
+import { SEARCH_STATES_MAX } from '../shrink/limit.ts';
+import type { Shrunk } from '../shrink/shrink.ts';
 import { unreachable } from './coverage.ts';
-import type { ShrinkEvent, ShrinkJob } from './jobs.ts';
 import { openPool, WorkersDied } from './pool.ts';
+import { runStage, type StageOptions } from './stage.ts';
 import { FindingStore, findingName } from './store.ts';
 import { isOutOfFiles, TOO_MANY_FILES } from './too-many-files.ts';
 import type { CampaignOptions, CampaignResult, Finding, Progress } from './types.ts';
@@ -40,6 +41,12 @@ const IN_FLIGHT = 2;
 interface Merged {
   readonly raw: RawFinding;
   readonly classId: string;
+}
+
+/** How the drawing of runs ended, and before which run. */
+interface Ended {
+  readonly reason: CampaignResult['ended'];
+  readonly endRun: number;
 }
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
@@ -75,6 +82,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   let done = 0;
   let lastProgress = Number.NEGATIVE_INFINITY;
   let shrunk = 0;
+  let searched = 0;
   let toShrink = 0;
   let search: Progress['search'];
 
@@ -92,6 +100,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       goalsReached: goalsReached(counts).filter(Boolean).length,
       goals: PROPERTIES.length,
       shrunk,
+      searched,
       toShrink,
       ...(search === undefined ? {} : { search }),
     });
@@ -136,46 +145,31 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   };
 
   try {
-    const ended = await fuzz();
-    const findings = ended.reason === 'interrupted' || failure !== undefined ? list() : await shrinkAll();
+    const result = listed(await work());
     progress('done', true);
-    const goals = goalsReached(counts);
-    const result: CampaignResult = {
-      space,
-      runs: done,
-      endRun: ended.endRun,
-      ended: signal?.aborted === true ? 'interrupted' : ended.reason,
-      elapsedMs: elapsed(),
-      policies,
-      bases,
-      counts,
-      findings,
-      // A campaign that failed says nothing of goals: it may have failed by what a policy is.
-      goalsMissed: PROPERTIES.filter(
-        (p, i) => !goals[i] && (failure !== undefined || unreachable(p, space, policies) === undefined),
-      ).map((p) => p.id),
-      // A shard without any of the canary's chunks has nothing to say about it.
-      canariesMissed: policies
-        .filter((p, i) => p.canary && counts[i]!.steps > 0 && !hasBroken(merged[i]!))
-        .map((p) => p.id),
-      ...(failure === undefined ? {} : { failure }),
-    };
-    if (options.out === undefined) return result;
-    const listFile = store.write(
-      'campaign.json',
-      `${JSON.stringify(campaignData(result, store.dir), null, 2)}\n`,
-    );
-    return {
-      ...result,
-      ...(store.dir === undefined ? {} : { out: store.dir }),
-      ...(listFile === undefined ? {} : { listFile }),
-    };
+    return result;
   } finally {
     signal?.removeEventListener('abort', onAbort);
     await pool.close();
   }
 
-  async function fuzz(): Promise<{ reason: CampaignResult['ended']; endRun: number }> {
+  async function work(): Promise<CampaignResult> {
+    const ended = await fuzz();
+    const over = (): boolean => signal?.aborted === true || failure !== undefined;
+    if (over() || options.shrink === 'none') return resultOf(ended, list());
+    const { members, findings } = await passAll();
+    const passed = resultOf(ended, findings);
+    if (over() || options.shrink === 'passes' || members.length === 0) return passed;
+    options.onPassed?.(listed(passed));
+    await proveAll(members, findings);
+    return {
+      ...resultOf(ended, findings),
+      ended: ended.reason,
+      proofsStopped: signal?.aborted === true && searched < toShrink,
+    };
+  }
+
+  async function fuzz(): Promise<Ended> {
     const limit = pLimit(Math.max(1, workers) * IN_FLIGHT);
     const chunks = runs === undefined ? Number.POSITIVE_INFINITY : Math.ceil(runs / CHUNK_RUNS);
     const timeIsUp = (): boolean => timeMs !== undefined && elapsed() >= timeMs;
@@ -290,59 +284,114 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     return sorted().map(({ m }) => asMet(m));
   }
 
-  async function shrinkAll(): Promise<Finding[]> {
-    if (options.shrink === 'none') return list();
-    const mode = options.shrink;
-    const all = sorted().filter(
+  interface Members {
+    readonly members: readonly { readonly policy: number; readonly m: Merged }[];
+    /** Of each member, in order, as far as it is shrunk. */
+    readonly findings: Finding[];
+  }
+
+  async function passAll(): Promise<Members> {
+    const members = sorted().filter(
       ({ m }) => options.regressionsOnly !== true || m.raw.regression !== undefined,
     );
-    toShrink = all.length;
-    // One job per policy and page kind, as their searches have most in common.
-    const groups = new Map<string, { policy: number; members: Merged[] }>();
-    for (const { policy, m } of all) {
-      const key = `${policy} ${decodeClass(m.raw.code).page}`;
-      const group = groups.get(key) ?? { policy, members: [] };
-      group.members.push(m);
-      groups.set(key, group);
-    }
-    const results = new Map<Merged, Finding>();
-    const limit = pLimit(Math.max(1, Math.min(workers, options.shrinkJobs ?? workers)));
-    const statesMax = options.shrinkStates ?? SEARCH_STATES_MAX;
-    let pending = groups.size;
-    for (const { policy, members } of groups.values())
-      void limit(async () => {
-        if (signal?.aborted === true) return;
-        const job: ShrinkJob = { policy, mode, statesMax, findings: members.map((m) => m.raw) };
-        let before = 0;
-        const onEvent = (event: ShrinkEvent): void => {
-          if (results.has(members[0]!)) return; // came late
-          shrunk += event.done - before; // less, if another worker had to start again
-          before = event.done;
-          search = event.search ?? search;
+    const findings = members.map(({ m }) => asMet(m));
+    toShrink = members.length;
+    const shrunkOnes = new Set<number>();
+    await runStage(
+      pool,
+      members.map(({ policy, m }) => ({ policy, raw: m.raw })),
+      {
+        stage: 'passes',
+        ...stageOptions(workers),
+        onShrunk: (at, shrunkOne) => {
+          findings[at] = shrunkTo(members[at]!.m, shrunkOne);
+          shrunk = shrunkOnes.add(at).size;
           progress('shrink', false);
-        };
-        const smaller = await pool.shrink(job, onEvent);
-        shrunk -= before;
-        members.forEach((m, i) => {
-          const { scenario, minimality } = smaller[i]!;
-          const name = fileOf(m.raw, m.classId);
-          const file = store.write(`${name}.gup.json`, textOf(m.raw, scenario, minimality));
-          if (file !== undefined) store.remove(`${name}.raw.gup.json`);
-          results.set(m, finding(m, scenario, minimality, file));
-          shrunk++;
-        });
-        progress('shrink', false);
-      })
-        .catch((error: unknown) => {
-          // The findings of this group stay as they were met; the others go on.
-          failure ??= failureOf(error);
-        })
-        .finally(() => {
-          pending--;
-          wake();
-        });
-    while (pending > 0 && signal?.aborted !== true) await next();
-    return all.map(({ m }) => results.get(m) ?? asMet(m));
+        },
+      },
+    );
+    return { members, findings };
+  }
+
+  /** Replaces findings by what their proofs say, one by one. */
+  async function proveAll(members: Members['members'], findings: Finding[]): Promise<void> {
+    progress('prove', true);
+    const proved = new Set<number>();
+    await runStage(
+      pool,
+      members.map(({ policy, m }, at) => ({ policy, raw: { ...m.raw, scenario: findings[at]!.scenario } })),
+      {
+        stage: 'proofs',
+        ...stageOptions(Math.min(workers, options.shrinkJobs ?? workers)),
+        onShrunk: (at, shrunkOne) => {
+          findings[at] = shrunkTo(members[at]!.m, shrunkOne);
+          searched = proved.add(at).size;
+          progress('prove', false);
+        },
+      },
+    );
+  }
+
+  function stageOptions(jobs: number): Omit<StageOptions, 'stage' | 'onShrunk'> {
+    return {
+      statesMax: options.shrinkStates ?? SEARCH_STATES_MAX,
+      atATime: Math.max(1, jobs),
+      ...(signal === undefined ? {} : { signal }),
+      onSearch: (heard) => {
+        search = heard;
+        progress('prove', false);
+      },
+      onFailure: (error) => {
+        failure ??= failureOf(error);
+      },
+    };
+  }
+
+  /** The file of a smaller one takes the place of that before. */
+  function shrunkTo(m: Merged, { scenario, minimality }: Shrunk): Finding {
+    const name = fileOf(m.raw, m.classId);
+    const file = store.write(`${name}.gup.json`, textOf(m.raw, scenario, minimality));
+    if (file !== undefined) store.remove(`${name}.raw.gup.json`);
+    return finding(m, scenario, minimality, file);
+  }
+
+  function resultOf(ended: Ended, findings: readonly Finding[]): CampaignResult {
+    const goals = goalsReached(counts);
+    return {
+      space,
+      runs: done,
+      endRun: ended.endRun,
+      ended: signal?.aborted === true ? 'interrupted' : ended.reason,
+      proofsStopped: false,
+      elapsedMs: elapsed(),
+      policies,
+      bases,
+      counts,
+      findings: [...findings],
+      // A campaign that failed says nothing of goals: it may have failed by what a policy is.
+      goalsMissed: PROPERTIES.filter(
+        (p, i) => !goals[i] && (failure !== undefined || unreachable(p, space, policies) === undefined),
+      ).map((p) => p.id),
+      // A shard without any of the canary's chunks has nothing to say about it.
+      canariesMissed: policies
+        .filter((p, i) => p.canary && counts[i]!.steps > 0 && !hasBroken(merged[i]!))
+        .map((p) => p.id),
+      ...(failure === undefined ? {} : { failure }),
+    };
+  }
+
+  /** The same with its list, which is written. */
+  function listed(result: CampaignResult): CampaignResult {
+    if (options.out === undefined) return result;
+    const listFile = store.write(
+      'campaign.json',
+      `${JSON.stringify(campaignData(result, store.dir), null, 2)}\n`,
+    );
+    return {
+      ...result,
+      ...(store.dir === undefined ? {} : { out: store.dir }),
+      ...(listFile === undefined ? {} : { listFile }),
+    };
   }
 }
 

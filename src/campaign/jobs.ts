@@ -1,18 +1,12 @@
-/** The two kinds of work of a campaign, as a worker process (or this one) does them. Plain data in and out. */
+/** The kinds of work of a campaign, as a worker process (or this one) does them. Plain data in and out. */
 
 import type { BasePolicy, CampaignSpace, RawFinding } from '../fuzz/chunk.ts';
 import { type ChunkResult, ChunkRunner } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
+import type { Scenario } from '../scenario/scenario.ts';
 import { fastCheckShrink } from '../shrink/fast-check.ts';
-import {
-  drain,
-  runPasses,
-  SEARCH_STATES_MAX,
-  type SearchProgress,
-  Shrinker,
-  type Shrunk,
-  type Target,
-} from '../shrink/shrink.ts';
+import { SEARCH_STATES_MAX } from '../shrink/limit.ts';
+import { runPasses, type SearchProgress, Shrinker, type Shrunk, type Target } from '../shrink/shrink.ts';
 
 export interface ChunkJob {
   readonly chunk: number;
@@ -21,20 +15,19 @@ export interface ChunkJob {
   readonly known: readonly (readonly number[])[];
 }
 
+/** Findings of one policy that are made shorter by passes; or, once that is done, searched for shorter ones. */
 export interface ShrinkJob {
+  readonly stage: 'passes' | 'proofs';
   readonly policy: number;
-  readonly mode: 'shortest' | 'passes';
-  /** Per search. */
+  /** Per search of a proof. */
   readonly statesMax: number;
   readonly findings: readonly Omit<RawFinding, 'policy'>[];
 }
 
-/** How far a shrink job has got. */
-export interface ShrinkEvent {
-  /** Findings done. */
-  readonly done: number;
-  readonly search?: SearchProgress;
-}
+/** How far a search has got, or what came of one finding: `at` is its index. Each finding has one such event. */
+export type ShrinkEvent =
+  | { readonly search: SearchProgress }
+  | { readonly at: number; readonly shrunk: Shrunk };
 
 /** Does the jobs of one campaign; keeps worlds and searches between them. */
 export class JobRunner {
@@ -62,37 +55,25 @@ export class JobRunner {
     );
   }
 
-  /** One result per finding, in order. */
-  shrink(job: ShrinkJob): Shrunk[] {
-    return drain(this.shrinking(job));
-  }
-  /** The same a little at a time. */
-  *shrinking(job: ShrinkJob): Generator<ShrinkEvent, Shrunk[]> {
+  /** A little at a time. */
+  *shrinking(job: ShrinkJob): Generator<ShrinkEvent, void> {
     const policy = this.#policies[job.policy]!;
-    const results: Shrunk[] = [];
     const base = this.#bases[job.policy]?.policy;
-    for (const { code, documented, regression, ...finding } of job.findings) {
+    for (const [at, { code, documented, regression, run, scenario }] of job.findings.entries()) {
       const target: Target =
         regression === undefined || base === undefined
           ? { code, documented }
           : { code, documented, base, way: regression.way };
-      const first = fastCheckShrink(this.#chunks, finding.run, policy, target) ?? finding.scenario;
-      if (job.mode === 'shortest') {
-        const work = this.#shrinker(job).shrinking(first, target);
-        let at = work.next();
-        for (; at.done !== true; at = work.next()) yield { done: results.length, search: at.value };
-        results.push(at.value);
-      } else {
-        const scenario = runPasses(first, policy, target);
-        const reason = 'not proved: shrunk by passes, not searched';
-        results.push({
-          scenario,
-          minimality: { kind: '1-minimal', scope: 'its own steps', depth: scenario.steps.length, reason },
-        });
+      if (job.stage === 'passes') {
+        const first = fastCheckShrink(this.#chunks, run, policy, target) ?? scenario;
+        yield { at, shrunk: asPassed(runPasses(first, policy, target)) };
+        continue;
       }
-      yield { done: results.length };
+      const work = this.#shrinker(job).proving(scenario, target);
+      let next = work.next();
+      for (; next.done !== true; next = work.next()) yield { search: next.value };
+      yield { at, shrunk: next.value };
     }
-    return results;
   }
 
   #shrinker({ policy, statesMax }: ShrinkJob): Shrinker {
@@ -105,3 +86,13 @@ export class JobRunner {
     return shrinker;
   }
 }
+
+const asPassed = (scenario: Scenario): Shrunk => ({
+  scenario,
+  minimality: {
+    kind: '1-minimal',
+    scope: 'its own steps',
+    depth: scenario.steps.length,
+    reason: 'not proved: shrunk by passes, not searched',
+  },
+});

@@ -6,12 +6,12 @@ import { fileURLToPath } from 'node:url';
 import workerpool from 'workerpool';
 import type { BasePolicy, CampaignSpace, ChunkResult } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
-import type { Shrunk } from '../shrink/shrink.ts';
 import { type ChunkJob, JobRunner, type ShrinkEvent, type ShrinkJob } from './jobs.ts';
 
 export interface Pool {
   chunk(job: ChunkJob): Promise<ChunkResult>;
-  shrink(job: ShrinkJob, onEvent: (event: ShrinkEvent) => void): Promise<Shrunk[]>;
+  /** All that comes of it comes as events. Where a worker died, some come again. */
+  shrink(job: ShrinkJob, onEvent: (event: ShrinkEvent) => void): Promise<void>;
   /** Stops at once; what is in flight is lost. */
   close(): Promise<void>;
 }
@@ -57,13 +57,11 @@ export function openPool(
         return jobs.chunk(job);
       },
       shrink: async (job, onEvent) => {
-        const work = jobs.shrinking(job);
-        for (;;) {
+        await turn();
+        for (const event of jobs.shrinking(job)) {
+          onEvent(event);
           await turn();
           if (closed) throw new Error('the pool is closed');
-          const { done, value } = work.next();
-          if (done === true) return value;
-          onEvent(value);
         }
       },
       close: async () => {
@@ -156,7 +154,7 @@ export function openPool(
 
   return {
     chunk: (job) => perform<ChunkResult>('chunk', job),
-    shrink: (job, onEvent) => perform<Shrunk[]>('shrink', job, onEvent),
+    shrink: (job, onEvent) => perform<void>('shrink', job, onEvent),
     close: async () => {
       closed = true;
       await pool.terminate(true);
@@ -167,5 +165,7 @@ export function openPool(
 }
 
 function describe(job: ChunkJob | ShrinkJob): string {
-  return 'chunk' in job ? `chunk ${job.chunk}` : `${job.findings.length} findings to shrink`;
+  return 'chunk' in job
+    ? `chunk ${job.chunk}`
+    : `${job.findings.length} findings to ${job.stage === 'passes' ? 'shrink' : 'prove'}`;
 }

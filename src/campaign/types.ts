@@ -20,6 +20,7 @@ export interface CampaignOptions extends CampaignSpace {
   readonly workers: number;
   /** Where findings go; undefined: nowhere. */
   readonly out?: string;
+  /** `shortest`: by passes, then each finding is searched for a shorter one. */
   readonly shrink: 'shortest' | 'passes' | 'none';
   /** States per search for something shorter; by default as many as cost little (SEARCH_STATES_MAX). */
   readonly shrinkStates?: number;
@@ -30,6 +31,8 @@ export interface CampaignOptions extends CampaignSpace {
   /** Also shrink and keep documented mismatches. */
   readonly documented: boolean;
   readonly signal?: AbortSignal;
+  /** Called before the proofs, if there are any: files and list are written, nothing is called shortest yet. */
+  readonly onPassed?: (result: CampaignResult) => void;
   /** Called at most a few times a second, and at the end of each phase. */
   readonly onProgress?: (progress: Progress) => void;
   /** Something a person should know: a worker died, a folder is full. One line. */
@@ -39,7 +42,7 @@ export interface CampaignOptions extends CampaignSpace {
 }
 
 export interface Progress {
-  readonly phase: 'fuzz' | 'shrink' | 'done';
+  readonly phase: 'fuzz' | 'shrink' | 'prove' | 'done';
   readonly runs: number;
   /** undefined when time ends the campaign. */
   readonly runsWanted: number | undefined;
@@ -49,8 +52,9 @@ export interface Progress {
   readonly classes: readonly number[];
   readonly goalsReached: number;
   readonly goals: number;
-  /** Findings shrunk, of how many. */
+  /** Findings shrunk by passes, and searched for shorter ones, of how many. */
   readonly shrunk: number;
+  readonly searched: number;
   readonly toShrink: number;
   /** The search that was last heard of. */
   readonly search?: SearchProgress;
@@ -86,6 +90,8 @@ export interface CampaignResult {
   readonly runs: number;
   readonly endRun: number;
   readonly ended: 'runs' | 'time' | 'interrupted' | 'failed';
+  /** Was told to stop while it was proving: all else is done, and what is not proved says so. */
+  readonly proofsStopped: boolean;
   readonly elapsedMs: number;
   readonly policies: readonly ExpandedPolicy[];
   /** Per policy, in order: beside which it was judged. */

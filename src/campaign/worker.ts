@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import workerpool from 'workerpool';
 import type { BasePolicy, CampaignSpace } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
-import type { Shrunk } from '../shrink/shrink.ts';
 import { type ChunkJob, JobRunner, type ShrinkJob } from './jobs.ts';
 
 // Ctrl-C goes to the whole process group; the main process decides what happens.
@@ -16,19 +15,18 @@ const brief = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as {
 };
 const jobs = new JobRunner(brief.space, brief.policies, brief.bases);
 
-/** Milliseconds between two events, at least. */
+/** Milliseconds between two words about a search, at least. */
 const EVENT_INTERVAL_MS = 200;
 
-function shrink(job: ShrinkJob): Shrunk[] {
-  const work = jobs.shrinking(job);
+function shrink(job: ShrinkJob): void {
   let last = performance.now();
-  for (;;) {
-    const { done, value } = work.next();
-    if (done === true) return value;
-    const now = performance.now();
-    if (now - last < EVENT_INTERVAL_MS) continue;
-    last = now;
-    workerpool.workerEmit(value);
+  for (const event of jobs.shrinking(job)) {
+    if ('search' in event) {
+      const now = performance.now();
+      if (now - last < EVENT_INTERVAL_MS) continue;
+      last = now;
+    }
+    workerpool.workerEmit(event);
   }
 }
 

@@ -1,22 +1,23 @@
 import { describe, expect, it } from 'vitest';
-import { budgetOf, SHORTEST_STATES, statesThatFit } from './budget.ts';
+import { proofsOf, SHORTEST_STATES, statesThatFit } from './budget.ts';
 import { Args } from './command.ts';
 
-describe('the budget of --shortest', () => {
-  it('is what is asked for, else 20 million or what memory holds', () => {
-    expect(budgetOf(new Args({}))).toBeUndefined();
-    expect(budgetOf(new Args({ shortest: true, states: '5k' }))).toBe(5000);
-    expect(budgetOf(new Args({ shortest: true }))).toBe(Math.min(SHORTEST_STATES, statesThatFit()));
+describe('the budget of proofs', () => {
+  it('is what is asked for; with --shortest 20 million or what memory holds', () => {
+    expect(proofsOf(new Args({}))).toEqual({ prove: false, states: undefined });
+    expect(proofsOf(new Args({ states: '5k' }))).toEqual({ prove: false, states: 5000 });
+    expect(proofsOf(new Args({ shortest: true, states: '5k' }))).toEqual({ prove: true, states: 5000 });
+    expect(proofsOf(new Args({ shortest: true }))).toEqual({
+      prove: true,
+      states: Math.min(SHORTEST_STATES, statesThatFit()),
+    });
   });
 
-  it('is refused where it makes no sense or does not fit, in one line', () => {
-    expect(() => budgetOf(new Args({ states: '5k' }))).toThrow(
-      /^--states makes no sense without --shortest$/,
-    );
-    expect(() => budgetOf(new Args({ shortest: true, states: '0' }))).toThrow(
+  it('is refused where it does not fit, in one line', () => {
+    expect(() => proofsOf(new Args({ shortest: true, states: '0' }))).toThrow(
       /^--states is "0"; allowed: a whole number from 1 to \d+$/,
     );
-    expect(() => budgetOf(new Args({ shortest: true, states: '2000M' }))).toThrow(
+    expect(() => proofsOf(new Args({ shortest: true, states: '2000M' }))).toThrow(
       /^--states is "2000M"; allowed/,
     );
   });

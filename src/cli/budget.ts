@@ -1,8 +1,8 @@
-/** What `--shortest` may cost: how many states a search visits before it gives up. */
+/** What a proof that nothing is shorter may cost: how many states a search visits before it gives up. */
 import { totalmem } from 'node:os';
 import type { Argv } from 'yargs';
+import { SEARCH_STATES_MAX } from '../shrink/limit.ts';
 import type { Args } from './command.ts';
-import { usageError } from './exit.ts';
 
 /** States per search with `--shortest`, where memory has room for them. */
 export const SHORTEST_STATES = 20_000_000;
@@ -34,15 +34,14 @@ export const withBudget = (yargs: Argv): Argv =>
     .option('states', {
       type: 'string',
       requiresArg: true,
-      describe: 'with --shortest: states per search before it gives up',
-      defaultDescription: '20M, or what memory holds',
+      describe: 'states per search before it gives up',
+      defaultDescription: `${SEARCH_STATES_MAX / 1000}k; with --shortest ${SHORTEST_STATES / 1e6}M, or what memory holds`,
     });
 
-/** States per search if `--shortest` is given. Throws UserError. */
-export function budgetOf(args: Args): number | undefined {
+/** What is asked for: must all be proved, and with how many states per search; undefined: as usual. Throws UserError. */
+export function proofsOf(args: Args): { readonly prove: boolean; readonly states: number | undefined } {
   const fit = statesThatFit();
   const states = args.whole('states', 1, fit);
-  if (args.flag('shortest')) return states ?? Math.min(SHORTEST_STATES, fit);
-  if (states !== undefined) throw usageError('--states makes no sense without --shortest');
-  return undefined;
+  const prove = args.flag('shortest');
+  return { prove, states: states ?? (prove ? Math.min(SHORTEST_STATES, fit) : undefined) };
 }

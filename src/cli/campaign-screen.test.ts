@@ -12,6 +12,7 @@ const at = (runs: number, elapsedMs: number): Progress => ({
   goalsReached: 2,
   goals: 10,
   shrunk: 0,
+  searched: 0,
   toShrink: 0,
 });
 
@@ -37,6 +38,19 @@ describe('campaignScreen', () => {
     expect(written(true, 100, [at(500, 1000)])[0]).toBe(
       '\r\u001b[Kfuzz [======------] 50% 500 runs, 500 runs/s, 5.0 k steps/s, goals 2/10, classes: pae 3',
     );
+  });
+
+  it('says which phase it is, with the share of its own', () => {
+    const search = { policy: 'pae', mms: 1, refs: 2, depth: 3, wanted: 5, states: 1200, statesMax: 150_000 };
+    const rest = { ...at(1000, 2000), toShrink: 8 };
+    const lines = written(true, 60, [
+      { ...rest, phase: 'shrink', shrunk: 2 },
+      { ...rest, phase: 'prove', shrunk: 8, searched: 4, search },
+    ]);
+    expect(lines.slice(0, 2)).toEqual([
+      '\r\u001b[Kshrink 25% 2 of 8 findings shrunk',
+      '\r\u001b[Kprove 50% 4 of 8 findings searched for shorter ones; pae, 1',
+    ]);
   });
 
   it('elsewhere: a line when the first runs of a phase are done, and now and then', () => {

@@ -44,15 +44,18 @@ export function campaignScreen(
 }
 
 /** From 0 to 1. */
-function doneOf({ phase, shrunk, toShrink, runs, runsWanted, elapsedMs }: Progress, timeMs = 1): number {
+function doneOf(p: Progress, timeMs = 1): number {
+  const { phase, shrunk, searched, toShrink, runs, runsWanted, elapsedMs } = p;
   if (phase === 'shrink') return shrunk / Math.max(1, toShrink);
+  if (phase === 'prove') return searched / Math.max(1, toShrink);
   return runsWanted === undefined ? elapsedMs / timeMs : runs / runsWanted;
 }
 
 function progressText(p: Progress, names: readonly string[]): string {
-  if (p.phase === 'shrink') {
+  if (p.phase === 'shrink') return `${p.shrunk} of ${p.toShrink} findings shrunk`;
+  if (p.phase === 'prove') {
     const search = p.search === undefined ? '' : `; ${searchText(p.search)}`;
-    return `${p.shrunk} of ${p.toShrink} findings shrunk${search}`;
+    return `${p.searched} of ${p.toShrink} findings searched for shorter ones${search}`;
   }
   const seconds = Math.max(p.elapsedMs, 1) / 1000;
   const found = names.map((name, i) => `${name} ${p.classes[i]!}`).join(', ');

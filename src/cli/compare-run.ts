@@ -207,7 +207,8 @@ async function campaignOf(
     screen.clear();
     stop.off();
   });
-  return { campaign, stopped: stop.code };
+  // Who stopped the proofs alone has all that was asked for.
+  return { campaign, stopped: campaign.ended === 'interrupted' ? stop.code : undefined };
 }
 
 /** The regressions of the candidate, as files. */

@@ -7,7 +7,7 @@ import type { BasePolicy } from '../fuzz/chunk.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { isKnown } from '../policies/known.ts';
 import { NEWNESS } from '../regression/order.ts';
-import { budgetText, campaignData, costsText, coverageText, matrixText } from '../report/campaign.ts';
+import { budgetText, campaignData, costsText, coverageText, matrix, matrixText } from '../report/campaign.ts';
 import { renderColumns, WIDTH_DEFAULT, wrapText } from '../report/columns.ts';
 import { notesUnder } from '../report/notes.ts';
 import { replayPasted } from '../report/pasted.ts';
@@ -21,7 +21,17 @@ import { reportFailure } from './campaign-failure.ts';
 import type { CampaignScope } from './campaign-scope.ts';
 import { campaignScreen } from './campaign-screen.ts';
 import { EXIT, worst } from './exit.ts';
-import { paint, printJson, printResult, terminalWidth, talk, talkText, whereKept, width } from './io.ts';
+import {
+  paint,
+  print,
+  printJson,
+  printResult,
+  terminalWidth,
+  talk,
+  talkText,
+  whereKept,
+  width,
+} from './io.ts';
 import { onStop } from './stop.ts';
 
 export interface FuzzOptions {
@@ -39,9 +49,11 @@ export interface FuzzOptions {
   readonly workers?: number;
   readonly out?: string;
   readonly shrink: 'shortest' | 'passes' | 'none';
-  /** With --shortest: states per search, and searches at a time. */
+  /** Per search of a proof, and proofs at a time. */
   readonly shrinkStates?: number;
   readonly shrinkJobs?: number;
+  /** A finding that is not proved to be shortest is a failure. */
+  readonly prove: boolean;
   readonly documented: boolean;
   readonly shard?: { readonly index: number; readonly count: number };
   readonly format: 'text' | 'json';
@@ -52,10 +64,19 @@ export async function runFuzz(options: FuzzOptions): Promise<number> {
   const workers = options.workers ?? Math.max(1, availableParallelism());
   const names = options.policies.map((p) => p.alias ?? p.id);
   const screen = campaignScreen(names, options.timeMs);
+  /** What was told before the proofs. */
+  let told: CampaignResult | undefined;
   const stop = onStop(() => {
     screen.clear();
-    talk('stopping; what was found so far is kept (again to stop at once)');
+    if (told === undefined) talk('stopping; what was found so far is kept (again to stop at once)');
+    else talk('no more proofs; all that was found is kept (again to stop at once)');
   });
+  const onPassed = (result: CampaignResult): void => {
+    screen.clear();
+    told = result;
+    if (options.format === 'text') print(summary(result, options));
+    talk('now each is searched for a shorter one; Ctrl-C ends that, and nothing is lost');
+  };
   let result: CampaignResult;
   try {
     result = await runCampaign({
@@ -73,6 +94,7 @@ export async function runFuzz(options: FuzzOptions): Promise<number> {
       ...(options.shrinkJobs === undefined ? {} : { shrinkJobs: options.shrinkJobs }),
       documented: options.documented,
       signal: stop.signal,
+      onPassed,
       onProgress: screen.update,
       onLost: talkText,
       onNotice: (line) => {
@@ -86,17 +108,14 @@ export async function runFuzz(options: FuzzOptions): Promise<number> {
   }
 
   if (options.format === 'json') printJson(campaignData(result, result.out));
+  else if (told !== undefined) print(proofsText(told, result, options));
   else {
     const onScreen = stop.code !== undefined && process.stdout.isTTY === true;
-    printResult(
-      onScreen ? shortSummary(result, options) : summary(result, options),
-      onScreen,
-      whereKept(result.out),
-    );
+    printResult(onScreen ? shortSummary(result) : summary(result, options), onScreen, whereKept(result.out));
   }
   for (const line of problems(result)) talk(line);
   if (result.failure !== undefined) return reportFailure(result.failure);
-  if (stop.code !== undefined) return stop.code;
+  if (result.ended === 'interrupted' && stop.code !== undefined) return stop.code;
   return exitCode(result, options);
 }
 
@@ -137,15 +156,49 @@ export function unexpected(result: CampaignResult): Finding[] {
 const unproved = (result: CampaignResult): Finding[] =>
   result.findings.filter((f) => f.minimality.kind !== 'shortest');
 
-/** What came of --shortest. */
-function proofsText(result: CampaignResult): string {
+/** What came of the proofs, and what they changed of what was told before them. */
+function proofsText(told: CampaignResult, result: CampaignResult, options: FuzzOptions): string {
   const left = unproved(result);
   const all = result.findings.length;
-  const proved = `${all - left.length} of ${all} findings are proved to be shortest in their scope`;
-  const rows = left.map((f) =>
-    wrap(`  ${f.policy} ${f.class}: ${f.minimality.reason ?? 'not shrunk'}`, '    ').join('\n'),
+  const lines = [
+    `\n${paint.bold('Proofs')}${result.proofsStopped ? ' (stopped)' : ''}`,
+    `${all - left.length} of ${all} findings are proved to be shortest in their scope`,
+  ];
+  if (options.prove)
+    lines.push(
+      ...left.flatMap((f) =>
+        wrap(`  ${f.policy} ${f.class}: ${f.minimality.reason ?? 'not shrunk'}`, '    '),
+      ),
+    );
+  else if (left.length > 0)
+    lines.push(`the other ${left.length} are 1-minimal: the files say why no more is known`);
+  const before = (at: number): number => told.findings[at]!.scenario.steps.length;
+  const shorter = result.findings.flatMap((f, at) => {
+    const steps = f.scenario.steps.length;
+    return steps < before(at) ? [`  ${f.policy} ${f.class}: ${steps} steps, not ${before(at)}`] : [];
+  });
+  const others = result.findings.filter(
+    ({ scenario }, at) =>
+      scenario.steps.length === before(at) &&
+      JSON.stringify(scenario) !== JSON.stringify(told.findings[at]!.scenario),
   );
-  return `${[proved, ...rows].join('\n')}\n`;
+  if (shorter.length > 0)
+    lines.push(
+      `${plural(shorter.length, 'finding')} got shorter, with a new id and in the same file:`,
+      ...shorter.flatMap((line) => wrap(line, '    ')),
+    );
+  if (others.length > 0)
+    lines.push(
+      ...wrap(
+        `${plural(others.length, 'finding')} of unchanged length: the first program of that length took its place, with a new id`,
+        '  ',
+      ),
+    );
+  const cells = JSON.stringify(matrix(told)) === JSON.stringify(matrix(result)) ? '' : cellsText(result);
+  const isShorter = (f: Finding): boolean => f.scenario.steps.length < before(result.findings.indexOf(f));
+  const stories = storiesOf(result, options).filter(({ first }) => isShorter(first));
+  const shown = stories.map((story) => storyText(result, options, story));
+  return `${[...lines, cells, ...shown].filter((text) => text !== '').join('\n')}\n`;
 }
 
 function exitCode(result: CampaignResult, options: FuzzOptions): number {
@@ -154,7 +207,7 @@ function exitCode(result: CampaignResult, options: FuzzOptions): number {
   const missed =
     result.canariesMissed.length > 0 ||
     result.goalsMissed.length > 0 ||
-    (options.shrinkStates !== undefined && unproved(result).length > 0);
+    (options.prove && unproved(result).length > 0);
   return worst([
     ...(failed ? [EXIT.badInput] : []),
     ...(regressions(result).length > 0 || unexpected(result).length > 0 ? [EXIT.finding] : []),
@@ -172,20 +225,20 @@ function summary(result: CampaignResult, options: FuzzOptions): string {
       .map((line) => onePerLine(line, '    '))
       .join('')}`,
   );
-  parts.push(findingsText(result, options), tailText(result, options));
+  parts.push(findingsText(result, options), tailText(result));
   return parts.join('');
 }
 
 /** One screen: what else there is can be seen in the files, or once it has run to its end. */
-const shortSummary = (result: CampaignResult, options: FuzzOptions): string =>
-  `${onePerLine(budgetText(result))}${tailText(result, options)}\n${cellsText(result)}`;
+const shortSummary = (result: CampaignResult): string =>
+  `${onePerLine(budgetText(result))}${tailText(result)}\n${cellsText(result)}`;
 
 const cellsText = (result: CampaignResult): string =>
   wrapped(
     `${paint.bold('Policies x properties')} (classes/fewest steps; - not found within this budget; ? goal not reached; ! not a policy)`,
   ) + matrixText(result, paint, terminalWidth());
 
-function tailText(result: CampaignResult, options: FuzzOptions): string {
+function tailText(result: CampaignResult): string {
   const parts: string[] = [];
   const broken = result.findings.filter((f) => !f.documented).length;
   parts.push(
@@ -193,7 +246,6 @@ function tailText(result: CampaignResult, options: FuzzOptions): string {
       .map((line) => wrapped(line))
       .join('')}`,
   );
-  if (options.shrinkStates !== undefined) parts.push(proofsText(result));
   if (result.out !== undefined)
     parts.push(
       wrapped(
@@ -274,9 +326,15 @@ function verdicts(result: CampaignResult): string[] {
 
 const plural = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
 
-/** Findings with the same steps are one story, told once, for all policies that it breaks. */
-function findingsText(result: CampaignResult, options: FuzzOptions): string {
-  if (options.show === 'none') return '';
+/** Findings that are told as one, by the shortest of them, for all policies that it breaks. */
+interface Story {
+  readonly first: Finding;
+  readonly policies: readonly string[];
+  readonly classes: number;
+}
+
+function storiesOf(result: CampaignResult, options: FuzzOptions): readonly Story[] {
+  if (options.show === 'none') return [];
   const stories = new Map<string, Finding[]>();
   const canaries = new Set(result.policies.filter((p) => p.canary).map((p) => p.id));
   const only = result.policies.every((p) => p.canary);
@@ -288,7 +346,7 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
       options.show === 'all' ? `${f.class} ${steps}${way}` : `${f.parts.property} ${f.parts.page}${way}`;
     stories.set(key, [...(stories.get(key) ?? []), f]);
   }
-  const shown = [...stories.values()].map((findings) => {
+  const shown = [...stories.values()].map((findings): Story => {
     const sorted = [...findings].sort(
       (x, y) => x.scenario.steps.length - y.scenario.steps.length || (x.class < y.class ? -1 : 1),
     );
@@ -301,28 +359,39 @@ function findingsText(result: CampaignResult, options: FuzzOptions): string {
     };
   });
   const newness = (f: Finding): number => f.regression?.newness ?? NEWNESS.length;
-  shown.sort((x, y) => newness(x.first) - newness(y.first) || (x.first.class < y.first.class ? -1 : 1));
-  const blocks = shown.map(({ first, policies, classes }) => {
-    const { minimality, scenario } = first;
-    const { file } = first;
-    const seen = file === undefined ? undefined : readFinding(file);
-    const how = minimality.kind === 'none' ? 'not shrunk' : minimality.kind;
-    const lines = [`\n${paint.bold(first.class)}`];
-    const breaks = `  breaks ${policies.join(', ')}; ${scenario.steps.length} steps (${how})`;
-    lines.push(...wrap(`${breaks}${classes > 1 ? `; ${classes} classes like it` : ''}`, '    '));
-    if (first.regression !== undefined)
-      lines.push(...wrap(`  ${paint.red('new')}: ${newsText(first.regression)}`, '    '));
-    else lines.push(...notNew(result, first).flatMap((line) => wrap(line, '    ')));
-    const breakers = result.policies.filter((p) => policies.includes(p.id));
-    const columns = { width: Math.min(WIDTH_DEFAULT, width()), notes: notesUnder(scenario, breakers) };
-    lines.push(renderColumns(scenario, columns).trimEnd());
-    if (seen?.seen != null)
-      lines.push(...wrap(`  seen: ${seen.seen.observed}; promised: ${seen.seen.expected}`, '    '));
-    const by = replayBy(result.policies.find((p) => p.id === first.policy)!, options.baseName);
-    if (file !== undefined) lines.push(`  ${paint.cyan(replayCommand(file, by))}`);
-    else if (first.regression !== undefined) lines.push(replayPasted(first.scenario, by).trimEnd());
-    return lines.join('\n');
-  });
+  return shown.sort(
+    (x, y) => newness(x.first) - newness(y.first) || (x.first.class < y.first.class ? -1 : 1),
+  );
+}
+
+function storyText(
+  result: CampaignResult,
+  options: FuzzOptions,
+  { first, policies, classes }: Story,
+): string {
+  const { minimality, scenario } = first;
+  const { file } = first;
+  const seen = file === undefined ? undefined : readFinding(file);
+  const how = minimality.kind === 'none' ? 'not shrunk' : minimality.kind;
+  const lines = [`\n${paint.bold(first.class)}`];
+  const breaks = `  breaks ${policies.join(', ')}; ${scenario.steps.length} steps (${how})`;
+  lines.push(...wrap(`${breaks}${classes > 1 ? `; ${classes} classes like it` : ''}`, '    '));
+  if (first.regression !== undefined)
+    lines.push(...wrap(`  ${paint.red('new')}: ${newsText(first.regression)}`, '    '));
+  else lines.push(...notNew(result, first).flatMap((line) => wrap(line, '    ')));
+  const breakers = result.policies.filter((p) => policies.includes(p.id));
+  const columns = { width: Math.min(WIDTH_DEFAULT, width()), notes: notesUnder(scenario, breakers) };
+  lines.push(renderColumns(scenario, columns).trimEnd());
+  if (seen?.seen != null)
+    lines.push(...wrap(`  seen: ${seen.seen.observed}; promised: ${seen.seen.expected}`, '    '));
+  const by = replayBy(result.policies.find((p) => p.id === first.policy)!, options.baseName);
+  if (file !== undefined) lines.push(`  ${paint.cyan(replayCommand(file, by))}`);
+  else if (first.regression !== undefined) lines.push(replayPasted(first.scenario, by).trimEnd());
+  return lines.join('\n');
+}
+
+function findingsText(result: CampaignResult, options: FuzzOptions): string {
+  const blocks = storiesOf(result, options).map((story) => storyText(result, options, story));
   if (blocks.length === 0) return '';
   const what =
     options.show === 'all' ? '' : ' (the shortest per property and page kind; --show all for the rest)';

@@ -93,7 +93,7 @@ describe('gupfuzz fuzz', () => {
     [['--pages', 'anon', '--ops', 'fsync'], 'gupfuzz: --ops has "fsync", which means nothing in this scope'],
     [['--pages', 'anon', '--filesystem', 'ext4-v5.17'], 'gupfuzz: --filesystem makes no sense'],
     [['--policy', 'papcount'], 'gupfuzz: there is no policy "papcount"; did you mean mapcount?'],
-    [['--states', '5'], 'gupfuzz: --states makes no sense without --shortest'],
+    [['--states', '5', '--shrink', 'none'], 'gupfuzz: --states makes no sense with --shrink none'],
     [['--shortest', '--states', '0'], 'gupfuzz: --states is "0"; allowed: a whole number from 1 to'],
     [['--shortest', '--shrink', 'passes'], 'gupfuzz: --shortest makes no sense with --shrink passes'],
     [['--sed', '1'], 'gupfuzz: unknown flag --sed; did you mean --seed?'],
@@ -111,6 +111,33 @@ describe('gupfuzz fuzz', () => {
       /^ {2}v5\.7-mapcount \S+: not proved: 2,000 states reached\s+at depth\s+\d\s+of \d+$/m,
     );
     expect(code).toBe(6);
+  });
+
+  it('tells what is found before the proofs, then what they changed; Ctrl-C in between ends with what was found', async () => {
+    const copy = writePolicy(folder, 'pinned', `wpFault: [table(otherwise('copy'))]`, { base: 'pae' });
+    const flags = [
+      'fuzz',
+      '-p',
+      copy,
+      '--profile',
+      'anon',
+      '--runs',
+      '400',
+      '--states',
+      '20k',
+      '--no-canary',
+    ];
+    const whole = gupfuzz([...flags, '--out', 'whole']);
+    const stopped = await interrupted([...flags, '--out', 'stopped'], { cwd: folder.path }, /^prove: /m);
+    expect([whole.code, stopped.code]).toEqual([1, 1]);
+    expect(stopped.err).toContain('gupfuzz: no more proofs; all that was found is kept');
+    const [told, proofs] = whole.out.split('\nProofs\n');
+    expect(told).toMatch(/ steps \(1-minimal\)/);
+    expect(told).not.toContain('(shortest)');
+    expect(proofs).toMatch(/^\d+ of \d+ findings are proved to be shortest in their scope$/m);
+    const [first, rest] = stopped.out.split('\nProofs (stopped)\n');
+    expect(first!.replaceAll('stopped/', 'whole/')).toBe(told);
+    expect(rest).toMatch(/^\d+ of \d+ findings are proved/);
   });
 
   it('the same seed gives the same JSON, another seed another', () => {

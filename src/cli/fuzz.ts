@@ -1,5 +1,5 @@
 /** `gupfuzz fuzz`: the main job. */
-import { budgetOf, statesThatFit, withBudget } from './budget.ts';
+import { proofsOf, statesThatFit, withBudget } from './budget.ts';
 import { type CampaignFlags, campaignFlagsOf, campaignScopeOf, withCampaignScope } from './campaign-scope.ts';
 import { type Command, defineCommand } from './command.ts';
 import { usageError } from './exit.ts';
@@ -21,8 +21,10 @@ interface Options {
   readonly workers: number | undefined;
   readonly out: string | undefined;
   readonly shrink: 'shortest' | 'passes' | 'none';
-  /** With --shortest: states per search. */
+  /** Per search of a proof; undefined: as many as cost little. */
   readonly states: number | undefined;
+  /** A finding that is not proved to be shortest is a failure. */
+  readonly prove: boolean;
   readonly documented: boolean;
   readonly shard: { readonly index: number; readonly count: number } | undefined;
   readonly format: 'text' | 'json';
@@ -83,7 +85,7 @@ export const fuzz: Command = defineCommand<Options>({
       })
       .option('shrink', {
         type: 'string',
-        describe: 'shortest (a quick search), passes or none',
+        describe: 'shortest (passes, then a proof of each), passes or none',
         defaultDescription: 'shortest',
       })
       .option('documented', {
@@ -103,10 +105,10 @@ export const fuzz: Command = defineCommand<Options>({
       .option('format', { type: 'string', describe: 'text or json', defaultDescription: 'text' }),
   options: (args) => {
     const policies = args.texts('policy');
-    const states = budgetOf(args);
+    const { prove, states } = proofsOf(args);
     const shrink = args.oneOf('shrink', ['shortest', 'passes', 'none']) ?? 'shortest';
     if (states !== undefined && shrink !== 'shortest')
-      throw usageError(`--shortest makes no sense with --shrink ${shrink}`);
+      throw usageError(`${prove ? '--shortest' : '--states'} makes no sense with --shrink ${shrink}`);
     return {
       policies: policies.length === 0 ? ['all'] : policies,
       base: args.text('base'),
@@ -119,6 +121,7 @@ export const fuzz: Command = defineCommand<Options>({
       out: args.text('out') ?? 'findings',
       shrink,
       states,
+      prove,
       documented: args.flag('documented'),
       shard: shardOf(args.text('shard')),
       format: args.oneOf('format', ['text', 'json']) ?? 'text',
@@ -161,6 +164,7 @@ export const fuzz: Command = defineCommand<Options>({
       ...(states === undefined
         ? {}
         : { shrinkStates: states, shrinkJobs: Math.max(1, Math.floor(statesThatFit() / states)) }),
+      prove: options.prove,
       documented: options.documented,
       ...(shard === undefined ? {} : { shard }),
       format: options.format,

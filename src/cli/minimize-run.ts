@@ -22,7 +22,8 @@ import { leftOf } from '../scenario/kin.ts';
 import { type Scenario, stepText } from '../scenario/scenario.ts';
 import { formatText, rewriteText, setupLines } from '../scenario/text.ts';
 import { shrinkingForAll } from '../shrink/several.ts';
-import { type Keeping, SEARCH_STATES_MAX, Shrinker, type Shrunk, type Target } from '../shrink/shrink.ts';
+import { SEARCH_STATES_MAX } from '../shrink/limit.ts';
+import { type Keeping, Shrinker, type Shrunk, type Target } from '../shrink/shrink.ts';
 import { chooseBase, choosePolicies } from './choose.ts';
 import { EXIT, inputError, UserError, usageError, worst } from './exit.ts';
 import {
@@ -51,7 +52,9 @@ export interface MinimizeOptions {
   readonly base: string | undefined;
   /** What must stay besides the class. */
   readonly keep: (typeof KEEP)[number];
-  /** States per search if a proof is asked for. */
+  /** A program that is not proved to be shortest is a failure. */
+  readonly prove: boolean;
+  /** Per search of a proof; undefined: as many as cost little. */
   readonly states: number | undefined;
 }
 
@@ -180,7 +183,7 @@ async function candidatesOf(c: Counterexample): Promise<readonly ExpandedPolicy[
 
 /** Minimizes one file and writes it to `to`, or to stdout. Throws UserError. */
 async function minimizeOne(
-  { policy: name, base: baseName, keep, states }: MinimizeOptions,
+  { policy: name, base: baseName, keep, prove }: MinimizeOptions,
   read: ReadFile,
   to: string | undefined,
   shrinkers: Shrinkers,
@@ -252,17 +255,14 @@ async function minimizeOne(
   const how = proved ? 'shortest' : '1-minimal: no single step can be left out';
   talk(`${file}: ${before} -> ${after} steps, ${how} (${minimality.scope})`);
   // Who asked for no proof wants to know only that there is a shorter one, and why it was not taken.
-  if (
-    minimality.reason !== undefined &&
-    (states !== undefined || minimality.reason.includes('shows the class'))
-  )
+  if (minimality.reason !== undefined && (prove || minimality.reason.includes('shows the class')))
     talk(`${file}: ${minimality.reason}`);
   if (same && !another) talk('the steps are as they were');
   else for (const line of difference(c, result)) talk(line);
   if (another) talk('it is another program now, not only steps left out: title and text are new');
   if (lost.length > 0) talk(`no expectation any more for ${lost.join(', ')}, which is not built in`);
   if (to !== undefined) talk(`written to ${to}`);
-  return states === undefined || proved ? EXIT.ok : EXIT.goalsMissed;
+  return !prove || proved ? EXIT.ok : EXIT.goalsMissed;
 }
 
 /** Its own words, and where it comes from. */

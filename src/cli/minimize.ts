@@ -1,4 +1,4 @@
-import { budgetOf, withBudget } from './budget.ts';
+import { proofsOf, withBudget } from './budget.ts';
 import { type Command, defineCommand } from './command.ts';
 import { usageError } from './exit.ts';
 import type { MinimizeOptions } from './minimize-run.ts';
@@ -56,7 +56,7 @@ export const minimize: Command = defineCommand<MinimizeOptions>({
       policy: args.text('policy'),
       base: args.text('base'),
       keep: args.oneOf('keep', KEEP) ?? 'verdicts',
-      states: budgetOf(args),
+      ...proofsOf(args),
     };
   },
   run: async (options) => (await import('./minimize-run.ts')).runMinimize(options),

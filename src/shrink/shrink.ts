@@ -7,12 +7,14 @@ import { alphabetFor, PLAIN_GUPS, versionWith } from '../check/scope.ts';
 import { type Found, Search } from '../check/search.ts';
 import type { Setup } from '../domain/setup.ts';
 import { runScenario } from '../executor/run.ts';
+import { World } from '../executor/simulated.ts';
 import { type AnyPolicy, type ExpandedPolicy, expanded } from '../machine/tables.ts';
 import { GUP_VARIANTS } from '../ops/gup.ts';
 import { regressesBy } from '../regression/scenario.ts';
 import { bounds } from '../scenario/bounds.ts';
 import { type Scenario, variantOf } from '../scenario/scenario.ts';
 import { compareSimplicity, type Pass, type StillFails } from './order.ts';
+import { SEARCH_STATES_MAX } from './limit.ts';
 import { LEAVING_OUT, PASSES } from './passes/index.ts';
 
 /** A class of finding of one policy. */
@@ -80,8 +82,6 @@ interface Searched {
   readonly gups: readonly number[];
 }
 
-/** States per search after which we settle for 1-minimal, unless a proof is asked for. */
-export const SEARCH_STATES_MAX = 150_000;
 /** Searches kept for later findings of the same policy, */
 const SEARCHES_KEPT = 6;
 /** and, of the states that one may have, the share that all of those waiting may hold together. */
@@ -93,8 +93,12 @@ export const PROGRESS_STATES = 8192;
 export function failsAs(policy: ExpandedPolicy, target: Target): StillFails {
   const { base, way } = target;
   if (base !== undefined) return (scenario) => regressesBy(scenario, policy, base, target.code, way);
+  // Most of what is asked about has the setup of what was asked before, and a world costs more than a run.
+  let last: { readonly setup: Setup; readonly world: World } | undefined;
   return (scenario) => {
-    const result = runScenario(scenario, policy);
+    const { setup } = scenario;
+    if (last?.setup !== setup) last = { setup, world: new World(setup, policy) };
+    const result = runScenario(scenario, policy, last.world);
     if (result.notApplicable >= 0) return false;
     return (target.documented ? result.documented : result.violations).some((f) => f.code === target.code);
   };
@@ -178,7 +182,11 @@ export class Shrinker {
    * neither depends on where the search started.
    */
   shortest(scenario: Scenario, target: Target): Shrunk {
-    return drain(this.#shortest(scenario, target));
+    return drain(this.proving(scenario, target));
+  }
+  /** The same a little at a time. */
+  proving(scenario: Scenario, target: Target): Generator<SearchProgress, Shrunk> {
+    return this.#shortest(scenario, target);
   }
 
   *#shortest(scenario: Scenario, target: Target, keeping?: Keeping): Generator<SearchProgress, Shrunk> {
