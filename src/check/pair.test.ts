@@ -10,6 +10,7 @@ import { gupVariant } from '../ops/gup.ts';
 import { type Alphabet, OP_KINDS, type OpKind, pack } from '../ops/op.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { WRONG } from '../testing/wrong-policies.ts';
+import { keyText, OneBehaviour } from '../testing/key-law.ts';
 import { nameless } from '../testing/nameless.ts';
 import { ENDED, GOES_ON, NOT_A_STEP } from './model.ts';
 import { differenceOf, PairModel } from './pair.ts';
@@ -59,9 +60,9 @@ const scope = (kinds: readonly PageKind[], mms: number, refs: number, filesystem
   pinBias: 8,
 });
 
-const keyText = ({ key }: PairModel): string => {
+const keyOf = ({ key }: PairModel): string => {
   key.encode();
-  return key.words.subarray(0, key.length).join(' ');
+  return keyText(key);
 };
 const saved = (model: PairModel): Int32Array => {
   const state = new Int32Array(model.size);
@@ -81,7 +82,7 @@ function behaviour(model: PairModel, out: Int32Array): string {
     model.load(state, 0);
     const became = model.step(step);
     const found = foundIn(model).join('+');
-    const next = became === ENDED ? 'end' : keyText(model);
+    const next = became === ENDED ? 'end' : keyOf(model);
     lines.push(`${nameless(model.a.shape, step)} -> ${became} ${found} ${next}`);
   }
   model.load(state, 0);
@@ -101,8 +102,11 @@ function law(
   rng.seed(seed, setup.pages.length, setup.mms, 78);
   const out = new Int32Array(2 * model.stepsMax);
   const start = saved(model);
-  const seen = new Map<string, { behaviour: string; state: string }>();
-  let compared = 0;
+  const met = new OneBehaviour({
+    save: () => saved(model),
+    load: (state) => model.load(state, 0),
+    behaviour: () => behaviour(model, out),
+  });
   for (let i = 0, ended = true, length = 0; i < steps; i++, length++) {
     if (ended || length === 14) {
       model.load(start, 0);
@@ -112,22 +116,15 @@ function law(
     const before = saved(model);
     const step = out[rng.below(model.enumerate(out))]!;
     const became = model.step(step);
-    expect(became).not.toBe(NOT_A_STEP);
+    if (became === NOT_A_STEP) expect.fail('what was enumerated is no step');
     if (became === ENDED) {
       // Told apart: go on from the state before.
       model.load(before, 0);
       continue;
     }
-    const id = keyText(model);
-    const state = Buffer.from(saved(model).buffer).toString('base64');
-    const first = seen.get(id);
-    if (first === undefined) seen.set(id, { behaviour: behaviour(model, out), state });
-    else if (first.state !== state) {
-      compared++;
-      expect(behaviour(model, out)).toBe(first.behaviour);
-    }
+    met.meet(keyOf(model));
   }
-  return compared;
+  return met.compared;
 }
 
 describe('the law of the key of a pair: one key, one behaviour', () => {
@@ -285,7 +282,7 @@ describe('what must not be taken for one pair', () => {
       const model = new PairModel({ setup, a, b, alphabet: alphabetFor(setup, PLAIN_GUPS) });
       const run = ([op, x, y, z]: Program[number]): number => model.step(pack(OP_KINDS.indexOf(op), x, y, z));
       for (const step of program) expect(run(step), step[0]).toBe(GOES_ON);
-      const key = keyText(model);
+      const key = keyOf(model);
       const observers = then.flatMap((step) => {
         expect(run(step), step[0]).not.toBe(NOT_A_STEP);
         return foundIn(model).flatMap((f) => {

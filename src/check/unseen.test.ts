@@ -131,8 +131,8 @@ function attack(
     key.encode();
     const was = keyText(key);
     whole.encode();
-    const is = keyText(whole);
-    const does = behaviour(world, key, grain, alphabet);
+    const wholly = keyText(whole);
+    let does: string | undefined;
     const held = world.heldTokens();
     const gone = Array.from(held.keys()).filter((token) => held[token] === 0);
     const rowWords = Math.ceil(world.shape.tokens / 32);
@@ -150,14 +150,18 @@ function attack(
           array[at] = before;
           continue;
         }
+        const is = array[at]!;
+        const sees = (): boolean => {
+          whole.encode();
+          return keyText(whole) !== wholly;
+        };
         key.encode();
-        const hidden = keyText(key) === was;
-        whole.encode();
-        if (hidden && (lacking === undefined || keyText(whole) !== is)) {
+        if (keyText(key) === was && (lacking === undefined || sees())) {
           unseen.set(name, 1 + (unseen.get(name) ?? 0));
-          expect(behaviour(world, key, grain, alphabet), `${name}[${at}]: ${before} to ${array[at]}`).toBe(
-            does,
-          );
+          const changed = behaviour(world, key, grain, alphabet);
+          array[at] = before;
+          does ??= behaviour(world, key, grain, alphabet);
+          if (changed !== does) expect(changed, `${name}[${at}]: ${before} to ${is}`).toBe(does);
         }
         array[at] = before;
       }

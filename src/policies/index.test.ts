@@ -1,18 +1,32 @@
 import { describe, expect, it } from 'vitest';
-import { DECISION_NAMES, DECISIONS, type DecisionName } from '../machine/decisions.ts';
+import type { DecisionName } from '../machine/decisions.ts';
 import type { Policy } from '../machine/policy.ts';
-import { expandPolicy } from '../machine/tables.ts';
+import {
+  combinationsOf,
+  type ExpandedTable,
+  expandPolicy,
+  factDomains,
+  readByAny,
+  recordOf,
+} from '../machine/tables.ts';
 import { ask } from './ask.ts';
 import { BUILT_IN, findPolicy, policyByName } from './index.ts';
 
-/** The tables in which two policies answer some question differently. */
+/** The tables in which two policies answer some question differently: their rules are asked, by all facts that either reads. */
 function changed(a: Policy, b: Policy): DecisionName[] {
-  return DECISION_NAMES.filter((name) => {
-    let facts: Record<string, unknown>[] = [{}];
-    for (const [fact, domain] of DECISIONS[name].facts)
-      facts = facts.flatMap((given) => domain.map((value) => ({ ...given, [fact]: value })));
-    return facts.some((given) => ask(a, name, given).answer !== ask(b, name, given).answer);
-  });
+  const others = expandPolicy(b).tables;
+  return expandPolicy(a)
+    .tables.filter((table, at) => differs(a, b, table, others[at]!))
+    .map(({ decision }) => decision);
+}
+
+function differs(a: Policy, b: Policy, table: ExpandedTable, other: ExpandedTable): boolean {
+  const domains = factDomains(table);
+  for (const chosen of combinationsOf(domains, readByAny(table, other))) {
+    const facts = recordOf(domains, chosen);
+    if (ask(a, table.decision, facts).answer !== ask(b, table.decision, facts).answer) return true;
+  }
+  return false;
 }
 
 describe('built-in policies', () => {
