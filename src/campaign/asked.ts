@@ -7,6 +7,7 @@ import type { PairSpec } from '../check/pair.ts';
 import { Search } from '../check/search.ts';
 import type { DecisionName } from '../machine/decisions.ts';
 import {
+  answerTexts,
   combinationsOf,
   type ExpandedPolicy,
   entryOf,
@@ -30,10 +31,12 @@ const STATES_MAX = 500_000;
 const differing = (a: ExpandedPolicy, b: ExpandedPolicy): number[][] =>
   a.tables.map((table, place) => {
     const other = b.tables[place]!;
+    const [mine, others] = [answerTexts(table), answerTexts(other)];
     // One array is used for all combinations: each is looked at as it comes.
     const same = Array.from(
       combinationsOf(factDomains(table), readByAny(table, other)),
-      (chosen) => table.answer[entryOf(table, chosen)] === other.answer[entryOf(other, chosen)],
+      (chosen) =>
+        mine[table.answer[entryOf(table, chosen)]!] === others[other.answer[entryOf(other, chosen)]!],
     );
     return same.flatMap((is, at) => (is ? [] : [at]));
   });
@@ -47,9 +50,11 @@ export async function unasked(
   depth: number,
   signal?: AbortSignal,
 ): Promise<Unasked | undefined> {
+  const kept = ({ keeps, notes }: ExpandedPolicy): string => JSON.stringify([keeps, notes]);
+  if (kept(a) !== kept(b)) return undefined;
   const places = differing(a, b);
   const decisions = b.tables.flatMap((table, at) => (places[at]!.length > 0 ? [table.decision] : []));
-  if (decisions.length === 0 || JSON.stringify(a.keeps) !== JSON.stringify(b.keeps)) return undefined;
+  if (decisions.length === 0) return undefined;
   const counting = countingCombinations(b, (table, at) => readByAny(table, a.tables[at]!));
   const tables = tablesOf(counting);
   const search = new Search({ setup, policy: counting, alphabet, statesMax: STATES_MAX, grain: 'property' });

@@ -20,7 +20,7 @@ import type { Exploration, FoundNote, Stopped } from '../check/search.ts';
 import type { Spec } from '../check/spec.ts';
 import type { FoundClass } from '../check/verdicts.ts';
 import { CLAIM_PROPERTIES, coarseClass, InvariantError, promiseOf } from '../executor/simulated.ts';
-import type { ExpandedPolicy } from '../machine/tables.ts';
+import { askedAt, type ExpandedPolicy } from '../machine/tables.ts';
 import { BaseError } from '../regression/beside.ts';
 import { baseErrorOn, judgeBeside } from '../regression/scenario.ts';
 import type { Scenario } from '../scenario/scenario.ts';
@@ -291,7 +291,8 @@ function besideProgram(spec: BesideSpec, packed: readonly number[]): Scenario {
 const sameAnswers = (a: ExpandedPolicy, b: ExpandedPolicy): boolean =>
   JSON.stringify(answersOf(a)) === JSON.stringify(answersOf(b));
 
-const answersOf = ({ keeps, tables }: ExpandedPolicy): unknown => [
+const answersOf = ({ keeps, notes, tables }: ExpandedPolicy): unknown => [
   keeps,
-  tables.map(({ decision, reads, answer }) => [decision, reads, answer]),
+  notes,
+  tables.map(({ reads, answer, ...table }) => [askedAt(table), reads, answer]),
 ];

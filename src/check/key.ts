@@ -26,6 +26,7 @@ import {
   P_PRESENT,
   ZERO_PFN,
 } from '../machine/machine.ts';
+import type { NoteColumn, NoteSort } from '../machine/notes.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import {
   EXCUSES,
@@ -155,6 +156,14 @@ export function folioFields(world: number, files: number): Field[] {
   ];
 }
 
+/** What the policy has noted of each mm, or of each folio; there are `count` of them. */
+export const noteFields = (sort: NoteSort, notes: readonly NoteColumn[], count: number, world = 0): Field[] =>
+  notes
+    .filter(({ of }) => of === sort)
+    .map(({ name, most, place }) =>
+      field(`note ${name}`, widthOf(most), col(`machine.${sort}Notes`, plus(I, place * count), world)),
+    );
+
 /**
  * By page, the number of its group: pages of one group are exchangeable. Those of one kind and protection are, unless
  * they map a file: two pages of one file share a folio, and fork takes them in the order of their addresses.
@@ -170,7 +179,7 @@ export function groupsOf({ pages, kind, file, writable }: Shape): number[] {
 
 // ---- The key of one world ----------------------------------------------------------------------------------------
 
-function specOf(shape: Shape, grain: Grain, pagesToo: boolean): KeySpec {
+function specOf(shape: Shape, notes: readonly NoteColumn[], grain: Grain, pagesToo: boolean): KeySpec {
   const { mms, pages, refs, files, folios } = shape;
   const fileCell = mms * pages;
   const orphanCell = fileCell + files;
@@ -332,7 +341,7 @@ function specOf(shape: Shape, grain: Grain, pagesToo: boolean): KeySpec {
     sizes: { mms, pages, refs, files, folios },
     worlds: 1,
     header: [field('zero page stored to', 1, some(col('machine.content', ZERO_PFN)))],
-    mm: [field('has pinned', 1, col('machine.hasPinned'))],
+    mm: [field('has pinned', 1, col('machine.hasPinned')), ...noteFields('mm', notes, mms)],
     slots: range(pages).map(slot),
     files: range(files).map(file),
     ref: ref(),
@@ -344,6 +353,7 @@ function specOf(shape: Shape, grain: Grain, pagesToo: boolean): KeySpec {
     folio: [
       [
         ...folioFields(0, files),
+        ...noteFields('folio', notes, folios),
         ...(folioStores ? [field('store', storeBits, store(col('machine.content')))] : []),
       ],
     ],
@@ -380,11 +390,12 @@ function specOf(shape: Shape, grain: Grain, pagesToo: boolean): KeySpec {
 /** What was made before: specs are compiled once. */
 const SPECS: Map<string, KeySpec> = new Map<string, KeySpec>();
 
-function specFor(shape: Shape, grain: Grain, pagesToo: boolean): KeySpec {
-  const name = `${grain} ${pagesToo} ${shape.tokens} ${JSON.stringify(shape.setup)}`;
+function specFor({ shape, machine }: World, grain: Grain, pagesToo: boolean): KeySpec {
+  const { notes } = machine;
+  const name = `${grain} ${pagesToo} ${shape.tokens} ${JSON.stringify([shape.setup, notes])}`;
   let spec = SPECS.get(name);
   if (spec === undefined) {
-    spec = specOf(shape, grain, pagesToo);
+    spec = specOf(shape, notes, grain, pagesToo);
     SPECS.set(name, spec);
   }
   return spec;
@@ -418,7 +429,7 @@ export class KeyEncoder extends StateKey {
     backend: (sources: readonly Source[]) => Backend = (sources) => new Compiled(sources),
   ) {
     checkFolios(world.shape.setup);
-    const spec = specFor(world.shape, grain, symmetry === 'all');
+    const spec = specFor(world, grain, symmetry === 'all');
     const sources = [sourceOf(world)];
     super(spec, sources, backend(sources), symmetry);
     this.groups = spec.groups;

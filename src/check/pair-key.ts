@@ -43,6 +43,7 @@ import {
   table,
 } from '../state/expression.ts';
 import { type Backend, Compiled, type Field, type Lot, widthOf } from '../state/fields.ts';
+import type { NoteColumn } from '../machine/notes.ts';
 import { StateKey } from '../state/key.ts';
 import type { KeySpec } from '../state/key-spec.ts';
 import {
@@ -51,6 +52,7 @@ import {
   field,
   flag,
   folioFields,
+  noteFields,
   groupsOf,
   KIND_BITS,
   PTE_BITS,
@@ -145,7 +147,8 @@ function comparedByPage(
   return { bits: Math.max(0, ...files.map(comparedBits)), value };
 }
 
-function specOf(shape: Shape): KeySpec {
+/** `notes`: by world. */
+function specOf(shape: Shape, notes: readonly (readonly NoteColumn[])[]): KeySpec {
   const { mms, pages, refs, files, folios } = shape;
 
   const slot = (v: number): Lot => {
@@ -222,14 +225,17 @@ function specOf(shape: Shape): KeySpec {
       field('zero page stored to', 1, some(zero(B))),
       field('zero pages differ', 1, not(same(zero(A), zero(B)))),
     ],
-    mm: [A, B].map((w) => field('has pinned', 1, col('machine.hasPinned', I, w))),
+    mm: [A, B].flatMap((w) => [
+      field('has pinned', 1, col('machine.hasPinned', I, w)),
+      ...noteFields('mm', notes[w]!, mms, w),
+    ]),
     slots: range(pages).map(slot),
     files: range(files).map(file),
     ref: ref(),
     refStates: [HANDLE_LIVE],
     cells: false,
     moves: false,
-    folio: [folioFields(A, files), folioFields(B, files)],
+    folio: [A, B].map((w) => [...folioFields(w, files), ...noteFields('folio', notes[w]!, folios, w)]),
     fetched: [],
     groups: groupsOf(shape),
   };
@@ -246,6 +252,6 @@ export class PairKeyEncoder extends StateKey {
   ) {
     checkFolios(a.shape.setup);
     const sources = sourcesOf(a, b);
-    super(specOf(a.shape), sources, backend(sources));
+    super(specOf(a.shape, [a.machine.notes, b.machine.notes]), sources, backend(sources));
   }
 }

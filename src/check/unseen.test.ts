@@ -24,6 +24,8 @@ interface Attacked {
   readonly values: readonly number[];
   /** It is a set: one bit is turned over. */
   readonly bits: number;
+  /** Elements that there are of its sort: of notes, there is an array of these after the other. */
+  readonly size: number;
   readonly exists: (i: number) => boolean;
 }
 
@@ -79,7 +81,8 @@ const IMPOSSIBLE: { readonly [name: string]: (world: World, at: number, value: n
 
 function attackedIn(world: World): Attacked[] {
   const { machine, reference } = world;
-  const sizes: Sizes = { ...sizesOf(world.shape), content: reference.tokens[0]! };
+  const laid = sizesOf(world.shape);
+  const sizes: Sizes = { ...laid, content: reference.tokens[0]! };
   const exists = existsIn(world);
   const groups = [
     ['machine', MACHINE_COLUMNS, machine],
@@ -94,6 +97,7 @@ function attackedIn(world: World): Attacked[] {
         array: (arrays as unknown as Record<string, Uint8Array>)[name]!,
         values: 'set' in column.is ? [] : valuesOf(column, sizes),
         bits: 'set' in column.is ? (column.in === 'i32' ? sizes.content : 10) : 0,
+        size: Math.max(1, laid[column.of]),
         exists: exists[column.of] ?? (() => true),
       };
     }),
@@ -136,10 +140,11 @@ function attack(
     const held = world.heldTokens();
     const gone = Array.from(held.keys()).filter((token) => held[token] === 0);
     const rowWords = Math.ceil(world.shape.tokens / 32);
-    for (const { name, array, values, bits, exists } of attackedIn(world))
+    for (const { name, array, values, bits, size, exists } of attackedIn(world))
       for (let at = 0; at < array.length; at++) {
         const before = array[at]!;
-        if (values.length + bits < 2 || !exists(at) || (bits === 0 && !values.includes(before))) continue;
+        if (values.length + bits < 2 || !exists(at % size) || (bits === 0 && !values.includes(before)))
+          continue;
         const other = values[rng.below(Math.max(1, values.length))];
         // Of contents, one that is gone: whoever had met it.
         const bit =

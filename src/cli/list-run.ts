@@ -1,8 +1,16 @@
 /** `policies`, `decisions`, `properties`, `ops`: what is built in, with where in the kernel it comes from. */
 import { PROPERTIES } from '../../properties/index.ts';
 import { DECISION_NAMES, DECISIONS, type DecisionName } from '../machine/decisions.ts';
+import type { NoteColumn } from '../machine/notes.ts';
 import { CLAIMS } from '../machine/policy.ts';
-import { type ExpandedPolicy, type ExpandedTable, expandPolicy, withConditions } from '../machine/tables.ts';
+import {
+  answerTexts,
+  type ExpandedPolicy,
+  type ExpandedTable,
+  expandPolicy,
+  factDomains,
+  withConditions,
+} from '../machine/tables.ts';
 import { OPS } from '../ops/index.ts';
 import type { Op } from '../ops/op.ts';
 import { baseOf } from '../policies/base.ts';
@@ -198,12 +206,17 @@ function policyText(p: ExpandedPolicy): string {
     '',
     ...p.sources.map((s, i) => field(i === 0 ? 'sources' : '', s)),
     field('keeps', keeps.length === 0 ? 'no state of its own' : keeps.join(', ')),
+    ...(p.notes === undefined ? [] : [field('notes', p.notes.map(noteText).join(', '))]),
     field('claims', claims.length === 0 ? 'nothing' : claims.join('; ')),
     '',
     ...p.tables.filter((t) => t.usual !== true).map(tableText),
     ...(usual.length === 0 ? [] : [field('usual', `${usual.join(', ')}: as in every era`), '']),
   ].join('\n');
 }
+
+/** `pins per folio, 0 to 3`. */
+const noteText = ({ name, of, most, inherited }: NoteColumn): string =>
+  `${name} per ${of}, 0 to ${most}${inherited === true ? ', inherited over fork' : ''}`;
 
 /** Decision points at which the policy has no rules of its own. */
 const usualIn = (p: ExpandedPolicy): DecisionName[] =>
@@ -276,7 +289,7 @@ interface RuleText {
 }
 
 function rulesOf(table: ExpandedTable): RuleText[] {
-  const { answers } = DECISIONS[table.decision];
+  const answers = answerTexts(table);
   const conditions = ruleConditions(table);
   return table.rules.map((name, i) => {
     const entry = table.ruleOf.indexOf(i);
@@ -293,6 +306,7 @@ function policyData(p: ExpandedPolicy, withTables: boolean): object {
     builtIn: BUILT_IN.some((policy) => policy.id === p.id),
     canary: p.canary,
     keeps: p.keeps,
+    ...(p.notes === undefined ? {} : { notes: p.notes.map(({ place: _, ...note }) => note) }),
     claims: p.claims.map((at) => CLAIMS[at]),
     ...(withTables
       ? {
@@ -303,7 +317,7 @@ function policyData(p: ExpandedPolicy, withTables: boolean): object {
             .map((table) => ({
               decision: table.decision,
               kernel: DECISIONS[table.decision].kernel,
-              reads: table.reads.map((fact) => DECISIONS[table.decision].facts[fact]![0]),
+              reads: table.reads.map((fact) => factDomains(table)[fact]![0]),
               rules: rulesOf(table),
             })),
         }

@@ -6,7 +6,7 @@
  * through h1 in step 4, `other@5` what write(2) stored in step 5, `f@0` what file f held at the start, `0` zeroes.
  */
 import { filesystem } from '../domain/filesystems.ts';
-import { DECISIONS, type DecisionName } from '../machine/decisions.ts';
+import type { DecisionName } from '../machine/decisions.ts';
 import { FRAMES, type Frame } from '../machine/facts.ts';
 import {
   EV_DIO_WRITE,
@@ -30,7 +30,13 @@ import {
   V_WRITE,
   ZERO_PFN,
 } from '../machine/machine.ts';
-import { type AnyPolicy, type ExpandedPolicy, expanded, factsOfEntry } from '../machine/tables.ts';
+import {
+  type AnyPolicy,
+  answerTexts,
+  type ExpandedPolicy,
+  expanded,
+  factsOfEntry,
+} from '../machine/tables.ts';
 import type { ObservationKind, ObservedBy, Provenance } from '../property/property.ts';
 import { HANDLE_LIVE, REF_DETACHED, REF_EXACT } from '../reference/reference.ts';
 import { FIRST_MM, type Scenario, stepText } from '../scenario/scenario.ts';
@@ -83,6 +89,8 @@ export interface TracePte {
 export interface TraceMm {
   readonly mm: string;
   readonly hasPinned: boolean;
+  /** Notes of the policy that are not 0: `sticky 1`. */
+  readonly notes: readonly string[];
   readonly ptes: readonly TracePte[];
 }
 export interface TraceFolio {
@@ -92,6 +100,8 @@ export interface TraceFolio {
   readonly pincount: number;
   /** zero, anon, dirty, writeback, buffers, exclusive, covered, bounced. */
   readonly flags: readonly string[];
+  /** Notes of the policy that are not 0: `pins 2`. */
+  readonly notes: readonly string[];
   readonly content: string;
 }
 export interface TraceFile {
@@ -239,7 +249,7 @@ class TracingWorld extends World {
       this.#decisions.push({
         decision,
         rule: rules[ruleOf[entry]!]!,
-        answer: DECISIONS[decision].answers[answer[entry]!]!,
+        answer: answerTexts(table)[answer[entry]!]!,
         facts: factsOfEntry(table, entry),
       });
     };
@@ -301,7 +311,7 @@ class TracingWorld extends World {
                 : '',
         };
       });
-      return [{ mm, hasPinned: m.hasPinned[slot] === 1, ptes }];
+      return [{ mm, hasPinned: m.hasPinned[slot] === 1, notes: m.notesOf('mm', slot), ptes }];
     });
     const folios: TraceFolio[] = [];
     for (let pfn = 0; pfn < shape.folios; pfn++) {
@@ -315,6 +325,7 @@ class TracingWorld extends World {
           ...(pfn === ZERO_PFN ? ['zero'] : []),
           ...FLAG_NAMES.filter(([bit]) => (m.flags[pfn]! & bit) !== 0).map(([, flag]) => flag),
         ],
+        notes: m.notesOf('folio', pfn),
         content: this.#token(m.content[pfn]!),
       });
     }

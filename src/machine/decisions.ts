@@ -6,7 +6,8 @@
  */
 import { CALLERS, type Caller } from '../domain/kinds.ts';
 import { bool, count, FACTS, type Fact, type FactReader, type FactValue, oneOf } from './facts.ts';
-import { F_BOUNCED } from './state.ts';
+import type { Changed, NoteSort } from './notes.ts';
+import { F_BOUNCED, REF_GET } from './state.ts';
 
 /** Facts of one point alone. */
 const CALLER: Fact<Caller> = oneOf(CALLERS, (m, t) => m.task.kind[t]!);
@@ -15,6 +16,9 @@ const MODE: Fact<'NONE' | 'ALL'> = oneOf(['NONE', 'ALL'], (m, t) => m.task.kind[
 const FOLIO_MAPCOUNT: Fact<number> = count(0, 3, (m, _t, _pte, pfn) => m.mapcount[pfn]!);
 const DIRTY: Fact<boolean> = bool((m, _t, _pte, pfn) => m.isDirty(pfn));
 const BOUNCED: Fact<boolean> = bool((m, _t, _pte, pfn) => (m.flags[pfn]! & F_BOUNCED) !== 0);
+const REF_KIND: Fact<'GET' | 'PIN'> = oneOf(['GET', 'PIN'], (m, t) =>
+  m.refKind[m.task.handle[t]!] === REF_GET ? 0 : 1,
+);
 
 /** Why an anonymous page may become exclusive, in the order of the numbers MARK_*. */
 const MARKS = [
@@ -112,6 +116,7 @@ const DECLARED = {
   /** Which reference a caller takes in this release, or the error it returns before it looks at the page (B58). */
   gupKind: {
     kernel: 'the caller: get_user_pages*(), pin_user_pages*(), iov_iter_extract_pages()',
+    lacks: ['folio'],
     facts: ['vma', 'write', 'longterm', 'fast'],
     own: {
       /** Who asks. */
@@ -183,6 +188,7 @@ const DECLARED = {
   /** Does FOLL_PIN move the counters of the zero page? (FOLL_GET always does.) */
   zeroPagePin: {
     kernel: 'mm/gup.c: try_grab_folio() on the zero page',
+    lacks: ['folio'],
     facts: ['longterm'],
     own: {},
     answers: {
@@ -203,6 +209,7 @@ const DECLARED = {
   /** Is the filesystem's private state taken off a clean, unmapped file folio before its references are looked at? */
   stripBuffers: {
     kernel: 'mm/vmscan.c: shrink_folio_list(); mm/truncate.c: mapping_evict_folio()',
+    lacks: ['mm'],
     facts: ['maybeDmaPinned', 'extraRefs'],
     own: {
       /** shrink_folio_list(), or drop_caches and fadvise(DONTNEED). */
@@ -216,6 +223,7 @@ const DECLARED = {
   /** The folio is dirty, and its PTEs were looked at (wbClean). */
   wbBegin: {
     kernel: 'mm/page-writeback.c: folio_clear_dirty_for_io(), __folio_start_writeback()',
+    lacks: ['mm'],
     facts: ['maybeDmaPinned', 'extraRefs'],
     own: {
       /** WB_SYNC_NONE or WB_SYNC_ALL. */
@@ -230,6 +238,7 @@ const DECLARED = {
   /** The holder of a reference says at its end that it wrote. */
   unpinDirty: {
     kernel: 'mm/gup.c: unpin_user_pages_dirty_lock()',
+    lacks: ['mm'],
     facts: ['frame', 'folioDirty', 'writeback', 'buffers', 'maybeDmaPinned', 'refcount'],
     own: {},
     answers: {
@@ -274,6 +283,7 @@ const DECLARED = {
   /** Does the child of an mm that has pinned begin with the same flag? Only where the era keeps it. */
   forkHasPinned: {
     kernel: 'kernel/fork.c: mm_init()',
+    lacks: ['folio'],
     facts: [],
     own: {},
     answers: {
@@ -299,6 +309,7 @@ const DECLARED = {
   /** FOLL_PIN is about to walk: mm_set_has_pinned_flag(). Only where the era keeps it. */
   markHasPinned: {
     kernel: 'mm/gup.c: mm_set_has_pinned_flag()',
+    lacks: ['folio'],
     facts: ['vma', 'write', 'longterm', 'fast', 'hasPinned'],
     own: {
       /** Who asks. */
@@ -313,6 +324,7 @@ const DECLARED = {
   /** A read fault of an anonymous page that was never touched: my_zero_pfn(), or a page of its own. */
   anonRead: {
     kernel: 'mm/memory.c: do_anonymous_page()',
+    lacks: ['folio'],
     facts: ['byGup', 'pin', 'longterm', 'hasPinned'],
     own: {},
     answers: {
@@ -367,6 +379,7 @@ const DECLARED = {
   /** Writeback looks at the PTEs of the folio, before anything is written. */
   wbClean: {
     kernel: 'mm/rmap.c: folio_mkclean()',
+    lacks: ['mm'],
     facts: ['folioDirty', 'maybeDmaPinned', 'extraRefs', 'buffers'],
     own: {
       /** WB_SYNC_NONE or WB_SYNC_ALL. */
@@ -384,6 +397,7 @@ const DECLARED = {
   /** The data is on the disk; the folio is not under writeback any more. */
   wbEnd: {
     kernel: 'mm/filemap.c: folio_end_writeback()',
+    lacks: ['mm'],
     facts: ['folioDirty', 'maybeDmaPinned', 'extraRefs', 'buffers'],
     own: {
       /** What was written was a copy taken at the start. */
@@ -400,6 +414,7 @@ const DECLARED = {
   /** Who wants the page gone takes it from the page tables, or leaves it. Not asked under writeback. */
   reclaimUnmap: {
     kernel: 'mm/vmscan.c: try_to_unmap(); mm/truncate.c: mapping_evict_folio()',
+    lacks: ['mm'],
     facts: ['maybeDmaPinned', 'extraRefs', 'buffers', 'folioDirty'],
     own: {
       /** shrink_folio_list(), or drop_caches and fadvise(DONTNEED). */
@@ -431,6 +446,7 @@ const DECLARED = {
   /** The clean, unmapped folio leaves the page cache: folio_ref_freeze() of the references expected. */
   removeMapping: {
     kernel: 'mm/vmscan.c: __remove_mapping()',
+    lacks: ['mm'],
     facts: ['extraRefs', 'maybeDmaPinned'],
     own: {
       /** shrink_folio_list(), or drop_caches and fadvise(DONTNEED). */
@@ -449,6 +465,20 @@ const DECLARED = {
       { name: 'otherwise', answer: 'remove' },
     ],
   },
+  /** A reference is given up, not of the zero page; asked so that a policy may take note of it. */
+  putRef: {
+    kernel: 'mm/gup.c: gup_put_folio(); mm/swap.c: folio_put()',
+    lacks: ['mm'],
+    facts: ['frame', 'refcount', 'maybeDmaPinned', 'folioDirty'],
+    own: {
+      /** What kind of reference it is. */
+      ref: REF_KIND as Fact<'GET' | 'PIN'>,
+    },
+    answers: {
+      put: 'its share of the counters goes',
+    },
+    usual: 'put',
+  },
 } as const;
 
 type Declared = typeof DECLARED;
@@ -463,7 +493,10 @@ type FactsOf = {
 };
 type AnswerOf = { readonly [D in DecisionName]: keyof Declared[D]['answers'] & string };
 /** The facts of one decision point, as a rule sees them. */
-export type Facts<D extends DecisionName> = FactsOf[D];
+export type Facts<D extends DecisionName> = FactsOf[D] & {
+  /** Notes of the policy (notes.ts) of the mm and the folio that are at hand. */
+  readonly notes: { readonly [note: string]: number };
+};
 /** What a rule of one decision point may answer. */
 export type Answer<D extends DecisionName> = AnswerOf[D];
 
@@ -481,6 +514,8 @@ export interface DecisionPoint<D extends DecisionName> {
   readonly usual: Table<D> | undefined;
   /** What each answer means, in the order of `answers`. */
   readonly meanings: readonly string[];
+  /** Of what no note is at hand. */
+  readonly lacks: readonly NoteSort[];
 }
 
 interface Declaration {
@@ -488,6 +523,7 @@ interface Declaration {
   readonly facts: readonly (keyof typeof FACTS)[];
   readonly own: { readonly [fact: string]: Fact<FactValue> };
   readonly answers: { readonly [answer: string]: string };
+  readonly lacks?: readonly NoteSort[];
   readonly usual?: string | readonly UsualRule[];
 }
 interface UsualRule {
@@ -517,6 +553,7 @@ export const DECISIONS: { readonly [D in DecisionName]: DecisionPoint<D> } = eve
   usual:
     typeof declared.usual === 'string' ? [{ name: 'otherwise', answer: declared.usual }] : declared.usual,
   meanings: Object.values(declared.answers),
+  lacks: declared.lacks ?? [],
 })) as unknown as { readonly [D in DecisionName]: DecisionPoint<D> };
 
 /** By decision point: how the machine reads each fact, in the order of DECISIONS. */
@@ -529,6 +566,8 @@ export interface Rule<D extends DecisionName> {
   readonly name: string;
   readonly when?: (facts: Facts<D>) => boolean;
   readonly answer: Answer<D>;
+  /** What it changes in the policy's notes, before the machine acts on the answer. */
+  readonly notes?: Changed;
 }
 /** Rules in order: the first that matches answers. */
 export type Table<D extends DecisionName> = readonly Rule<D>[];

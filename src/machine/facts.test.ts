@@ -8,12 +8,19 @@ import { GUP_VARIANTS } from '../ops/gup.ts';
 import { BUILT_IN } from '../policies/index.ts';
 import { WRONG } from '../testing/wrong-policies.ts';
 import { DECISION_NAMES, DECISIONS, type DecisionName, READERS } from './decisions.ts';
+import { NO_PTE } from './facts.ts';
 import type { Machine } from './machine.ts';
+import { NOTE_SORTS } from './notes.ts';
+import { NO_PFN, ZERO_PFN } from './state.ts';
 import { expandPolicy } from './tables.ts';
 
-/** By fact of a point (`wpFault.refcount`) the values that it had; what is out of its domain as text. */
-function valuesMet(): Map<string, Set<unknown>> {
+/**
+ * By fact of a point (`wpFault.refcount`) the values that it had, what is out of its domain as text; and by point, whether
+ * there was an mm, and a folio that is nobody else's.
+ */
+function valuesMet(): { met: Map<string, Set<unknown>>; atHand: Map<string, Set<boolean>> } {
   const met = new Map<string, Set<unknown>>();
+  const atHand = new Map<string, Set<boolean>>();
   const watch = (m: Machine): void => {
     for (const name of DECISION_NAMES) {
       const ask = m.ask[name] as (task: number, pte: number, pfn: number) => never;
@@ -23,6 +30,12 @@ function valuesMet(): Map<string, Set<unknown>> {
           const known = met.get(`${name}.${fact}`) ?? new Set();
           met.set(`${name}.${fact}`, known.add(domain[value] ?? `number ${value}`));
         });
+        const there = (sort: string, is: boolean): void => {
+          atHand.set(`${name} ${sort}`, (atHand.get(`${name} ${sort}`) ?? new Set()).add(is));
+        };
+        // The task that forks has an mm, whichever PTE it is at; those of writeback and of holders have none.
+        there('mm', pte !== NO_PTE || name === 'forkHasPinned');
+        there('folio', pfn !== NO_PFN && pfn !== ZERO_PFN);
         return ask(task, pte, pfn);
       };
       (m.ask as { [D in DecisionName]: unknown })[name] = asked;
@@ -43,13 +56,21 @@ function valuesMet(): Map<string, Set<unknown>> {
         if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
       }
     }
-  return met;
+  return { met, atHand };
 }
 
-it('values of the domain, at every decision point', () => {
-  const met = valuesMet();
+it('values of the domain, at every decision point; notes of what is at hand', () => {
+  const { met, atHand } = valuesMet();
   for (const name of DECISION_NAMES)
     for (const [fact, domain] of DECISIONS[name].facts)
       for (const value of met.get(`${name}.${fact}`) ?? ['never asked'])
         expect(domain, `${name}.${fact}`).toContain(value);
+  // Notes can be read where what they are of is ever at hand, and nowhere else.
+  for (const name of DECISION_NAMES)
+    for (const sort of NOTE_SORTS)
+      expect([name, sort, atHand.get(`${name} ${sort}`)!.has(true)]).toEqual([
+        name,
+        sort,
+        !DECISIONS[name].lacks.includes(sort),
+      ]);
 });

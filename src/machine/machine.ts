@@ -34,6 +34,7 @@ import {
   V_WRITE,
   ZERO_PFN,
 } from './state.ts';
+import type { NoteColumn, NoteSort } from './notes.ts';
 import { type DecisionTable, type ExpandedPolicy, factsOfEntry, tablesOf } from './tables.ts';
 
 export * from './state.ts';
@@ -101,8 +102,11 @@ export const noCosts = (): Costs => ({
 });
 
 /** The machine's columns (machine/state.ts) as fields, by their names. */
-const MachineState: new (sizes: Sizes, columns: Columns) => Arrays<typeof MACHINE_COLUMNS> =
-  classOf(MACHINE_COLUMNS);
+const MachineState: new (
+  sizes: Sizes,
+  columns: Columns,
+  per: { readonly [name: string]: number },
+) => Arrays<typeof MACHINE_COLUMNS> = classOf(MACHINE_COLUMNS);
 
 /** How an operation asks the policy: where it is, as facts.ts has it. */
 export type Ask = {
@@ -114,6 +118,8 @@ export class Machine extends MachineState {
   readonly policy: ExpandedPolicy;
   readonly filesystems: readonly Filesystem[];
   readonly #asideStable: boolean;
+  /** The policy's notes. */
+  readonly notes: readonly NoteColumn[];
   readonly keepsExclusive: boolean;
   readonly keepsHasPinned: boolean;
   readonly bias: number;
@@ -142,7 +148,12 @@ export class Machine extends MachineState {
 
   constructor(shape: Shape, policy: ExpandedPolicy, columns: Columns, tasks = 1) {
     const sizes = sizesOf(shape, { task: tasks });
-    super(sizes, columns);
+    const notes = policy.notes ?? [];
+    super(sizes, columns, {
+      mmNotes: notes.filter(({ of }) => of === 'mm').length,
+      folioNotes: notes.filter(({ of }) => of === 'folio').length,
+    });
+    this.notes = notes;
     this.shape = shape;
     this.policy = policy;
     this.filesystems = shape.filesystem.map(filesystem);
@@ -201,10 +212,18 @@ export class Machine extends MachineState {
     return (this.vma[pte]! & wanted) === wanted;
   }
   #asker(table: DecisionTable, at: number): Ask[DecisionName] {
-    return (task, pte, pfn) => {
+    const ask = (task: number, pte: number, pfn: number): never => {
       const entry = table.entry(this, task, pte, pfn);
       this.onAnswer?.(at, entry);
       return table.decide(entry) as never;
+    };
+    if (table.table.noting === undefined) return ask;
+    return (task, pte, pfn) => {
+      const entry = table.entry(this, task, pte, pfn);
+      this.onAnswer?.(at, entry);
+      const answer = table.decide(entry);
+      table.note(this, entry, task, pte, pfn);
+      return answer as never;
     };
   }
   /** The facts that the table reads, as they stand: `write=true, frame=file`. */
@@ -243,6 +262,24 @@ export class Machine extends MachineState {
     this.flags[pfn] = 0;
     this.mapping[pfn] = NO_FILE;
     this.content[pfn] = 0;
+    for (let at = pfn; at < this.folioNotes.length; at += this.shape.folios) this.folioNotes[at] = 0;
+  }
+  /** Notes that are not 0, of an mm or a folio: `pins 2`. */
+  notesOf(sort: NoteSort, at: number): string[] {
+    const [array, size] =
+      sort === 'mm' ? [this.mmNotes, this.shape.mms] : [this.folioNotes, this.shape.folios];
+    return this.notes.flatMap(({ of, name, place }) => {
+      const value = of === sort ? array[place * size + at]! : 0;
+      return value === 0 ? [] : [`${name} ${value}`];
+    });
+  }
+  /** The notes of an mm that begins or ends; of a child, those that are inherited are its parent's. */
+  beginNotes(mm: number, parent = -1): void {
+    const { mms } = this.shape;
+    for (const { of, place, inherited } of this.notes)
+      if (of === 'mm')
+        this.mmNotes[place * mms + mm] =
+          parent >= 0 && inherited === true ? this.mmNotes[place * mms + parent]! : 0;
   }
 
   /** Maps a folio; takes over one reference of the caller. */

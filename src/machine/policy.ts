@@ -12,6 +12,7 @@ import {
   type Table,
   type Tables,
 } from './decisions.ts';
+import type { Changed, Notes } from './notes.ts';
 import { PolicyError } from './policy-error.ts';
 
 /** Is it a table of the policy's own, and not the usual one? Where there is no usual one it must be. */
@@ -44,6 +45,8 @@ export interface Policy {
   /** Commits (12 hex digits and title) and releases this stands for. */
   readonly sources: readonly string[];
   readonly keeps: Keeps;
+  /** Small columns of its own (notes.ts). */
+  readonly notes?: Notes;
   readonly claims: readonly Claim[];
   readonly tables: Tables;
   /** Wrong on purpose: every campaign must catch it. */
@@ -52,17 +55,22 @@ export interface Policy {
   readonly derivedFrom?: readonly string[];
 }
 
-/** A row of a table. */
+/** A row of a table. `notes`: what it changes in the policy's notes. */
 export function rule<D extends DecisionName>(
   name: string,
   when: (facts: Facts<D>) => boolean,
   answer: Answer<D>,
+  notes?: Changed,
 ): Rule<D> {
-  return { name, when, answer };
+  return { name, when, answer, ...(notes === undefined ? {} : { notes }) };
 }
 /** The last row of a table. */
-export function otherwise<D extends DecisionName>(answer: Answer<D>, name = 'otherwise'): Rule<D> {
-  return { name, answer };
+export function otherwise<D extends DecisionName>(
+  answer: Answer<D>,
+  name = 'otherwise',
+  notes?: Changed,
+): Rule<D> {
+  return { name, answer, ...(notes === undefined ? {} : { notes }) };
 }
 
 /** One edit of a predecessor's table, by the name of the rule it concerns. */
@@ -118,6 +126,7 @@ const HEADER_FIELDS: readonly string[] = [
   'title',
   'sources',
   'keeps',
+  'notes',
   'claims',
   'canary',
 ] satisfies readonly (keyof PolicyHeader)[];
@@ -159,10 +168,12 @@ export function derive(base: Policy, meta: PolicyHeader, changes: Changes): Poli
   };
   const own = DECISION_NAMES.filter((name) => base.tables[name] !== undefined || changes[name] !== undefined);
   const tables = Object.fromEntries(own.map((name) => [name, apply(name)]));
+  const notes = { ...base.notes, ...meta.notes };
   return {
     keeps: base.keeps,
     claims: base.claims,
     ...meta,
+    ...(Object.keys(notes).length === 0 ? {} : { notes }),
     derivedFrom: [...(base.derivedFrom ?? []), base.id],
     tables: tables as unknown as Tables,
   };

@@ -44,6 +44,9 @@ export const REF_PIN = 2;
 /** A FOLL_PIN that moved no counter (zero page from v6.5). */
 export const REF_PIN_UNCOUNTED = 3;
 
+/** Greatest value of a note (notes.ts): searches tell all values apart. */
+export const NOTE_MOST = 3;
+
 /** Folios, PTEs, VMAs, mms, file pages, references. */
 export const MACHINE_COLUMNS = {
   /** page_count(). 6 references of bias 1024 and all mappings stay far below what it can hold. */
@@ -112,6 +115,18 @@ export const MACHINE_COLUMNS = {
     source: 'mm_struct',
   },
   hasPinned: { of: 'mm', is: { count: 1 }, source: 'MMF_HAS_PINNED, mm->has_pinned' },
+  /** By note of the policy, then mm. */
+  mmNotes: {
+    of: 'mm',
+    is: { count: NOTE_MOST } as Value,
+    source: 'nothing: what the policy notes (machine/notes.ts)',
+  },
+  /** By note of the policy, then pfn. */
+  folioNotes: {
+    of: 'folio',
+    is: { count: NOTE_MOST } as Value,
+    source: 'nothing: what the policy notes (machine/notes.ts)',
+  },
   /** Folio in the page cache, or NO_PFN. */
   cache: {
     of: 'file',

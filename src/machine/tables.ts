@@ -17,6 +17,18 @@ import {
 import { CLAIMS, hasOwnTable, type Keeps, type Policy, tableAt } from './policy.ts';
 import type { FactReader, FactValue } from './facts.ts';
 import type { Machine } from './machine.ts';
+import {
+  atHand,
+  type Changed,
+  changeNotes,
+  changesProblem,
+  changesText,
+  type NoteColumn,
+  type NotingAnswer,
+  noteColumns,
+  notesProblem,
+  readNote,
+} from './notes.ts';
 import { PolicyError } from './policy-error.ts';
 
 export { PolicyError } from './policy-error.ts';
@@ -29,16 +41,20 @@ const TOO_MANY = `it has over ${ENTRIES_MAX} entries`;
 export interface ExpandedTable {
   readonly decision: DecisionName;
   readonly rules: readonly string[];
-  /** Indices of the facts read, in DECISIONS order, and their place values in `answer`. */
+  /** Indices of the facts read (factDomains), and their place values in `answer`. */
   readonly reads: readonly number[];
   readonly strides: readonly number[];
-  /** Answer index (DECISIONS[decision].answers) and rule index per combination of the facts read. */
+  /** Answer index (answerTexts) and rule index per combination of the facts read. */
   readonly answer: readonly number[];
   readonly ruleOf: readonly number[];
   /** Rules that are first match for no combination of facts. */
   readonly dead: readonly number[];
   /** The policy has no table of its own here (DecisionPoint.usual). */
   readonly usual?: true;
+  /** The policy's notes that are at hand here: facts after those of the point. Absent where there are none. */
+  readonly notes?: readonly NoteColumn[];
+  /** Answers that change notes as well, with the indices after those of the point. */
+  readonly noting?: readonly NotingAnswer[];
   /** Each rule by itself; only if asked for (withConditions). */
   readonly conditions?: Conditions;
 }
@@ -52,7 +68,7 @@ export interface Conditions {
 
 /** One rule as plain data, so that the table can be edited where the rule's function is not at hand. */
 export interface RuleCondition {
-  /** Index in DECISIONS[decision].answers. */
+  /** Index in answerTexts. */
   readonly answer: number;
   /**
    * What its condition says, one character per combination of the facts of `over` (combinationsOf): `1` holds, `0`
@@ -68,6 +84,8 @@ export interface ExpandedPolicy {
   readonly title: string;
   readonly sources: readonly string[];
   readonly keeps: Keeps;
+  /** Absent where it has none. */
+  readonly notes?: readonly NoteColumn[];
   readonly claims: readonly number[];
   readonly canary: boolean;
   /** Ids of its predecessors, oldest first. */
@@ -82,12 +100,16 @@ export interface ExpandedPolicy {
 
 /** Throws PolicyError. Pure; a rule that loops loops here (policies/load.ts runs it under a deadline). */
 export function expandPolicy(policy: Policy): ExpandedPolicy {
+  const problem = policy.notes === undefined ? undefined : notesProblem(policy.notes);
+  if (problem !== undefined) throw new PolicyError(policy.id, undefined, undefined, problem);
+  const notes = noteColumns(policy.notes);
   return {
     id: policy.id,
     ...(policy.alias === undefined ? {} : { alias: policy.alias }),
     title: policy.title,
     sources: policy.sources,
     keeps: { anonExclusive: policy.keeps.anonExclusive, hasPinned: policy.keeps.hasPinned },
+    ...(notes.length === 0 ? {} : { notes }),
     claims: policy.claims.map((claim) => {
       const at = CLAIMS.indexOf(claim);
       if (at < 0)
@@ -101,14 +123,18 @@ export function expandPolicy(policy: Policy): ExpandedPolicy {
     }),
     canary: policy.canary === true,
     derivedFrom: policy.derivedFrom ?? [],
-    tables: DECISION_NAMES.map((name) => expandOne(policy, name)),
+    tables: DECISION_NAMES.map((name) => expandOne(policy, name, notes)),
   };
 }
 
-const expandOne = <D extends DecisionName>(policy: Policy, name: D): ExpandedTable =>
-  hasOwnTable(policy, name)
-    ? expandTable(policy.id, name, tableAt(policy, name))
-    : { ...expandTable(policy.id, name, tableAt(policy, name)), usual: true };
+function expandOne<D extends DecisionName>(
+  policy: Policy,
+  name: D,
+  notes: readonly NoteColumn[],
+): ExpandedTable {
+  const table = expandTable(policy.id, name, tableAt(policy, name), notes);
+  return hasOwnTable(policy, name) ? table : { ...table, usual: true };
+}
 
 /** The same policy with each rule's condition in its tables; `policy` is what it was expanded from. */
 export function withConditions(expanded: ExpandedPolicy, policy: Policy): ExpandedPolicy {
@@ -126,7 +152,6 @@ function conditionsOf<D extends DecisionName>(
   rules: readonly Rule<D>[],
 ): Conditions {
   const domains = factDomains(table);
-  const { answers } = DECISIONS[table.decision];
   const over = readAlone(
     table,
     rules.flatMap(({ when }) => when ?? []),
@@ -136,8 +161,8 @@ function conditionsOf<D extends DecisionName>(
   const records = Array.from(combinationsOf(domains, over), (chosen) => recordOf(domains, chosen));
   return {
     over,
-    rules: rules.map(({ when, answer }) => ({
-      answer: (answers as readonly string[]).indexOf(answer),
+    rules: rules.map(({ when, answer, notes }) => ({
+      answer: answerTexts(table).indexOf(answerText(answer, notes)),
       holds: records.map((given) => (when === undefined ? '1' : said(when, given))).join(''),
     })),
   };
@@ -164,9 +189,67 @@ function said(when: (facts: never) => unknown, facts: object): string {
   }
 }
 
-/** Name and domain of each fact that the table may read, by index. */
-export const factDomains = ({ decision }: Pick<ExpandedTable, 'decision'>): FactDomains =>
-  DECISIONS[decision].facts;
+/** What a table may read and answer: its point, and the notes at hand. */
+export type AskedAt = Pick<ExpandedTable, 'decision' | 'notes' | 'noting'>;
+
+/** Only that, of a table. */
+export const askedAt = ({ decision, notes, noting }: AskedAt): AskedAt => ({
+  decision,
+  ...(notes === undefined ? {} : { notes }),
+  ...(noting === undefined ? {} : { noting }),
+});
+
+const NOTE_FACT = 'notes.';
+
+/** Name and domain of each fact that the table may read, by index: those of the point, then notes. */
+export function factDomains({ decision, notes }: AskedAt): FactDomains {
+  const { facts } = DECISIONS[decision];
+  if (notes === undefined) return facts;
+  return [
+    ...facts,
+    ...notes.map(
+      ({ name, most }) => [NOTE_FACT + name, Array.from({ length: most + 1 }, (_, i) => i)] as const,
+    ),
+  ];
+}
+
+const answerText = (answer: string, notes: Changed | undefined): string =>
+  notes === undefined ? answer : `${answer}, ${changesText(notes)}`;
+
+/** Each answer of the table, by index: those of the point, then those that change notes: `return, pins +1`. */
+export function answerTexts({ decision, noting }: AskedAt): readonly string[] {
+  const answers: readonly string[] = DECISIONS[decision].answers;
+  if (noting === undefined) return answers;
+  return [...answers, ...noting.map(({ answer, changes }) => answerText(answers[answer]!, changes))];
+}
+
+/** Index of the answer in DECISIONS[decision].answers that the machine acts on. */
+export const actsOn = ({ decision, noting }: AskedAt, answer: number): number =>
+  noting?.[answer - DECISIONS[decision].answers.length]?.answer ?? answer;
+
+const sameNote = (a: NoteColumn, b: NoteColumn): boolean => a.name === b.name && a.most === b.most;
+
+/** Both tables, of one point, as tables over one list of facts. Answers are the same where their texts are. */
+export function aligned(one: ExpandedTable, other: ExpandedTable): readonly [ExpandedTable, ExpandedTable] {
+  const [mine, others] = [one.notes ?? [], other.notes ?? []];
+  const notes = [...mine, ...others.filter((b) => !mine.some((a) => sameNote(a, b)))];
+  const first = DECISIONS[other.decision].facts.length;
+  const moved = (facts: readonly number[]): number[] =>
+    facts.map((fact) =>
+      fact < first ? fact : first + notes.findIndex((note) => sameNote(note, others[fact - first]!)),
+    );
+  if (notes.length === 0) return [one, other];
+  const { conditions } = other;
+  return [
+    { ...one, notes },
+    {
+      ...other,
+      notes,
+      reads: moved(other.reads),
+      ...(conditions === undefined ? {} : { conditions: { ...conditions, over: moved(conditions.over) } }),
+    },
+  ];
+}
 
 /** How many combinations there are of these facts (indices into `domains`). */
 export const combinationCount = (domains: FactDomains, over: readonly number[]): number =>
@@ -214,15 +297,24 @@ export function expandTable<D extends DecisionName>(
   policy: string,
   decision: D,
   rules: readonly Rule<D>[] | undefined,
+  declared: readonly NoteColumn[] = [],
 ): ExpandedTable {
   const point = DECISIONS[decision];
   if (!Array.isArray(rules) || rules.length === 0)
     throw new PolicyError(policy, decision, undefined, 'the table is missing or empty');
-  checkRules(policy, decision, rules, point.answers);
-  const domains = factDomains({ decision });
+  const notes = declared.filter(({ of }) => !point.lacks.includes(of));
+  checkRules(policy, decision, rules, point.answers, notes);
+  const at: AskedAt = {
+    decision,
+    ...(notes.length === 0 ? {} : { notes }),
+    ...notingOf(rules, point.answers),
+  };
+  const domains = factDomains(at);
+  const texts = answerTexts(at);
   const reads = readBy(domains, [], (facts) => firstMatch(policy, decision, rules, facts as Facts<D>), {
     policy,
     decision,
+    notes,
   });
   if (reads === undefined)
     throw new PolicyError(policy, decision, undefined, `its rules read so many facts that ${TOO_MANY}`);
@@ -235,13 +327,13 @@ export function expandTable<D extends DecisionName>(
   const answer: number[] = [];
   const ruleOf: number[] = [];
   for (const chosen of combinationsOf(domains, reads)) {
-    const at = firstMatch(policy, decision, rules, recordOf(domains, chosen) as Facts<D>);
-    ruleOf.push(at);
-    answer.push((point.answers as readonly string[]).indexOf(rules[at]!.answer));
+    const rule = firstMatch(policy, decision, rules, recordOf(domains, chosen) as Facts<D>);
+    ruleOf.push(rule);
+    answer.push(texts.indexOf(answerText(rules[rule]!.answer, rules[rule]!.notes)));
   }
   const fired = new Set(ruleOf);
   return {
-    decision,
+    ...at,
     rules: rules.map((r) => r.name),
     reads,
     strides,
@@ -251,13 +343,26 @@ export function expandTable<D extends DecisionName>(
   };
 }
 
-const RULE_FIELDS: readonly string[] = ['name', 'when', 'answer'];
+/** The answers of rules that change notes as well, each once. */
+function notingOf(
+  rules: readonly { readonly answer: string; readonly notes?: Changed }[],
+  answers: readonly string[],
+): Pick<ExpandedTable, 'noting'> {
+  const noting = new Map<string, NotingAnswer>();
+  for (const { answer, notes } of rules)
+    if (notes !== undefined)
+      noting.set(answerText(answer, notes), { answer: answers.indexOf(answer), changes: { ...notes } });
+  return noting.size === 0 ? {} : { noting: [...noting.values()] };
+}
+
+const RULE_FIELDS: readonly string[] = ['name', 'when', 'answer', 'notes'];
 
 function checkRules<D extends DecisionName>(
   policy: string,
   decision: D,
   rules: readonly Rule<D>[],
   answers: readonly string[],
+  notes: readonly NoteColumn[],
 ): void {
   const names = new Set<string>();
   rules.forEach((r, i) => {
@@ -280,6 +385,8 @@ function checkRules<D extends DecisionName>(
         r.name,
         `answer ${show(r.answer)} is not one of: ${answers.join(', ')}`,
       );
+    const problem = r.notes === undefined ? undefined : changesProblem(r.notes, notes);
+    if (problem !== undefined) throw new PolicyError(policy, decision, r.name, problem);
     if (r.when !== undefined && typeof r.when !== 'function')
       throw new PolicyError(policy, decision, r.name, 'its condition is not a function');
     if (r.when === undefined && i < rules.length - 1)
@@ -295,6 +402,13 @@ function checkRules<D extends DecisionName>(
     );
 }
 
+/** Where a fact or note that there is none of is an error. */
+interface Strict {
+  readonly policy: string;
+  readonly decision: DecisionName;
+  readonly notes: readonly NoteColumn[];
+}
+
 /**
  * The facts that `look` reads under any combination of facts, found by enumerating facts as they are first read; at least
  * those of `known`. Undefined if they have more than ENTRIES_MAX combinations.
@@ -303,7 +417,7 @@ function readBy(
   domains: FactDomains,
   known: readonly number[],
   look: (facts: object) => void,
-  strict?: { readonly policy: string; readonly decision: DecisionName },
+  strict?: Strict,
 ): number[] | undefined {
   const read = new Set<number>(known);
   for (let size = -1; read.size !== size; ) {
@@ -341,29 +455,68 @@ function firstMatch<D extends DecisionName>(
 
 /** The facts of a combination (combinationsOf), as a rule sees them. */
 export const recordOf = (domains: FactDomains, chosen: ArrayLike<number>): object =>
-  Object.freeze(Object.fromEntries(domains.map(([name, domain], i) => [name, domain[chosen[i]!]])));
+  Object.freeze(factsAndNotes(domains, chosen));
+
+const NO_NOTES: object = Object.freeze({});
+
+function factsAndNotes(domains: FactDomains, chosen: ArrayLike<number>): { readonly notes: object } {
+  const facts: Record<string, unknown> = {};
+  // Notes come last.
+  let first = domains.length;
+  while (first > 0 && domains[first - 1]![0].startsWith(NOTE_FACT)) first--;
+  for (let i = 0; i < first; i++) facts[domains[i]![0]] = domains[i]![1][chosen[i]!];
+  facts.notes =
+    first === domains.length
+      ? NO_NOTES
+      : Object.freeze(
+          Object.fromEntries(
+            domains
+              .slice(first)
+              .map(([name, domain], i) => [name.slice(NOTE_FACT.length), domain[chosen[first + i]!]]),
+          ),
+        );
+  return facts as { readonly notes: object };
+}
 
 /** `strict`: a fact that there is none of is an error. */
-function spied(
-  domains: FactDomains,
-  chosen: Int32Array,
-  read: Set<number>,
-  strict?: { readonly policy: string; readonly decision: DecisionName },
-): object {
-  return new Proxy(recordOf(domains, chosen), {
+function spied(domains: FactDomains, chosen: Int32Array, read: Set<number>, strict?: Strict): object {
+  const record = factsAndNotes(domains, chosen);
+  const notes = new Proxy(record.notes, {
     get(target, key) {
+      const at = domains.findIndex(([name]) => name === NOTE_FACT + String(key));
+      if (at < 0 && typeof key === 'string' && strict !== undefined)
+        throw new PolicyError(
+          strict.policy,
+          strict.decision,
+          undefined,
+          `it reads the note ${JSON.stringify(key)}; ${atHand(strict.notes)}`,
+        );
+      if (at >= 0) read.add(at);
+      return Reflect.get(target, key);
+    },
+  });
+  return new Proxy(record, {
+    get(target, key) {
+      if (key === 'notes') return notes;
       const at = domains.findIndex(([name]) => name === key);
       if (at < 0 && typeof key === 'string' && strict !== undefined)
         throw new PolicyError(strict.policy, strict.decision, undefined, {
           kind: 'fact',
           typed: key,
-          known: domains.map((d) => d[0]),
+          known: domains.map((d) => d[0]).filter((name) => !name.startsWith(NOTE_FACT)),
         });
       if (at >= 0) read.add(at);
       return Reflect.get(target, key);
     },
+    ...READ_ONLY,
   });
 }
+
+const READ_ONLY: ProxyHandler<object> = {
+  set: () => false,
+  defineProperty: () => false,
+  deleteProperty: () => false,
+};
 
 function show(value: unknown): string {
   if (value instanceof Error) return JSON.stringify(value.message);
@@ -414,8 +567,9 @@ export class DecisionTable {
   constructor(table: ExpandedTable) {
     this.table = table;
     this.fired = new Float64Array(table.rules.length);
-    this.#answers = DECISIONS[table.decision].answers;
-    this.#readers = table.reads.map((fact) => READERS[table.decision][fact]!);
+    const { answers } = DECISIONS[table.decision];
+    this.#answers = answerTexts(table).map((_, i) => answers[actsOn(table, i)]!);
+    this.#readers = table.reads.map((fact) => readerOf(table, fact));
     this.#strides = Int32Array.from(table.strides);
     this.#answer = Uint8Array.from(table.answer);
     this.#ruleOf = Uint32Array.from(table.ruleOf);
@@ -434,4 +588,16 @@ export class DecisionTable {
     this.fired[this.#ruleOf[entry]!]!++;
     return this.#answers[this.#answer[entry]!]!;
   }
+  /** Changes notes as the answer says. */
+  note(m: Machine, entry: number, task: number, pte: number, pfn: number): void {
+    const { notes, noting, decision } = this.table;
+    const changes = noting?.[this.#answer[entry]! - DECISIONS[decision].answers.length]?.changes;
+    if (changes !== undefined) changeNotes(notes ?? [], changes, m, task, pte, pfn);
+  }
+}
+
+function readerOf({ decision, notes }: AskedAt, fact: number): FactReader {
+  const readers = READERS[decision];
+  const note = notes?.[fact - readers.length];
+  return note === undefined ? readers[fact]! : (m, task, pte, pfn) => readNote(note, m, task, pte, pfn);
 }

@@ -5,8 +5,11 @@
  * Example: the table `[only reference -> reuse, otherwise -> copy]` has four: the first rule dropped, negated, or with
  * the other answer, and the last with the other answer. The last rule stays last and total.
  */
-import { DECISIONS, type DecisionName } from '../machine/decisions.ts';
+import type { DecisionName } from '../machine/decisions.ts';
 import {
+  type AskedAt,
+  answerTexts,
+  askedAt,
   combinationCount,
   combinationsOf,
   type ExpandedPolicy,
@@ -81,7 +84,7 @@ interface EditedTable {
 function editsOf(table: ExpandedTable): EditedTable[] {
   const { decision, conditions } = table;
   if (conditions === undefined) throw new RangeError('the policy was expanded without conditions');
-  const answers: readonly string[] = DECISIONS[decision].answers;
+  const answers = answerTexts(table);
   const last = conditions.rules.length - 1;
   const rows = conditions.rules.map(
     ({ answer, holds }, i): Row => ({ name: table.rules[i]!, answer, holds: i === last ? '' : holds }),
@@ -147,12 +150,8 @@ const factsText = (table: ExpandedTable, over: readonly number[], chosen: ArrayL
  * A table from its answers for all combinations of the facts of `over`, over those that make a difference only. Its
  * rules are the answers themselves.
  */
-export function tableOf(
-  { decision }: Pick<ExpandedTable, 'decision'>,
-  over: readonly number[],
-  answers: readonly number[],
-): ExpandedTable {
-  const domains = factDomains({ decision });
+export function tableOf(table: AskedAt, over: readonly number[], answers: readonly number[]): ExpandedTable {
+  const domains = factDomains(table);
   let rest = answers;
   let stride = 1;
   const reads: number[] = [];
@@ -168,9 +167,9 @@ export function tableOf(
       stride = length;
     }
   });
-  const rules: readonly string[] = DECISIONS[decision].answers;
+  const rules = answerTexts(table);
   const dead = rules.map((_, i) => i).filter((i) => !rest.includes(i));
-  return { decision, rules, reads, strides, answer: rest, ruleOf: rest, dead };
+  return { ...askedAt(table), rules, reads, strides, answer: rest, ruleOf: rest, dead };
 }
 
 /**
@@ -182,7 +181,6 @@ export function countingCombinations(
   over: (table: ExpandedTable, at: number) => readonly number[],
 ): ExpandedPolicy {
   const tables = policy.tables.map((table, at): ExpandedTable => {
-    const { decision } = table;
     const domains = factDomains(table);
     const reads = over(table, at);
     const answer = Array.from(
@@ -196,7 +194,7 @@ export function countingCombinations(
       return own;
     });
     const all = Array.from({ length: combinationCount(domains, reads) }, (_, i) => i);
-    return { decision, rules: all.map(String), reads, strides, answer, ruleOf: all, dead: [] };
+    return { ...askedAt(table), rules: all.map(String), reads, strides, answer, ruleOf: all, dead: [] };
   });
   return { ...policy, tables };
 }

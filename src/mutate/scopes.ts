@@ -109,4 +109,5 @@ export const LADDER: { readonly [D in DecisionName]: readonly MutationScope[] } 
   wbEnd: writeback('plain'),
   reclaimUnmap: writeback('plain'),
   removeMapping: writeback('plain'),
+  putRef: [...privatePages('plain'), ...filePages('plain')],
 };

@@ -15,6 +15,7 @@ const steps: { readonly [K in 'X1']: number } = procedure('exit', {
     }
     m.alive[mm] = 0;
     m.hasPinned[mm] = 0;
+    m.beginNotes(mm);
     return END_DONE;
   },
 });

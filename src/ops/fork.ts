@@ -35,6 +35,7 @@ const steps: { readonly [K in 'K1' | 'K2' | 'K3']: number } = procedure('fork', 
     m.alive[child] = 1;
     const pinned = m.hasPinned[m.task.mm[t]!] === 1;
     m.hasPinned[child] = pinned && m.ask.forkHasPinned(t, NO_PTE, NO_PFN) === 'inherit' ? 1 : 0;
+    m.beginNotes(child, m.task.mm[t]!);
     for (let v = 0; v < pages; v++)
       m.vma[child * pages + v] = (m.vma[from + v]! & V_DONTFORK) !== 0 ? 0 : m.vma[from + v]! & ~V_DONTFORK;
     m.task.page[t] = 0;

@@ -33,7 +33,10 @@ export const unpinSteps: { readonly [K in 'D1' | 'D3']: number } = procedure('un
     return unpinSteps.D3;
   },
   D3: (m, t) => {
-    drop(m, m.task.handle[t]!);
+    const handle = m.task.handle[t]!;
+    const pfn = m.refPfn[handle]!;
+    if (pfn !== ZERO_PFN) m.ask.putRef(t, NO_PTE, pfn);
+    drop(m, handle);
     return END_DONE;
   },
 });

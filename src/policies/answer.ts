@@ -6,7 +6,15 @@
 import { z } from 'zod';
 import { DECISION_NAMES, DECISIONS } from '../machine/decisions.ts';
 import { CLAIMS } from '../machine/policy.ts';
-import { combinationCount, type ExpandedPolicy, type ExpandedTable } from '../machine/tables.ts';
+import { changesProblem, NOTE_SORTS, NOTES_MAX, noteColumns } from '../machine/notes.ts';
+import { NOTE_MOST } from '../machine/state.ts';
+import {
+  answerTexts,
+  combinationCount,
+  type ExpandedPolicy,
+  type ExpandedTable,
+  factDomains,
+} from '../machine/tables.ts';
 import type { LoadAnswer } from './load-watch.ts';
 import { nameProblem } from './shape.ts';
 
@@ -17,6 +25,14 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const text = z.string().max(10_000);
 const index = z.number().int().nonnegative();
 
+const NOTE = z.strictObject({
+  name: text,
+  of: z.enum(NOTE_SORTS),
+  most: index.max(NOTE_MOST),
+  inherited: z.boolean().optional(),
+  place: index.max(NOTES_MAX - 1),
+});
+
 const TABLE = z.strictObject({
   decision: z.enum(DECISION_NAMES as [string, ...string[]]),
   rules: z.array(text),
@@ -26,6 +42,15 @@ const TABLE = z.strictObject({
   ruleOf: z.array(index),
   dead: z.array(index),
   usual: z.literal(true).optional(),
+  notes: z.array(NOTE).optional(),
+  noting: z
+    .array(
+      z.strictObject({
+        answer: index,
+        changes: z.record(text, z.union([index.max(NOTE_MOST), z.literal('+1'), z.literal('-1')])),
+      }),
+    )
+    .optional(),
   conditions: z
     .strictObject({
       over: z.array(index),
@@ -44,6 +69,7 @@ const POLICY = z.strictObject({
   title: text,
   sources: z.array(text),
   keeps: z.strictObject({ anonExclusive: z.boolean(), hasPinned: z.boolean() }),
+  notes: z.array(NOTE).optional(),
   claims: z.array(index.max(CLAIMS.length - 1)),
   canary: z.boolean(),
   derivedFrom: z.array(z.string().regex(ID)),
@@ -70,15 +96,37 @@ export function checkedAnswer(line: string): LoadAnswer | undefined {
   return 'policy' in answer && !fits(answer.policy) ? undefined : answer;
 }
 
-const fits = ({ tables }: ExpandedPolicy): boolean => tables.every((table, at) => isTable(table, at));
+/** Its notes have the places of their declarations, and each table those that are at hand there. */
+function fits({ notes = [], tables }: ExpandedPolicy): boolean {
+  const columns = noteColumns(Object.fromEntries(notes.map(({ name, place: _, ...note }) => [name, note])));
+  const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+  const inOrder = columns.map(({ name, place }) => [name, place]);
+  return (
+    same(
+      notes.map(({ name, place }) => [name, place]),
+      inOrder,
+    ) &&
+    tables.every((table, at) => {
+      const here = notes.filter(({ of }) => !DECISIONS[DECISION_NAMES[at]!].lacks.includes(of));
+      return same(table.notes ?? [], here) && isTable(table, at);
+    })
+  );
+}
 
 /** A total table over facts of its decision point, with answers and rules that exist. */
-function isTable(
-  { decision, rules, reads, strides, answer, ruleOf, dead, conditions }: ExpandedTable,
-  at: number,
-): boolean {
+function isTable(table: ExpandedTable, at: number): boolean {
+  const { decision, rules, reads, strides, answer, ruleOf, dead, noting = [], conditions } = table;
   if (decision !== DECISION_NAMES[at] || rules.length === 0 || strides.length !== reads.length) return false;
-  const { facts, answers } = DECISIONS[decision];
+  const facts = factDomains(table);
+  const answers = answerTexts(table);
+  if (
+    noting.some(
+      (n) =>
+        n.answer >= DECISIONS[decision].answers.length ||
+        changesProblem(n.changes, table.notes ?? []) !== undefined,
+    )
+  )
+    return false;
   let entries = 1;
   for (const [i, fact] of reads.entries()) {
     if (fact >= facts.length || (i > 0 && fact <= reads[i - 1]!) || strides[i] !== entries) return false;

@@ -10,10 +10,11 @@ export interface Reply<D extends DecisionName> {
   readonly rule: string;
 }
 
-/** The first match. Facts that are not given have the first value of their domain: false, none, 1. */
+/** The first match. Facts that are not given have the first value of their domain: false, none, 1; notes are 0. */
 export function ask<D extends DecisionName>(policy: Policy, decision: D, facts: Partial<Facts<D>>): Reply<D> {
   const defaults = DECISIONS[decision].facts.map(([name, domain]) => [name, domain[0]]);
-  const full = { ...Object.fromEntries(defaults), ...facts } as Facts<D>;
+  const notes = Object.fromEntries(Object.keys(policy.notes ?? {}).map((name) => [name, 0]));
+  const full = { ...Object.fromEntries(defaults), notes, ...facts } as Facts<D>;
   for (const rule of tableAt(policy, decision))
     if (rule.when === undefined || rule.when(full)) return { answer: rule.answer, rule: rule.name };
   throw new Error(`table ${decision} of ${policy.id} is not total`);

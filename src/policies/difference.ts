@@ -1,6 +1,9 @@
 /** What a policy changes in its base: rules by name, and the combinations of facts that are answered otherwise. */
-import { DECISIONS, type DecisionName } from '../machine/decisions.ts';
+import type { DecisionName } from '../machine/decisions.ts';
 import {
+  aligned,
+  answerTexts,
+  askedAt,
   combinationCount,
   combinationsOf,
   type ExpandedPolicy,
@@ -35,8 +38,8 @@ export interface TableDifference {
 
 /** Tables that differ, in DECISION_NAMES order. Both policies must have conditions (withConditions). */
 export function differenceOf(base: ExpandedPolicy, policy: ExpandedPolicy): TableDifference[] {
-  return policy.tables.flatMap((table, at) => {
-    const old = base.tables[at]!;
+  return policy.tables.flatMap((own, at) => {
+    const [old, table] = aligned(base.tables[at]!, own);
     const difference = {
       decision: table.decision,
       added: table.rules.filter((name) => !old.rules.includes(name)),
@@ -56,7 +59,7 @@ function sameRule(old: ExpandedTable, table: ExpandedTable, name: string): boole
     if (conditions === undefined) throw new Error(`table ${decision} was expanded without conditions`);
     return { over: conditions.over, ...conditions.rules[rules.indexOf(name)]! };
   }) as [SaidOver, SaidOver];
-  if (a.answer !== b.answer) return false;
+  if (answerTexts(old)[a.answer] !== answerTexts(table)[b.answer]) return false;
   const domains = factDomains(table);
   const both = [...new Set([...a.over, ...b.over])].sort((x, y) => x - y);
   for (const chosen of combinationsOf(domains, both)) {
@@ -78,7 +81,7 @@ interface SaidOver extends RuleCondition {
 }
 
 function changesOf(old: ExpandedTable, table: ExpandedTable): Change[] {
-  const { answers } = DECISIONS[table.decision];
+  const [olds, news] = [answerTexts(old), answerTexts(table)];
   const domains = factDomains(table);
   const reads = readByAny(old, table);
   const strides: number[] = [];
@@ -88,14 +91,14 @@ function changesOf(old: ExpandedTable, table: ExpandedTable): Change[] {
     entries *= domains[fact]![1].length;
   }
   // By what is answered before and after.
-  const found = new Map<string, { from: number; to: number; at: number[] }>();
+  const found = new Map<string, { from: string; to: string; at: number[] }>();
   let next = 0;
   for (const chosen of combinationsOf(domains, reads)) {
     const entry = next++;
-    const from = old.answer[entryOf(old, chosen)]!;
-    const to = table.answer[entryOf(table, chosen)]!;
+    const from = olds[old.answer[entryOf(old, chosen)]!]!;
+    const to = news[table.answer[entryOf(table, chosen)]!]!;
     if (from === to) continue;
-    const key = `${from} ${to}`;
+    const key = `${from} -> ${to}`;
     const change = found.get(key) ?? { from, to, at: [] };
     change.at.push(entry);
     found.set(key, change);
@@ -104,15 +107,15 @@ function changesOf(old: ExpandedTable, table: ExpandedTable): Change[] {
     const ruleOf: number[] = new Array(entries).fill(1);
     for (const entry of at) ruleOf[entry] = 0;
     return {
-      from: answers[from]!,
-      to: answers[to]!,
+      from,
+      to,
       count: at.length,
       where: {
-        decision: table.decision,
+        ...askedAt(table),
         rules: ['changed', 'otherwise'],
         reads,
         strides,
-        answer: ruleOf.map((rule) => (rule === 0 ? to : from)),
+        answer: ruleOf,
         ruleOf,
         dead: [],
       },

@@ -155,7 +155,7 @@ describe.concurrent('a broken module is one line that names it', { timeout: 60_0
     [
       'header.ts',
       deriving('{}').replace('title:', 'source: [], title:'),
-      'there is no field "source"; did you mean sources? There is: id, alias, title, sources, keeps, claims, canary',
+      'there is no field "source"; did you mean sources? There is: id, alias, title, sources, keeps, notes, claims, canary',
     ],
   ])('%s', async (name, source, what) => {
     const message = await complaint(name, source);
@@ -188,7 +188,7 @@ describe.concurrent('a broken module is one line that names it', { timeout: 60_0
     [
       'rule-field.ts',
       `[before('otherwise', { name: 'x', if: () => true, answer: 'copy' })]`,
-      'rule "x": there is no field "if". There is: name, when, answer',
+      'rule "x": there is no field "if". There is: name, when, answer, notes',
     ],
     [
       'throwing.ts',
@@ -223,6 +223,20 @@ describe.concurrent('a broken module is one line that names it', { timeout: 60_0
     const prefix = `policy ./${name}, table wpFault`;
     expect(message.slice(0, prefix.length)).toBe(prefix);
     expect(message.slice(prefix.length + 2)).toEqual(what);
+  });
+
+  it('a note that its rules do not declare', async () => {
+    const noted = deriving(`{ wpFault: [table(otherwise('copy', 'all', { seen: '+1' }))] }`);
+    expect(await complaint('note.ts', noted)).toBe(
+      'policy ./note.ts, table wpFault, rule "all": it changes the note "seen"; here no note of the policy is at hand',
+    );
+    const declared = noted.replace('sources: []', "sources: [], notes: { seen: { of: 'mm', most: 4 } }");
+    expect(await complaint('most.ts', declared)).toBe(
+      'policy ./most.ts: notes.seen.most: 4 is not a whole number from 1 to 3',
+    );
+    const right = await load(write('noted.ts', declared.replace('most: 4', 'most: 3')));
+    expect(right.notes).toEqual([{ name: 'seen', of: 'mm', most: 3, place: 0 }]);
+    expect(right.tables[0]!.noting).toEqual([{ answer: 1, changes: { seen: '+1' } }]);
   });
 
   it('a rule that counts, and a constant that is drawn', async () => {

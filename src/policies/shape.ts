@@ -6,6 +6,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { DECISION_NAMES, DECISIONS } from '../machine/decisions.ts';
 import { CLAIMS, POLICY_FIELDS, type Policy, tableAt } from '../machine/policy.ts';
+import { notesProblem } from '../machine/notes.ts';
 import type { UnknownWord } from '../machine/policy-error.ts';
 import {
   combinationsOf,
@@ -45,7 +46,7 @@ export function checkedPolicy(module: string, value: unknown): Policy {
   for (const field of Object.keys(value))
     if (!POLICY_FIELDS.includes(field)) throw wrong({ kind: 'field', typed: field, known: POLICY_FIELDS });
 
-  const { id, alias, title, sources, keeps, claims, tables, canary, derivedFrom } = value;
+  const { id, alias, title, sources, keeps, notes, claims, tables, canary, derivedFrom } = value;
   const problem = nameProblem(id) ?? (alias === undefined ? undefined : nameProblem(alias, 'alias'));
   if (problem !== undefined) throw wrong(problem);
   if (!isLine(title)) throw wrong('title must be one line of text without control characters');
@@ -56,6 +57,8 @@ export function checkedPolicy(module: string, value: unknown): Policy {
   for (const field of Object.keys(keeps))
     if (!KEEPS_FIELDS.includes(field))
       throw wrong({ kind: 'state to keep', typed: field, known: KEEPS_FIELDS });
+  const noted = notes === undefined ? undefined : notesProblem(notes);
+  if (noted !== undefined) throw wrong(noted);
   if (!Array.isArray(claims)) throw wrong(`claims must be a list of: ${CLAIMS.join(', ')}`);
   if (canary !== undefined && typeof canary !== 'boolean') throw wrong('canary must be true or false');
   if (
@@ -141,7 +144,8 @@ export function checkPure(module: string, policy: Policy, expanded: ExpandedPoli
 export function checkSame(module: string, a: ExpandedPolicy, b: ExpandedPolicy): void {
   a.tables.forEach((one, i) => {
     const other = b.tables[i]!;
-    if (JSON.stringify(one.rules) !== JSON.stringify(other.rules))
+    const said = ({ rules, notes, noting }: ExpandedTable): string => JSON.stringify([rules, notes, noting]);
+    if (said(one) !== said(other))
       throw new PolicyError(
         module,
         one.decision,

@@ -3,9 +3,11 @@
  * which it never has (mostly a typing error: nobody type checks a module that is loaded). Rules that a policy takes over
  * from a built-in one as they are are not warned about. So is a base that its rules do not speak for.
  */
-import { DECISION_NAMES, DECISIONS } from '../machine/decisions.ts';
+import { DECISION_NAMES } from '../machine/decisions.ts';
 import { type Policy, tableAt } from '../machine/policy.ts';
 import {
+  aligned,
+  answerTexts,
   combinationsOf,
   type ExpandedPolicy,
   type ExpandedTable,
@@ -32,7 +34,7 @@ export function warningsOf(module: string, policy: Policy, expanded: ExpandedPol
     const rules: readonly AnyRule[] = tableAt(policy, decision);
     return rules.flatMap((rule, i) => {
       if (rule.when === undefined || isInherited(rule, decision)) return [];
-      const strange = strangeValues(rule.when, decision);
+      const strange = strangeValues(rule.when, expanded.tables[at]!);
       const dead = expanded.tables[at]!.dead.includes(i) ? [whyDead(rule.when, expanded.tables[at]!)] : [];
       // A value that does not exist says why the rule is dead, too.
       return (strange.length > 0 ? strange : dead).map(
@@ -59,13 +61,15 @@ function strangeBase(module: string, policy: Policy, expanded: ExpandedPolicy): 
 /** Over all decision points, the shares of combinations of the facts read that are answered differently. */
 function distance(a: ExpandedPolicy, b: ExpandedPolicy): number {
   let sum = 0;
-  a.tables.forEach((one, at) => {
-    const other = b.tables[at]!;
+  a.tables.forEach((table, at) => {
+    const [one, other] = aligned(table, b.tables[at]!);
+    const [mine, others] = [answerTexts(one), answerTexts(other)];
     let all = 0;
     let different = 0;
     for (const chosen of combinationsOf(factDomains(one), readByAny(one, other))) {
       all++;
-      if (one.answer[entryOf(one, chosen)] !== other.answer[entryOf(other, chosen)]) different++;
+      if (mine[one.answer[entryOf(one, chosen)]!] !== others[other.answer[entryOf(other, chosen)]!])
+        different++;
     }
     sum += different / all;
   });
@@ -95,10 +99,10 @@ function holds(when: (facts: never) => unknown, facts: object): boolean {
 }
 
 /** `frame === 'annon'` in the source of the condition. */
-function strangeValues(when: (facts: never) => unknown, decision: (typeof DECISION_NAMES)[number]): string[] {
+function strangeValues(when: (facts: never) => unknown, table: ExpandedTable): string[] {
   const found = String(when).matchAll(/\b(\w+)\s*[!=]==?\s*(?:(\d+)|'([^'\\]*)'|"([^"\\]*)")/g);
   return [...found].flatMap(([, fact, number, single, double]) => {
-    const domain = DECISIONS[decision].facts.find(([name]) => name === fact)?.[1];
+    const domain = factDomains(table).find(([name]) => name === fact || name === `notes.${fact}`)?.[1];
     const value = number === undefined ? (single ?? double)! : Number(number);
     if (domain === undefined || domain.includes(value)) return [];
     const near = typeof value === 'string' ? hint(value, domain.map(String)).replace(/^\.$/, '') : '';

@@ -121,6 +121,14 @@ const EXPECTED: { readonly [policy: string]: readonly [told: string, broken: str
     'h1 = P: gup F get R; kernel: reclaim f; P: write F; device: dma_read h1: sees P@3 / sees f@0',
     'h1 = P: gup F get R; kernel: reclaim f; P: write F; device: dma_read h1: pin-coherence/stale/shared-file/GET-R/cpu->device',
   ],
+  'own-has-pinned': [
+    'h1 = P: gup A pin R LONGTERM; C = P: fork: copies: 1 / copies: 0',
+    'h1 = P: gup A pin R LONGTERM; C = P: fork: claim: pinned anon folio => exclusive/stale/anon/-/initial->filesystem',
+  ],
+  'forgets-pins-at-fork': [
+    'h1 = P: gup A pin W; C = P: fork; D = P: fork: copies: 1 / copies: 0',
+    'h1 = P: gup A pin W; C = P: fork; D = P: fork: claim: pinned anon folio => exclusive/stale/anon/-/initial->filesystem',
+  ],
   'zap-forgets': [
     'h1 = P: gup F get W; kernel: wb_start f NONE; P: munmap F; device: unpin h1 dirty: nothing is dirtied behind its back / dirtied without page_mkwrite',
     'P: write F; other: fsync f; P: write F; P: munmap F; other: fsync f: durability/stale/shared-file/-/cpu->disk',

@@ -6,7 +6,7 @@ import type { Setup } from '../domain/setup.ts';
 import { World } from '../executor/simulated.ts';
 import { DECISION_NAMES, DECISIONS, type DecisionName } from '../machine/decisions.ts';
 import { noCosts } from '../machine/machine.ts';
-import type { ExpandedPolicy } from '../machine/tables.ts';
+import { actsOn, type ExpandedPolicy } from '../machine/tables.ts';
 
 /** Ways are numbers below this; NO_WAY: no decision parts them (what the policies keep does). */
 export const WAYS = 4096;
@@ -72,7 +72,8 @@ export class Ways {
     world.reset();
     machine.costs = noCosts();
     machine.onAnswer = (at, entry) => {
-      if (this.#own[at]) log.push((at << 3) | machine.tables[at]!.table.answer[entry]!);
+      if (this.#own[at])
+        log.push((at << 3) | actsOn(machine.tables[at]!.table, machine.tables[at]!.table.answer[entry]!));
     };
     for (let i = 0; i < length && !world.ended; i++) world.step(steps[i]!);
     return log.slice();

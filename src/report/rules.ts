@@ -6,8 +6,7 @@
  * Example: `[rule('exclusive', f => f.anonExclusive, ...), rule('last reference', f => f.refcount === 1, ...),
  * otherwise(...)]` gives `anonExclusive`, `refcount 1`, ''.
  */
-import { DECISIONS } from '../machine/decisions.ts';
-import type { ExpandedTable } from '../machine/tables.ts';
+import { type ExpandedTable, factDomains } from '../machine/tables.ts';
 
 type Value = boolean | number | string;
 
@@ -26,8 +25,9 @@ const ENTRIES_MAX = 20_000;
 
 /** One text per rule, in order; '' for a rule that is total, `never` for one that is never the first to match. */
 export function ruleConditions(table: ExpandedTable): string[] {
+  const domains = factDomains(table);
   const facts = table.reads.map((fact, i): Fact => {
-    const [name, domain] = DECISIONS[table.decision].facts[fact]!;
+    const [name, domain] = domains[fact]!;
     return { name, domain, stride: table.strides[i]! };
   });
   return table.rules.map((_, rule) => {

@@ -85,6 +85,8 @@ export function decisionText({ decision, rule, answer, facts }: TraceDecision): 
   const known = domains.flatMap(([fact, domain]) =>
     fact in facts ? [factText(fact, domain, [domain.indexOf(facts[fact])])] : [],
   );
+  for (const [fact, value] of Object.entries(facts))
+    if (!domains.some(([name]) => name === fact)) known.push(`${fact} ${value}`);
   return `${decision} -> ${answer} by ${JSON.stringify(rule)}${known.length === 0 ? '' : ` (${known.join(', ')})`}`;
 }
 
@@ -154,7 +156,9 @@ function rowsOf(state: TraceState): Row[] {
             : ['not mapped'],
         }),
       ),
-      ...(mm.hasPinned ? [{ name: `mm ${mm.mm}`, fields: ['has pinned'] }] : []),
+      ...(mm.hasPinned || mm.notes.length > 0
+        ? [{ name: `mm ${mm.mm}`, fields: [...(mm.hasPinned ? ['has pinned'] : []), ...mm.notes] }]
+        : []),
     ]),
     ...state.folios
       // The zero page is of interest only while somebody holds it.
@@ -169,6 +173,7 @@ function rowsOf(state: TraceState): Row[] {
             ...(f.flags.some((flag) => flag !== 'zero')
               ? [f.flags.filter((flag) => flag !== 'zero').join(' ')]
               : []),
+            ...f.notes,
             `holds ${f.content}`,
           ],
         }),

@@ -121,6 +121,8 @@ export interface Prepared {
   }[];
   readonly headerBits: number;
   readonly mmBits: number;
+  /** What is said of mms is in the header; else each has a word after it. */
+  readonly mmInHeader: boolean;
   readonly folioBits: readonly number[];
   readonly rareSlotBits: readonly number[];
   readonly rareRefBits: number;
@@ -165,8 +167,7 @@ function prepare(spec: KeySpec): Prepared {
   const words = (bits: number): number => Math.ceil(bits / 16) + 1;
   const headerBits = bitsOf(spec.header);
   const mmBits = bitsOf(spec.mm);
-  if (HEADER_AT + headerBits + mms * mmBits > 32)
-    throw new RangeError('the header of a key has no room for what is said of mms');
+  const mmInHeader = HEADER_AT + headerBits + mms * mmBits <= 32;
   return {
     slot,
     file,
@@ -184,12 +185,14 @@ function prepare(spec: KeySpec): Prepared {
     fetched,
     headerBits,
     mmBits,
+    mmInHeader,
     folioBits,
     rareSlotBits,
     rareRefBits,
     cellBits,
     bound:
       1 +
+      (mmInHeader ? 0 : mms) +
       places * slot.stride +
       files * file.stride +
       refs * (1 + ref.stride) +

@@ -306,7 +306,8 @@ export class StateKey extends LeastKey {
     for (let w = 0; w < this.#folios.length; w++) n = this.#encodeFolios(w, out, n);
     let header = this.mms.count | (this.refs.count << HELD_AT) | (this.#header(0, 0) << HEADER_AT);
     for (let k = 0; k < this.mms.count; k++) {
-      header |= this.#mms[this.mms.slots[k]!]! << (this.#mmAt + k * this.#is.mmBits);
+      if (this.#is.mmInHeader) header |= this.#mms[this.mms.slots[k]!]! << (this.#mmAt + k * this.#is.mmBits);
+      else out[n++] = this.#mms[this.mms.slots[k]!]!;
       if (!this.#symmetry) header |= 1 << (SLOTS_AT + this.mms.slots[k]!);
     }
     if (this.#rareNow) {

@@ -4,6 +4,7 @@
  * check/pair.test.ts).
  */
 import type { PageKind } from '../domain/page-kinds.ts';
+import type { Notes } from '../machine/notes.ts';
 import {
   before,
   type Changes,
@@ -31,9 +32,17 @@ const wrong = (
   base: Policy,
   kinds: readonly PageKind[],
   changes: Changes,
-  { mms = 2, pinBias = 1024 }: { readonly mms?: number; readonly pinBias?: number } = {},
+  {
+    mms = 2,
+    pinBias = 1024,
+    notes,
+  }: { readonly mms?: number; readonly pinBias?: number; readonly notes?: Notes } = {},
 ): WrongPolicy => ({
-  policy: derive(base, { id, title: id, sources: ['a test'] }, changes),
+  policy: derive(
+    base,
+    { id, title: id, sources: ['a test'], ...(notes === undefined ? {} : { notes }) },
+    changes,
+  ),
   base,
   kinds,
   mms,
@@ -134,4 +143,68 @@ export const WRONG: readonly WrongPolicy[] = [
   wrong('unmaps-dirty', LAST, ['shared-file'], { reclaimUnmap: [table(otherwise('unmap'))] }),
   wrong('removes-held', LAST, ['shared-file'], { removeMapping: [table(otherwise('remove'))] }),
   wrong('zap-forgets', LEAVES, ['shared-file'], { zapDirty: [table(otherwise('drop'))] }),
+  // MMF_HAS_PINNED of the policy's own, which GUP-slow for reading forgets to set.
+  wrong(
+    'own-has-pinned',
+    LAST,
+    ['anon'],
+    {
+      gupSlow: [
+        before(
+          'otherwise',
+          rule(
+            'pinned to write',
+            (f) => f.pin && f.write && f.frame === 'anon' && f.anonExclusive,
+            'return',
+            {
+              sticky: 1,
+            },
+          ),
+        ),
+      ],
+      forkPte: [
+        replace(
+          'exclusive and maybe pinned',
+          rule(
+            'exclusive, maybe pinned, and somebody has',
+            (f) => f.frame === 'anon' && f.anonExclusive && f.maybeDmaPinned && f.notes.sticky === 1,
+            'copy',
+          ),
+        ),
+      ],
+    },
+    { notes: { sticky: { of: 'mm', most: 1 } } },
+  ),
+  // Pins are counted in the folio, but a fork that copies it starts the count anew.
+  wrong(
+    'forgets-pins-at-fork',
+    LAST,
+    ['anon'],
+    {
+      gupSlow: [
+        before(
+          'otherwise',
+          rule('pin', (f) => f.pin && f.frame === 'anon' && f.anonExclusive, 'return', { pins: '+1' }),
+        ),
+      ],
+      putRef: [
+        table(
+          rule('pin', (f) => f.ref === 'PIN', 'put', { pins: '-1' }),
+          otherwise('put'),
+        ),
+      ],
+      forkPte: [
+        replace(
+          'exclusive and maybe pinned',
+          rule(
+            'exclusive and pinned',
+            (f) => f.frame === 'anon' && f.anonExclusive && f.notes.pins! > 0,
+            'copy',
+            { pins: 0 },
+          ),
+        ),
+      ],
+    },
+    { mms: 3, notes: { pins: { of: 'folio', most: 3 } } },
+  ),
 ];
