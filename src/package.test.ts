@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -91,9 +92,43 @@ describe.skipIf(missing.length > 0)(
       expect(files).toContain('node_modules/gupfuzz/counterexamples/known.json');
       expect(files.filter((file) => /\.test\.|\/testing\/|\/findings\//.test(file))).toEqual([]);
       // Nothing is left of a source that is gone: the build begins with an empty dist/.
-      const sources = files.flatMap((file) => /\/dist\/(.*)\.js$/.exec(file)?.[1] ?? []);
+      const sources = files.flatMap((file) => /\/dist\/(?!chunks\/)(.*)\.js$/.exec(file)?.[1] ?? []);
       expect(sources.length).toBeGreaterThan(100);
       expect(sources.filter((source) => !existsSync(join(root, `${source}.ts`)))).toEqual([]);
+    });
+
+    it('says whose work is bundled, and under which licence', () => {
+      const text = readFileSync(join(at, 'node_modules/gupfuzz/dist/THIRD-PARTY.txt'), 'utf8');
+      const named = [...text.matchAll(/^-+\n(\S+) [\d.]+ \((?:MIT|ISC)\)\n\n/gm)].map(([, name]) => name!);
+      // What is not bundled is loaded by its name.
+      const dist = join(at, 'node_modules/gupfuzz/dist');
+      const code = [
+        'src/policies/load-worker.js',
+        ...readdirSync(join(dist, 'chunks')).map((f) => `chunks/${f}`),
+      ]
+        .filter((file) => file.endsWith('.js'))
+        .map((file) => readFileSync(join(dist, file), 'utf8'));
+      const loaded = dependencies.filter((name) => {
+        const loads = new RegExp(`^import [^;]*from "${name}";`, 'm');
+        return code.some((text) => loads.test(text));
+      });
+      expect(loaded).toEqual(['fast-check', 'jiti', 'workerpool']);
+      expect(named).toEqual(expect.arrayContaining(dependencies.filter((name) => !loaded.includes(name))));
+      expect(text.match(/permission notice|Permission to use/g)!.length).toBeGreaterThanOrEqual(named.length);
+    });
+
+    it('a policy module has the gupfuzz that loads it', () => {
+      write(
+        'throws.ts',
+        `import { PolicyError } from 'gupfuzz';
+throw new PolicyError('mine', 'wpFault', 'a rule', 'it is wrong on purpose');
+`,
+      );
+      const { status, stderr } = gupfuzz('policies', './throws.ts');
+      expect([status, stderr]).toEqual([
+        3,
+        'gupfuzz: policy ./throws.ts, table wpFault, rule "a rule": it is wrong on purpose\n',
+      ]);
     });
 
     it('types: the examples of README.md compile, and what is wrong does not', () => {

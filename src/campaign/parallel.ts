@@ -11,6 +11,7 @@ import { Candidates as CandidateMemory } from '../check/expand.ts';
 import type { Exploration } from '../check/search.ts';
 import type { Spec } from '../check/spec.ts';
 import type { TableMemory } from '../check/table.ts';
+import { entryFile } from '../installed.ts';
 
 /** States per item. */
 export const ITEM = 16;
@@ -107,7 +108,7 @@ export class Threads {
         candidates: this.#candidates.map(({ words, states }) => ({ words, states })),
         port: port2,
       };
-      const worker = new Worker(new URL('./thread.js', import.meta.url), {
+      const worker = new Worker(entryFile('campaign/thread'), {
         workerData: start,
         transferList: [port2],
         execArgv: [],

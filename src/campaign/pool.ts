@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import workerpool from 'workerpool';
 import type { BasePolicy, CampaignSpace, ChunkResult } from '../fuzz/chunk.ts';
+import { entryFile } from '../installed.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { type ChunkJob, JobRunner, type ShrinkEvent, type ShrinkJob } from './jobs.ts';
 
@@ -91,7 +92,7 @@ export function openPool(
   }
   process.on('exit', clean); // also when the program ends in a hurry
   const start = (): ReturnType<typeof workerpool.pool> =>
-    workerpool.pool(fileURLToPath(new URL('./worker.js', import.meta.url)), {
+    workerpool.pool(fileURLToPath(entryFile('campaign/worker')), {
       workerType: 'process',
       maxWorkers: workers,
       forkArgs: [brief],

@@ -4,9 +4,9 @@
  */
 import { closeSync, existsSync, openSync, readdirSync, readSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { whatIs } from '../campaign/whole.ts';
 import { own } from '../domain/own.ts';
+import { packageFile } from '../installed.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { FILE_BYTES_MAX, FileError } from '../scenario/file.ts';
 import { parseAny, type ScenarioText } from '../scenario/text.ts';
@@ -137,10 +137,7 @@ export const CATALOGUE = 'counterexamples';
  */
 function inCatalogue(path: string): string {
   if (path.split('/')[0] !== CATALOGUE || existsSync(CATALOGUE)) return path;
-  const own = ['../../', '../../../']
-    .map((up) => fileURLToPath(new URL(up, import.meta.url)))
-    .find((folder) => existsSync(join(folder, CATALOGUE)));
-  return own === undefined ? path : join(own, path);
+  return existsSync(packageFile(CATALOGUE)) ? packageFile(path) : path;
 }
 
 /** At most what a counterexample may have, so that no file, however large or endless, takes long. */

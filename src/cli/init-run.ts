@@ -2,8 +2,9 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve, sep } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { makeFolder } from '../campaign/folder.ts';
+import { PACKAGE } from '../installed.ts';
 import { policyTemplate, policyTestTemplate } from '../policies/scaffold.ts';
 import { command, shellWord } from '../report/shell.ts';
 import { EXIT, inputError, usageError } from './exit.ts';
@@ -61,8 +62,7 @@ export async function runInit({ name, dir, force }: InitOptions): Promise<number
 
 /** Where npm gets this package from: the folder of a clone, else the registry. */
 function source(): string {
-  const folder = fileURLToPath(new URL('../../..', import.meta.url));
-  return folder.split(sep).includes('node_modules') ? 'gupfuzz' : folder.replace(/\/$/, '');
+  return PACKAGE.split(sep).includes('node_modules') ? 'gupfuzz' : PACKAGE;
 }
 
 /** Would a module in this folder get the package by its name? */

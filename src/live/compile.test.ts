@@ -59,11 +59,12 @@ describe('the executor is compiled', () => {
   const NO_STATIC = 'case "$*" in *-static*) echo "ld: cannot find -lc" >&2; exit 1 ;; esac';
 
   it('again when its source has changed', async () => {
-    // A module of its own has a source of its own.
-    const at = join(cache, 'src');
-    mkdirSync(at);
+    // A package of its own has a source of its own.
+    const at = join(cache, 'src/live');
+    mkdirSync(at, { recursive: true });
     const file = join(at, 'compile.ts');
     copyFileSync(fileURLToPath(new URL('compile.ts', import.meta.url)), file);
+    copyFileSync(fileURLToPath(new URL('../installed.ts', import.meta.url)), join(cache, 'src/installed.ts'));
     const own = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as {
       readonly compileExecutor: typeof compileExecutor;
     };

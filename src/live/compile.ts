@@ -8,8 +8,8 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { packageFile } from '../installed.ts';
 
 /** No executor: there is no compiler, or it failed. One line. */
 export class CompileError extends Error {
@@ -25,12 +25,10 @@ export interface CompileOptions {
   readonly mustBeStatic?: boolean;
 }
 
-/** Where executor.c is: next to this file in a checkout, in the package's src folder when this is dist. */
+/** Where executor.c is. Throws CompileError. */
 export function executorSource(): string {
-  for (const path of ['./executor.c', '../../../src/live/executor.c']) {
-    const file = fileURLToPath(new URL(path, import.meta.url));
-    if (existsSync(file)) return file;
-  }
+  const file = packageFile('src/live/executor.c');
+  if (existsSync(file)) return file;
   throw new CompileError('executor.c is missing from the installation');
 }
 

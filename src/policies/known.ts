@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { own } from '../domain/own.ts';
+import { packageFile } from '../installed.ts';
 
 export type KnownBreaks = { readonly [policy: string]: readonly string[] };
 
@@ -13,11 +14,8 @@ let cached: KnownBreaks | undefined;
 /** Read from the package; empty if it was taken away. */
 export function knownBreaks(): KnownBreaks {
   if (cached !== undefined) return cached;
-  // From src/policies or dist/src/policies to the package's own folder.
-  const found = ['../../counterexamples/known.json', '../../../counterexamples/known.json']
-    .map((path) => new URL(path, import.meta.url))
-    .find((url) => existsSync(url));
-  cached = found === undefined ? {} : (JSON.parse(readFileSync(found, 'utf8')) as KnownBreaks);
+  const file = packageFile('counterexamples/known.json');
+  cached = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as KnownBreaks) : {};
   return cached;
 }
 

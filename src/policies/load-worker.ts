@@ -9,6 +9,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { createJiti } from 'jiti';
+import { entryFile } from '../installed.ts';
 import { DECISION_NAMES } from '../machine/decisions.ts';
 import { hasOwnTable, type Policy, tableAt } from '../machine/policy.ts';
 import { unknownText } from '../machine/policy-error.ts';
@@ -85,10 +86,7 @@ function ruleNames(policy: Policy): string[][] {
 
 async function load(job: LoadJob): Promise<void> {
   const at = new Int32Array(new SharedArrayBuffer(8)).fill(-1);
-  const watcher = new Worker(
-    new URL(`./load-watch.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),
-    { workerData: { job, at } satisfies Watch },
-  );
+  const watcher = new Worker(entryFile('policies/load-watch'), { workerData: { job, at } satisfies Watch });
   await new Promise((resolve, reject) => watcher.once('message', resolve).once('error', reject));
   watcher.unref();
   process.once('beforeExit', () => {

@@ -11,6 +11,7 @@ import type { Readable } from 'node:stream';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pLimit from 'p-limit';
+import { entryFile } from '../installed.ts';
 import { type ExpandedPolicy, expandPolicy, PolicyError, withConditions } from '../machine/tables.ts';
 import { BUILT_IN, findPolicy, policyByName } from './index.ts';
 import { ANSWER_MAX, checkedAnswer } from './answer.ts';
@@ -43,11 +44,9 @@ const RSS_MAX = 1024 * 1024 * 1024;
 const LOADS_MAX = 2;
 const MODULE = /\.(ts|mts|js|mjs)$/;
 
-/** `ts` when run from src (tests), `js` when run from dist. */
-const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-const WORKER = new URL(`./load-worker.${EXTENSION}`, import.meta.url);
+const WORKER = entryFile('policies/load-worker');
 /** The library entry: what `gupfuzz` is in a user's module. */
-export const LIBRARY: string = new URL(`../index.${EXTENSION}`, import.meta.url).href;
+export const LIBRARY: string = entryFile('index').href;
 
 /** Throws PolicyError. `path` is relative to `cwd`; messages show it as given. */
 export async function loadPolicy(path: string, options: LoadOptions = {}): Promise<ExpandedPolicy> {
@@ -92,7 +91,7 @@ function wrong(
 
 function run(job: LoadJob): Promise<LoadAnswer> {
   // From src, Node 20 needs help with TypeScript.
-  const flags = EXTENSION === 'ts' ? ['--import', import.meta.resolve('jiti/register')] : [];
+  const flags = WORKER.pathname.endsWith('.ts') ? ['--import', import.meta.resolve('jiti/register')] : [];
   const child = spawn(
     process.execPath,
     [...flags, `--max-old-space-size=${HEAP_MAX_MIB}`, fileURLToPath(WORKER), JSON.stringify(job)],

@@ -4,8 +4,7 @@
  */
 import { accessSync, constants, existsSync, readFileSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
+import { packageFile } from '../installed.ts';
 import { plain } from '../scenario/file-error.ts';
 
 const NAME = 'gupfuzz';
@@ -60,12 +59,9 @@ function isOnPath(path: string): boolean {
 }
 
 function ownFile(): string {
-  // From src/report or dist/src/report.
-  const main = ['../cli/main.js', '../../dist/src/cli/main.js']
-    .map((path) => fileURLToPath(new URL(path, import.meta.url)))
-    .find((file) => existsSync(file));
+  const main = packageFile('dist/src/cli/main.js');
   // npx keeps what it has fetched, and finds it again.
-  if (main === undefined || realpathSync(main).split(sep).includes('_npx')) return `npx ${NAME}`;
+  if (!existsSync(main) || realpathSync(main).split(sep).includes('_npx')) return `npx ${NAME}`;
   return `node ${shellWord(main)}`;
 }
 

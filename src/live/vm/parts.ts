@@ -3,18 +3,15 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { inputError } from '../../cli/exit.ts';
+import { packageFile } from '../../installed.ts';
 import { CompileError, cacheFolder, compileExecutor } from '../compile.ts';
 
 const FLAGS = ['-O2', '-static'] as const;
 
-/** init.c is next to this file in a checkout, in the package's src folder when this is dist. */
 function initSource(): string {
-  for (const path of ['./init.c', '../../../../src/live/vm/init.c']) {
-    const file = fileURLToPath(new URL(path, import.meta.url));
-    if (existsSync(file)) return file;
-  }
+  const file = packageFile('src/live/vm/init.c');
+  if (existsSync(file)) return file;
   throw inputError('src/live/vm/init.c is missing from the installation');
 }
 
