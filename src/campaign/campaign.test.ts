@@ -9,13 +9,10 @@ import { expandPolicy } from '../machine/tables.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { campaignData } from '../report/campaign.ts';
 import { parseCounterexample } from '../scenario/file.ts';
+import { compiled } from '../testing/compiled.ts';
 import type { CampaignOptions, CampaignResult, Finding } from './types.ts';
 
-// Worker processes need compiled code: `npm test` builds first.
-const compiled = new URL('../../dist/src/campaign/campaign.js', import.meta.url).href;
-const { runCampaign } = (await import(compiled)) as {
-  readonly runCampaign: (options: CampaignOptions) => Promise<CampaignResult>;
-};
+const { runCampaign } = await compiled<typeof import('./campaign.ts')>('campaign/campaign');
 
 const temp = mkdtempSync(join(tmpdir(), 'gupfuzz-test-'));
 afterAll(() => rmSync(temp, { recursive: true, force: true }));

@@ -22,16 +22,11 @@ import { StateTable } from '../check/table.ts';
 import type { PageKind } from '../domain/kinds.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
+import { compiled } from '../testing/compiled.ts';
 import type { Driven, DriveOptions, Progress } from './drive.ts';
-import type { Threads as SearchThreads } from './parallel.ts';
 
-// Threads need compiled code: `npm test` builds first.
-const compiled = (name: string): string =>
-  new URL(`../../dist/src/campaign/${name}.js`, import.meta.url).href;
-const { drive } = (await import(compiled('drive'))) as {
-  readonly drive: (spec: Spec, options: DriveOptions) => Promise<Driven>;
-};
-const { Threads } = (await import(compiled('parallel'))) as { readonly Threads: typeof SearchThreads };
+const { drive } = await compiled<typeof import('./drive.ts')>('campaign/drive');
+const { Threads } = await compiled<typeof import('./parallel.ts')>('campaign/parallel');
 
 const temp = mkdtempSync(join(tmpdir(), 'gupfuzz-test-'));
 afterAll(() => rmSync(temp, { recursive: true, force: true }));

@@ -17,13 +17,11 @@ import { HANDLE_VOID } from '../reference/reference.ts';
 import { Beside, BrokenList } from '../regression/beside.ts';
 import { judgeBeside } from '../regression/scenario.ts';
 import { stepText } from '../scenario/scenario.ts';
+import { compiled } from '../testing/compiled.ts';
 import type { ProveOptions, RegressionProof } from './prove.ts';
 
-// Threads need compiled code: `npm test` builds first.
-const compiled = (name: string): string =>
-  new URL(`../../dist/src/campaign/${name}.js`, import.meta.url).href;
-const { promisesOf, proveBeside } = (await import(compiled('prove'))) as typeof import('./prove.ts');
-const { drive } = (await import(compiled('drive'))) as typeof import('./drive.ts');
+const { promisesOf, proveBeside } = await compiled<typeof import('./prove.ts')>('campaign/prove');
+const { drive } = await compiled<typeof import('./drive.ts')>('campaign/drive');
 
 const eraOf = (name: string): ExpandedPolicy => expandPolicy(policyByName(name));
 const variant = (id: string, base: string, changes: Changes): ExpandedPolicy =>

@@ -5,12 +5,10 @@ import { describe, expect, it, vi } from 'vitest';
 import { expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
 import { gupfuzzIn } from '../testing/cli.ts';
+import { compiled } from '../testing/compiled.ts';
 import { freshFolder } from '../testing/folder.ts';
 
-// Workers need compiled code: `npm test` builds first.
-const { openPool } = (await import(
-  new URL('../../dist/src/campaign/pool.js', import.meta.url).href
-)) as typeof import('./pool.ts');
+const { openPool } = await compiled<typeof import('./pool.ts')>('campaign/pool');
 const folder = freshFolder();
 const gupfuzz = gupfuzzIn(folder);
 

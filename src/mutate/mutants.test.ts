@@ -24,7 +24,7 @@ import {
   withConditions,
 } from '../machine/tables.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
-import { loadPolicy } from '../policies/load.ts';
+import { compiled } from '../testing/compiled.ts';
 import {
   countingCombinations,
   type Mutant,
@@ -33,6 +33,8 @@ import {
   mutationText,
   tableOf,
 } from './mutants.ts';
+
+const { loadPolicy } = await compiled<typeof import('../policies/load.ts')>('policies/load');
 
 const withAll = (policy: Policy): ExpandedPolicy => withConditions(expandPolicy(policy), policy);
 

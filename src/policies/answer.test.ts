@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { expandPolicy, withConditions } from '../machine/tables.ts';
+import { compiled } from '../testing/compiled.ts';
 import { freshFolder } from '../testing/folder.ts';
 import { checkedAnswer } from './answer.ts';
 import { BUILT_IN, policyByName } from './index.ts';
-import { loadPolicy, resolvePolicies } from './load.ts';
+
+const { loadPolicy, resolvePolicies } = await compiled<typeof import('./load.ts')>('policies/load');
 
 const folder = freshFolder();
 const V65 = policyByName('longterm-ban');

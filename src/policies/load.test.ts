@@ -6,19 +6,22 @@ import pLimit from 'p-limit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DECISION_NAMES, DECISIONS } from '../machine/decisions.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
+import { compiled } from '../testing/compiled.ts';
 import { BUILT_IN, policyByName } from './index.ts';
-import { isModulePath, LIBRARY, loadPolicy, resolvePolicies } from './load.ts';
 import { policyTemplate } from './scaffold.ts';
 
+const { isModulePath, LIBRARY, loadPolicy, resolvePolicies } =
+  await compiled<typeof import('./load.ts')>('policies/load');
+
 /** What a policy needs of `gupfuzz`, without the weight of the whole library. */
-const ENTRY = ['../machine/policy.ts', '../machine/tables.ts', './index.ts']
-  .map((file) => `export * from ${JSON.stringify(new URL(file, import.meta.url).href)};`)
+const ENTRY = ['machine/policy.js', 'machine/tables.js', 'policies/index.js']
+  .map((file) => `export * from ${JSON.stringify(new URL(file, LIBRARY).href)};`)
   .join('\n');
 
 const dir = mkdtempSync(join(tmpdir(), 'gupfuzz-policies-'));
-const library = `file://${join(dir, 'entry.ts')}`;
+const library = `file://${join(dir, 'entry.mjs')}`;
 
-beforeAll(() => writeFileSync(join(dir, 'entry.ts'), ENTRY));
+beforeAll(() => writeFileSync(join(dir, 'entry.mjs'), ENTRY));
 afterAll(() => rmSync(dir, { recursive: true }));
 
 function write(name: string, source: string): string {

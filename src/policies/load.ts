@@ -98,7 +98,8 @@ function run(job: LoadJob): Promise<LoadAnswer> {
     { stdio: ['ignore', 'ignore', 'ignore', 'pipe'], env: { ...process.env, NODE_OPTIONS: '' } },
   );
   return new Promise((done) => {
-    let text = '';
+    const chunks: string[] = [];
+    let length = 0;
     const end = (answer: LoadAnswer): void => {
       clearTimeout(timer);
       child.kill('SIGKILL');
@@ -112,10 +113,12 @@ function run(job: LoadJob): Promise<LoadAnswer> {
     const channel = child.stdio[3] as Readable;
     // Whole characters, wherever chunks end.
     channel.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk;
-      const line = text.indexOf('\n');
-      if (line >= 0) end(checkedAnswer(text.slice(0, line)) ?? FOREIGN);
-      else if (text.length > ANSWER_MAX) end(FOREIGN);
+      // What came before has no end of a line: it is not searched again.
+      const line = chunk.indexOf('\n');
+      chunks.push(line < 0 ? chunk : chunk.slice(0, line));
+      length += chunk.length;
+      if (line >= 0) end(checkedAnswer(chunks.join('')) ?? FOREIGN);
+      else if (length > ANSWER_MAX) end(FOREIGN);
     });
     child.once('error', (error) => end({ what: `node cannot be started to load it: ${oneLine(error)}` }));
     child.once('close', (code, signal) => end({ what: ending(code, signal) }));
