@@ -18,6 +18,7 @@ const temp = mkdtempSync(join(tmpdir(), 'gupfuzz-test-'));
 afterAll(() => rmSync(temp, { recursive: true, force: true }));
 
 const ALL = BUILT_IN.map(expandPolicy);
+const THREE = ['mapcount', 'pae', 'canary'].map((id) => expandPolicy(policyByName(id)));
 const SMALL = [expandPolicy(policyByName('mapcount')), expandPolicy(policyByName('canary'))];
 
 const campaign = (options: Partial<CampaignOptions>): Promise<CampaignResult> =>
@@ -57,10 +58,10 @@ describe('the same runs give the same bytes', () => {
     const results: { files: Map<string, string>; data: string }[] = [];
     for (const workers of [0, 1, 2]) {
       const out = join(temp, `workers-${workers}`);
-      const result = await campaign({ workers, out });
+      const result = await campaign({ workers, out, policies: THREE });
       results.push({ files: contents(out), data: JSON.stringify(campaignData(result, result.out)) });
     }
-    expect(results[0]!.files.size).toBeGreaterThan(40);
+    expect(results[0]!.files.size).toBeGreaterThan(30);
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);
   });
@@ -223,7 +224,7 @@ describe('nothing found is lost', () => {
     const result = await campaign({
       out,
       workers: 2,
-      runs: 60 * CHUNK_RUNS,
+      runs: 24 * CHUNK_RUNS,
       policies: SMALL,
       onNotice: (line) => notices.push(line),
       onProgress: (p) => {
@@ -238,8 +239,8 @@ describe('nothing found is lost', () => {
     });
     expect(killed).toBe(true);
     expect(notices.some((n) => n.startsWith('a worker process died'))).toBe(true);
-    await campaign({ out: join(temp, 'calm'), runs: 60 * CHUNK_RUNS, policies: SMALL });
-    expect(result.runs).toBe(60 * CHUNK_RUNS);
+    await campaign({ out: join(temp, 'calm'), runs: 24 * CHUNK_RUNS, policies: SMALL });
+    expect(result.runs).toBe(24 * CHUNK_RUNS);
     expect(contents(out)).toEqual(contents(join(temp, 'calm')));
   });
 });

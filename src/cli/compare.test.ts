@@ -167,8 +167,8 @@ describe('compare', () => {
         /loops: gupSlow does not converge: write fault again after 8 rounds, as the fault leaves write=true, .*writeback=true; for these facts another answer is missing/,
       );
       expect(out).not.toMatch(/nothing new|Nothing new is broken/);
+      if (format === 'junit') expect(out).toMatch(/errors="1"/);
     }
-    expect(gupfuzz([...args, 'junit']).out).toMatch(/errors="1"/);
   });
 
   it('--format json, markdown, junit', () => {

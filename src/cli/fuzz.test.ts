@@ -32,7 +32,18 @@ describe('gupfuzz fuzz', () => {
 
   it('a policy that breaks what its base keeps: exit 1, and the module is in the replay command', () => {
     const copy = writePolicy(folder, 'copy', `wpFault: [table(otherwise('copy'))]`, { base: 'pae' });
-    const { code, out } = fuzz('-p', copy, '--profile', 'anon', '--runs', '2000', '--out', 'copy');
+    const { code, out } = fuzz(
+      '-p',
+      copy,
+      '--profile',
+      'anon',
+      '--runs',
+      '600',
+      '--shrink',
+      'passes',
+      '--out',
+      'copy',
+    );
     expect(out).toMatch(/pin-coherence\/stale\/anon\/PIN-R-LT\/cpu->device\n {2}breaks copy/);
     expect(out).toContain('--policy ./copy.ts');
     expect(code).toBe(1);
@@ -46,7 +57,9 @@ describe('gupfuzz fuzz', () => {
       '-p',
       'pae',
       '--runs',
-      '1500',
+      '300',
+      '--shrink',
+      'passes',
       '--show',
       'none',
       '--out',

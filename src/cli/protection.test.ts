@@ -18,7 +18,17 @@ beforeEach(() => {
 
 describe('GUP-fast that takes a read-only PTE for writing', () => {
   it('is found by fuzz', () => {
-    const { code, out } = gupfuzz(['fuzz', '--policy', './bold.ts', '-n', '3000', '--out', 'found']);
+    const { code, out } = gupfuzz([
+      'fuzz',
+      '--policy',
+      './bold.ts',
+      '-n',
+      '3000',
+      '--shrink',
+      'passes',
+      '--out',
+      'found',
+    ]);
     expect(code).toBe(1);
     expect(out).toMatch(/^protection\/unprotected\/shmem\/(?:GET|PIN)-W(?:-LT)?\/-->cpu$/m);
   });

@@ -92,17 +92,17 @@ const fileText = (policy: ExpandedPolicy, { scenario, minimality }: Shrunk, { co
 describe('one class, many seeds', () => {
   const CVE = 'isolation/leak/anon/GET-R/cpu->device';
 
-  it('ends in the same file for 300 seeds', () => {
+  it('ends in the same file for 100 seeds', () => {
     const policy = policyOf('v5.7-mapcount');
     const shrinker = new Shrinker(policy);
     const starts = new Set<string>();
     const texts = new Set<string>();
-    for (let seed = 0; seed < 300; seed++) {
+    for (let seed = 0; seed < 100; seed++) {
       const start = firstRun(seed, 'base', 'anon', policy, CVE);
       starts.add(lines(start.scenario).join());
       texts.add(fileText(policy, shrunkAll(shrinker, start), start.target));
     }
-    expect(starts.size).toBeGreaterThan(290);
+    expect(starts.size).toBeGreaterThan(95);
     expect(texts.size).toBe(1);
     const steps =
       'P: write A\n C = P: fork\n h1 = P: gup A get R\n P: exit\n C: write A\n device: dma_read h1';
@@ -113,7 +113,7 @@ describe('one class, many seeds', () => {
   it('ends in the same file from richer scopes too, whoever shrinks it', () => {
     const policy = policyOf('v5.11-page-count');
     const texts = new Set<string>();
-    for (let seed = 0; seed < 25; seed++) {
+    for (let seed = 0; seed < 12; seed++) {
       const start = firstRun(seed, 'default', 'anon', policy, 'pin-coherence/stale/anon/PIN-W/device->cpu');
       texts.add(fileText(policy, shrunkAll(new Shrinker(policy), start), start.target));
     }
