@@ -43,6 +43,8 @@ export interface Setup {
   /** Bounds: live mms and live references at a time. */
   readonly mms: number;
   readonly refs: number;
+  /** Operations that may be in flight at a time, each of a task of its own; absent: one, and each runs to its end. */
+  readonly tasks?: number;
   /** GUP_PIN_COUNTING_BIAS: 1024 in the kernel, small in exhaustive search so that false positives are reachable. */
   readonly pinBias: number;
 }
@@ -55,6 +57,8 @@ export interface Shape {
   readonly pages: number;
   readonly refs: number;
   readonly files: number;
+  /** Operations that may be in flight at a time. */
+  readonly tasks: number;
   /** Page frames, the zero page (pfn 0) included. */
   readonly folios: number;
   /** Per page: index in PAGE_KINDS; index of the file page or 255; 1 if mapped writable at first. */
@@ -89,14 +93,16 @@ export const MMS_MAX = 4;
 export const PAGES_MAX = 8;
 export const REFS_MAX = 6;
 export const FILES_MAX = 4;
+export const TASKS_MAX = 2;
 
 /** Throws RangeError with one clear line if the setup is inconsistent or beyond what the columns can hold. */
 export function shapeOf(setup: Setup, tokens = 64): Shape {
-  const { pages, files, mms, refs, pinBias } = setup;
+  const { pages, files, mms, refs, pinBias, tasks = 1 } = setup;
   bounded('mms', mms, 1, MMS_MAX);
   bounded('pages', pages.length, 1, PAGES_MAX);
   bounded('refs', refs, 0, REFS_MAX);
   bounded('files', files.length, 0, FILES_MAX);
+  bounded('tasks', tasks, 1, TASKS_MAX);
   bounded('pinBias', pinBias, 2, 1024);
   const names = new Map(files.map((f, i) => [f.name, i]));
   if (names.size !== files.length) throw new RangeError('setup.files: a name is used twice');
@@ -136,7 +142,9 @@ export function shapeOf(setup: Setup, tokens = 64): Shape {
     pages: pages.length,
     refs,
     files: files.length,
-    folios: 1 + mms * pages.length + refs + files.length + 1,
+    tasks,
+    // Each task may hold a fresh page that it has not installed, and keep one that nothing maps any more.
+    folios: 1 + mms * pages.length + refs + files.length + 1 + 2 * (tasks - 1),
     kind,
     file,
     writable,

@@ -4,6 +4,10 @@
  * A step runs on the machine first; what observers saw is judged by the reference as it stands before the step takes
  * effect there; then the reference is told, unless the policy refused or blocked the step. This is the one place
  * where reference and machine meet.
+ *
+ * Where there are several tasks (Setup.tasks), an operation may be left in flight: `begin` reserves what it makes and
+ * does its first atomic step, `advance` does one more, and with the last one it takes effect on the reference. A step
+ * that needs a lock of another task in flight cannot be done yet.
  */
 
 import { PROPERTIES } from '../../properties/index.ts';
@@ -42,12 +46,13 @@ import {
   MACHINE_COLUMNS,
   Machine,
   NO_REF,
+  TASK_COLUMNS,
 } from '../machine/machine.ts';
-import { runToEnd } from '../machine/procedures.ts';
+import { hasLocks, runToEnd, stepOnce } from '../machine/procedures.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { callerOf, longtermOf, writeOf } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
-import { aOf, bOf, cOf, OP_KINDS, opOf } from '../ops/op.ts';
+import { aOf, bOf, cOf, OP_KINDS, opOf, pack } from '../ops/op.ts';
 import {
   DAMAGES,
   type Damage,
@@ -77,13 +82,29 @@ import {
   Reference,
 } from '../reference/reference.ts';
 import { Columns } from '../state/arena.ts';
-import { contentColumns } from '../state/columns.ts';
+import {
+  type Arrays,
+  contentColumns,
+  type Declarations,
+  fillStart,
+  layOut,
+  sizesOf,
+} from '../state/columns.ts';
+import { FLIGHT_COLUMNS, NO_SLOT, WAS_ALLOWED, WAS_FORBIDDEN } from './flight.ts';
 
 const FORK = OP_KINDS.indexOf('fork');
 const GUP = OP_KINDS.indexOf('gup');
 
 /** The step is not one that the program can do now (a candidate of the shrinker, or a hand-written file). */
 export const INVALID = 6;
+/** The operation has begun, and has not ended yet. */
+export const IN_FLIGHT = 7;
+
+const ADVANCE = 63;
+/** As a packed step: an operation in flight does its next atomic step. */
+export const advanceOf = (task: number): number => pack(ADVANCE, task);
+/** Is the packed step one of advanceOf()? */
+export const isAdvance = (step: number): boolean => opOf(step) === ADVANCE;
 
 /** Claims of a policy about itself come after the properties in class codes. */
 export const CLAIM_PROPERTIES = [
@@ -161,6 +182,10 @@ export class World {
   onObservation: ((o: Observation) => void) | undefined;
   /** Slot filled by the last fork or gup, or -1. */
   slot = -1;
+  /** What is in flight, per task; no elements where there is one task. */
+  readonly flight: Arrays<typeof FLIGHT_COLUMNS>;
+  /** Several tasks: operations may be left in flight. */
+  readonly fine: boolean;
 
   /** Columns of contents. */
   readonly #contents: ReturnType<typeof contentColumns>;
@@ -174,9 +199,14 @@ export class World {
     this.shape = shapeOf(setup, tokens);
     this.reference = new Reference(this.shape, this.columns);
     this.machine = new Machine(this.shape, policy, this.columns);
+    this.fine = this.shape.tasks > 1;
+    this.flight = layOut(FLIGHT_COLUMNS, sizesOf(this.shape), this.columns);
     this.#contents = [
       ...contentColumns(MACHINE_COLUMNS, this.machine),
       ...contentColumns(REFERENCE_COLUMNS, this.reference),
+      ...(this.fine
+        ? [...contentColumns(TASK_COLUMNS, this.machine.task), ...contentColumns(FLIGHT_COLUMNS, this.flight)]
+        : []),
     ];
     this.properties = PROPERTIES;
     this.goals = new Uint8Array(PROPERTIES.length);
@@ -193,6 +223,7 @@ export class World {
     this.columns.bytes.fill(0);
     this.reference.reset();
     this.machine.reset();
+    fillStart(FLIGHT_COLUMNS, this.flight);
     this.ended = false;
     this.violations = [];
   }
@@ -203,29 +234,152 @@ export class World {
   }
 
   /**
-   * Executes one step and judges what was observed. Returns its outcome (domain/kinds.ts), or INVALID if the
-   * program cannot do it now.
+   * Executes one step and judges what was observed. Returns its outcome (domain/kinds.ts), or INVALID if the program cannot
+   * do it now. Where there are several tasks it may be one of advanceOf(); others run as far as they can: IN_FLIGHT if they
+   * need a lock that another has.
    */
   step(step: number): number {
+    if (this.fine) {
+      if (isAdvance(step)) return this.advance(aOf(step));
+      const task = this.idleTask();
+      let outcome = task < 0 ? INVALID : this.begin(task, step);
+      const { violations, slot } = this;
+      while (outcome === IN_FLIGHT && this.canAdvance(task)) {
+        outcome = this.advance(task);
+        violations.push(...this.violations);
+      }
+      this.violations = violations;
+      this.slot = slot;
+      return outcome;
+    }
+    const { machine } = this;
+    const entry = this.#open(0, step);
+    if (entry < 0) return -1 - entry;
+    const outcome = runToEnd(machine, 0, entry);
+    if (machine.events > 0) this.#judge();
+    return this.#close(step, this.#token, this.slot, outcome, this.#allows(step));
+  }
+
+  /** A task without an operation in flight, or -1. */
+  idleTask(): number {
+    return this.machine.task.pc.indexOf(0);
+  }
+
+  /** May the task do its next atomic step: is an operation in flight, and are the locks free that it takes? */
+  canAdvance(task: number): boolean {
+    const pc = this.machine.task.pc[task]!;
+    return !this.ended && pc > 0 && hasLocks(this.machine, task, pc);
+  }
+
+  /**
+   * A task that has nothing in flight begins an operation and does its first atomic step; one that is not interleaved
+   * (Op.fine) runs to its end. INVALID if the program cannot do it now, or it would have to wait for a lock.
+   */
+  begin(task: number, step: number): number {
+    const { machine, flight } = this;
+    const op = OPS[opOf(step)]!;
+    if (!this.ended && !this.#canBegin(task, step)) {
+      this.violations = [];
+      this.slot = -1;
+      return INVALID;
+    }
+    const entry = this.#open(task, step);
+    if (entry < 0) return -1 - entry;
+    op.begins?.(this.reference, step, this.slot);
+    flight.step[task] = step;
+    flight.token[task] = this.#token;
+    flight.slot[task] = this.slot < 0 ? NO_SLOT : this.slot;
+    flight.allowed[task] = this.#allows(step) ? WAS_ALLOWED : WAS_FORBIDDEN;
+    machine.task.pc[task] = entry;
+    let outcome = this.#advance(task);
+    while (outcome === IN_FLIGHT && op.fine !== true) outcome = this.#advance(task);
+    return outcome;
+  }
+
+  /** The next atomic step of the operation that the task has in flight, which it can do. */
+  advance(task: number): number {
+    this.violations = [];
+    this.machine.events = 0;
+    this.slot = this.flight.slot[task] === NO_SLOT ? -1 : this.flight.slot[task]!;
+    if (!this.canAdvance(task)) return INVALID;
+    return this.#advance(task);
+  }
+
+  #advance(task: number): number {
+    const { machine, flight, reference } = this;
+    const step = flight.step[task]!;
+    const token = flight.token[task]!;
+    const slot = this.slot;
+    machine.events = 0;
+    const pc = stepOnce(machine, task, machine.task.pc[task]!);
+    if (machine.events > 0) this.#judge();
+    if (pc >= 0) {
+      machine.task.pc[task] = pc;
+      this.#check(opOf(step));
+      return IN_FLIGHT;
+    }
+    const outcome = -1 - pc;
+    const now = this.#allows(step);
+    const was = flight.allowed[task]! | (now ? WAS_ALLOWED : WAS_FORBIDDEN);
+    // What a gup returns was the page's at some time since it began; loads and stores happen now. An error is right if it
+    // was at some time.
+    const refused = outcome === REFUSED;
+    const allowed = refused
+      ? (was & WAS_FORBIDDEN) === 0
+      : opOf(step) === GUP
+        ? (was & WAS_ALLOWED) !== 0
+        : now;
+    fillTask(TASK_COLUMNS, machine.task, task);
+    fillTask(FLIGHT_COLUMNS, flight, task);
+    const became = this.#close(step, token, slot, outcome, allowed);
+    for (let other = 0; other < flight.step.length; other++)
+      if (machine.task.pc[other] !== 0)
+        flight.allowed[other]! |= this.#allows(flight.step[other]!) ? WAS_ALLOWED : WAS_FORBIDDEN;
+    if (reference.tokens[0]! === token + 1 && token !== 0 && outcome !== DONE) reference.tokens[0]!--;
+    return became;
+  }
+
+  /** Has another task an operation of this mm in flight? */
+  #isBusy(task: number, mm: number): boolean {
+    const { pc, mm: of } = this.machine.task;
+    for (let other = 0; other < pc.length; other++)
+      if (other !== task && pc[other] !== 0 && of[other] === mm) return true;
+    return false;
+  }
+
+  #token = 0;
+
+  /** The first atomic step of an operation that the program can begin; else how it ends at once, as -1 - outcome. */
+  #open(task: number, step: number): number {
     const { reference, machine } = this;
     const at = opOf(step);
     const op = OPS[at]!;
     if (this.violations.length > 0) this.violations = [];
     this.slot = -1;
-    if (this.ended) return INVALID;
+    if (this.ended) return -1 - INVALID;
     if (op.usesRef === true && reference.handleState[aOf(step)] === HANDLE_VOID) {
       if (op.releases === true) reference.release(aOf(step), false);
-      return SKIPPED;
+      return -1 - SKIPPED;
     }
-    if (!op.enabled(reference, step)) return INVALID;
+    if (!op.enabled(reference, step)) return -1 - INVALID;
     const slot = at === FORK ? reference.freeMm() : at === GUP ? reference.freeHandle() : -1;
     this.slot = slot;
-    let token = 0;
-    if (op.stores === true) token = this.#freshToken();
+    this.#token = op.stores === true ? this.#freshToken() : 0;
     machine.events = 0;
-    const outcome = runToEnd(machine, 0, op.start(machine, 0, step, token, slot));
-    if (machine.events > 0) this.#judge();
-    const allowed = op.allowed === undefined || op.allowed(reference, step);
+    return op.start(machine, task, step, this.#token, slot);
+  }
+
+  /** Do the mappings allow the operation, as the reference sees them? */
+  #allows(step: number): boolean {
+    const op = OPS[opOf(step)]!;
+    return op.allowed === undefined || op.allowed(this.reference, step);
+  }
+
+  /** What the reference is told of an operation that has ended. Returns its outcome. */
+  #close(step: number, token: number, slot: number, outcome: number, allowed: boolean): number {
+    const { reference, machine } = this;
+    const at = opOf(step);
+    const op = OPS[at]!;
     if (!allowed || (outcome === REFUSED && at !== GUP)) this.#judgeAccess(step, outcome, allowed);
     if (outcome === DONE || outcome === NO_EFFECT) {
       if (allowed) op.apply(reference, step, token, slot);
@@ -240,13 +394,17 @@ export class World {
       this.ended = true;
       if (machine.policy.errorsAreFindings === true) this.#foundClaim(POLICY_ERROR_CLAIM);
     }
-    if (token !== 0 && outcome !== DONE) reference.tokens[0]!--;
-    if (machine.policy.claims.length > 0) this.#judgeClaims();
-    if (this.checkInvariants && !this.ended) {
-      const wrong = machine.recount();
-      if (wrong !== '') throw new InvariantError(`${wrong} after ${op.kind}`);
-    }
+    if (token !== 0 && outcome !== DONE && !this.fine) reference.tokens[0]!--;
+    this.#check(at);
     return outcome;
+  }
+
+  #check(at: number): void {
+    const { machine } = this;
+    if (machine.policy.claims.length > 0) this.#judgeClaims();
+    if (!this.checkInvariants || this.ended) return;
+    const wrong = machine.recount();
+    if (wrong !== '') throw new InvariantError(`${wrong} after ${OPS[at]!.kind}`);
   }
 
   /** The program without this step: nothing runs, and a gup leaves a name of no use, as if it had been refused. */
@@ -273,7 +431,27 @@ export class World {
     let n = 0;
     for (let at = 0; at < OPS.length; at++)
       if (alphabet.ops[at] === true) n = OPS[at]!.enumerate(this.reference, alphabet, out, n);
-    return n;
+    return this.fine ? this.#enumerateFine(out, n) : n;
+  }
+
+  /** Of `n` steps that the reference allows those that can begin now; and what is in flight goes on. */
+  #enumerateFine(out: Int32Array, n: number): number {
+    const idle = this.idleTask();
+    let kept = 0;
+    for (let i = 0; idle >= 0 && i < n; i++) if (this.#canBegin(idle, out[i]!)) out[kept++] = out[i]!;
+    for (let task = 0; task < this.machine.task.pc.length; task++)
+      if (this.canAdvance(task)) out[kept++] = advanceOf(task);
+    return kept;
+  }
+
+  /** Are the locks free that the first atomic step takes? Leaves the task idle. */
+  #canBegin(task: number, step: number): boolean {
+    const op = OPS[opOf(step)]!;
+    if (op.replaces === true && this.#isBusy(task, aOf(step))) return false;
+    const { machine } = this;
+    const can = hasLocks(machine, task, op.start(machine, task, step, 0, NO_SLOT));
+    fillTask(TASK_COLUMNS, machine.task, task);
+    return can;
   }
 
   // ---- Tokens --------------------------------------------------------------------------------------------------
@@ -407,6 +585,7 @@ export class World {
         const said = ref.judgeLoad(a, b, token);
         this.#content(o, said, token, o.expected);
         if (said !== MATCH) o.excuse = EXCUSES[ref.excuseLoad(a, b, token)]!;
+        else if (this.fine) ref.settle(ref.cellOfLoad(a, b), token);
         return;
       }
       case EV_DEVICE_LOAD:
@@ -419,6 +598,7 @@ export class World {
         this.#content(o, said, token, o.expected);
         this.#reference(o, a);
         if (said !== MATCH) o.excuse = EXCUSES[ref.excuseDevice(a, token)]!;
+        else if (this.fine && (ref.handleFlags[a]! & REF_EXACT) !== 0) ref.settle(ref.handleCell[a]!, token);
         if (!dio) return;
         o.stablePages = machine.targetStable(b);
         o.changed = token !== machine.eventOther[e];
@@ -541,6 +721,11 @@ export class World {
       o.longterm = storer === STORER_DEVICE_PIN_LT;
     }
   }
+}
+
+/** Sets the locals of a task to what they are when it has nothing in hand. */
+function fillTask<D extends Declarations>(declarations: D, arrays: Arrays<D>, task: number): void {
+  for (const [name, { start = 0 }] of Object.entries(declarations)) arrays[name as keyof D][task] = start;
 }
 
 /** Counts that do not add up, or another promise to ourselves that is broken: a bug of gupfuzz (exit code 70). */

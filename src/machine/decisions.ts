@@ -479,6 +479,21 @@ const DECLARED = {
     },
     usual: 'put',
   },
+  /**
+   * GUP-fast with FOLL_PIN finds that fork copies the page table: write_protect_seq is odd before it looks, or has moved
+   * when it has grabbed. Asked where operations are interleaved only.
+   */
+  writeProtectSeq: {
+    kernel: 'mm/gup.c: gup_fast(), raw_read_seqcount(), read_seqcount_retry()',
+    facts: ['write', 'longterm', 'vma', 'hasPinned'],
+    own: {},
+    answers: {
+      'go slow': 'what was grabbed is let go, and the slow path looks, which waits for fork',
+      ignore: 'it goes on as if nobody forked',
+    },
+    usual: 'ignore',
+    fine: true,
+  },
 } as const;
 
 type Declared = typeof DECLARED;
@@ -516,6 +531,8 @@ export interface DecisionPoint<D extends DecisionName> {
   readonly meanings: readonly string[];
   /** Of what no note is at hand. */
   readonly lacks: readonly NoteSort[];
+  /** Asked only where operations are interleaved. */
+  readonly fine: boolean;
 }
 
 interface Declaration {
@@ -525,6 +542,7 @@ interface Declaration {
   readonly answers: { readonly [answer: string]: string };
   readonly lacks?: readonly NoteSort[];
   readonly usual?: string | readonly UsualRule[];
+  readonly fine?: boolean;
 }
 interface UsualRule {
   readonly name: string;
@@ -554,6 +572,7 @@ export const DECISIONS: { readonly [D in DecisionName]: DecisionPoint<D> } = eve
     typeof declared.usual === 'string' ? [{ name: 'otherwise', answer: declared.usual }] : declared.usual,
   meanings: Object.values(declared.answers),
   lacks: declared.lacks ?? [],
+  fine: declared.fine === true,
 })) as unknown as { readonly [D in DecisionName]: DecisionPoint<D> };
 
 /** By decision point: how the machine reads each fact, in the order of DECISIONS. */

@@ -35,6 +35,7 @@ import {
   ZERO_PFN,
 } from './state.ts';
 import type { NoteColumn, NoteSort } from './notes.ts';
+import { T_BY_GUP } from './procedures.ts';
 import { type DecisionTable, type ExpandedPolicy, factsOfEntry, tablesOf } from './tables.ts';
 
 export * from './state.ts';
@@ -146,8 +147,8 @@ export class Machine extends MachineState {
   policyError = '';
   costs: Costs = noCosts();
 
-  constructor(shape: Shape, policy: ExpandedPolicy, columns: Columns, tasks = 1) {
-    const sizes = sizesOf(shape, { task: tasks });
+  constructor(shape: Shape, policy: ExpandedPolicy, columns: Columns) {
+    const sizes = sizesOf(shape);
     const notes = policy.notes ?? [];
     super(sizes, columns, {
       mmNotes: notes.filter(({ of }) => of === 'mm').length,
@@ -354,6 +355,27 @@ export class Machine extends MachineState {
     this.flags[pfn]! |= F_DIRTY | F_COVERED;
   }
 
+  /** A reference lets go of its folio; what it is of is forgotten, where its data goes is not. */
+  letGo(handle: number): void {
+    const pfn = this.refPfn[handle]!;
+    const kind = this.refKind[handle]!;
+    this.refKind[handle] = REF_NONE;
+    this.refPfn[handle] = NO_PFN;
+    this.refSubmitted[handle] = 0;
+    this.refWrite[handle] = 0;
+    if (kind === REF_GET) this.put(pfn);
+    else if (kind === REF_PIN) {
+      this.pincount[pfn]!--;
+      this.put(pfn, this.bias);
+    }
+  }
+  /** raw_write_seqcount_begin(), raw_write_seqcount_end() of mm->write_protect_seq: it is odd from `odd` 1 to 0. */
+  moveWriteProtectSeq(mm: number, odd: number): void {
+    if (this.shape.tasks < 2) return;
+    this.writeProtectSeq[mm] = odd;
+    for (let t = 0; t < this.task.raced.length; t++) if (this.task.mm[t] === mm) this.task.raced[t] = 1;
+  }
+
   // ---- Events --------------------------------------------------------------------------------------------------
 
   emit(kind: number, a: number, b: number, token: number, other: number): void {
@@ -433,6 +455,7 @@ export class Machine extends MachineState {
         for (let h = 0; h < this.refKind.length; h++)
           if (
             this.refKind[h] === REF_PIN &&
+            !this.#isTaking(h) &&
             (this.flags[this.refPfn[h]!]! & (F_ANON | F_EXCLUSIVE)) === F_ANON &&
             this.mapcount[this.refPfn[h]!]! > 0
           )
@@ -440,6 +463,13 @@ export class Machine extends MachineState {
       }
     }
     return -1;
+  }
+
+  /** Is a gup in flight that has not decided yet whether it keeps what it grabbed? */
+  #isTaking(handle: number): boolean {
+    const { pc, flags, handle: of } = this.task;
+    if (pc.length < 2) return false;
+    return pc.some((at, t) => at !== 0 && of[t] === handle && (flags[t]! & T_BY_GUP) !== 0);
   }
 
   /** shmem_mapping() of the folio of this PTE: in the page cache of shmem, and no copy of it. */

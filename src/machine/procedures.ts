@@ -10,9 +10,26 @@ import type { Machine } from './machine.ts';
 
 export type Step = (m: Machine, task: number) => number;
 
+/**
+ * Locks that tasks keep from one atomic step to the next, or take for one: mmap_lock of the task's mm, for reading or
+ * for writing; the page-table lock of its PTE; all page-table locks, as rmap walks take one after the other.
+ */
+export const MMAP_READ = 1;
+export const MMAP_WRITE = 2;
+export const PTE_LOCK = 4;
+export const RMAP_LOCKS = 8;
+
+/** Of an atomic step: locks that the task has had since an earlier one, and those that it takes for this. */
+export interface Locks {
+  readonly holds?: number;
+  readonly takes?: number;
+}
+
 /** Step numbers from 1; 0 is an idle task. */
 const STEPS: Step[] = [() => END_DONE];
 const NAMES: string[] = ['idle'];
+const HOLDS: number[] = [0];
+const TAKES: number[] = [0];
 
 export const END_DONE: number = -1 - DONE;
 export const END_NO_EFFECT: number = -1 - NO_EFFECT;
@@ -23,16 +40,22 @@ export const END_POLICY_ERROR: number = -1 - POLICY_ERROR;
 /** More steps than any operation can take: gup's fault loop is bounded on its own. */
 const STEPS_MAX = 2000;
 
-/** Adds the steps of one procedure to the table; the result maps each label to its step number. */
+/**
+ * Adds the steps of one procedure to the table; the result maps each label to its step number. `locks`: by label; of an
+ * operation that runs to its end at once (Op.fine) those of its first step are all that it takes.
+ */
 export function procedure<L extends string>(
   name: string,
   steps: { readonly [K in L]: Step },
+  locks: { readonly [K in L]?: Locks } = {},
 ): { readonly [K in L]: number } {
   const labels: Record<string, number> = {};
   for (const label of Object.keys(steps)) {
     labels[label] = STEPS.length;
     STEPS.push(steps[label as L]);
     NAMES.push(`${name}.${label}`);
+    HOLDS.push(locks[label as L]?.holds ?? 0);
+    TAKES.push(locks[label as L]?.takes ?? 0);
   }
   if (STEPS.length > 255) throw new Error('more atomic steps than a program counter can name');
   return labels as { readonly [K in L]: number };
@@ -47,6 +70,24 @@ export const stepName = (pc: number): string => NAMES[pc] ?? `step ${pc}`;
  */
 export function stepOnce(m: Machine, task: number, pc: number): number {
   return STEPS[pc]!(m, task);
+}
+
+/** Can the task do the step `pc`, as far as the locks of other tasks in flight are concerned? */
+export function hasLocks(m: Machine, task: number, pc: number): boolean {
+  const takes = TAKES[pc]!;
+  if (takes === 0) return true;
+  const { pc: at, mm, page } = m.task;
+  for (let other = 0; other < at.length; other++) {
+    const holds = HOLDS[at[other]!]!;
+    if (other === task || holds === 0) continue;
+    if ((takes & RMAP_LOCKS) !== 0 && (holds & PTE_LOCK) !== 0) return false;
+    if (mm[other] !== mm[task]) continue;
+    const writes = ((takes | holds) & MMAP_WRITE) !== 0;
+    if (writes && (takes & (MMAP_READ | MMAP_WRITE)) !== 0 && (holds & (MMAP_READ | MMAP_WRITE)) !== 0)
+      return false;
+    if ((takes & holds & PTE_LOCK) !== 0 && page[other] === page[task]) return false;
+  }
+  return true;
 }
 
 /** Ends an operation with an error; `errno`: its name, or that of the signal. */

@@ -127,6 +127,8 @@ export const MACHINE_COLUMNS = {
     is: { count: NOTE_MOST } as Value,
     source: 'nothing: what the policy notes (machine/notes.ts)',
   },
+  /** 1 while it is odd: fork copies the page table. That it moved is noted with the tasks that wait for that. */
+  writeProtectSeq: { of: 'mm', is: { count: 1 }, only: 'fine' as const, source: 'mm->write_protect_seq & 1' },
   /** Folio in the page cache, or NO_PFN. */
   cache: {
     of: 'file',
@@ -184,7 +186,7 @@ export const TASK_COLUMNS = {
     source: 'gup_flags, fault flags (machine/procedures.ts)',
   },
   rounds: { of: 'task', is: { count: 255 }, key: LOCAL as NotInKey, source: 'rounds of the fault loop' },
-  token: { of: 'task', is: { count: 255 }, key: LOCAL as NotInKey, source: 'the content to store' },
+  token: { of: 'task', is: { content: true }, key: LOCAL as NotInKey, source: 'the content to store' },
   held: {
     of: 'task',
     is: { id: 'folio', none: NO_PFN } as Value,
@@ -198,5 +200,12 @@ export const TASK_COLUMNS = {
     start: NO_PFN as number,
     key: LOCAL as NotInKey,
     source: 'the new folio',
+  },
+  raced: {
+    of: 'task',
+    is: { count: 1 },
+    only: 'fine' as const,
+    key: LOCAL as NotInKey,
+    source: 'read_seqcount_retry(): write_protect_seq of its mm has moved since the task has read it',
   },
 } as const;

@@ -17,7 +17,7 @@ import {
   P_DIRTY,
   P_WRITE,
 } from './machine.ts';
-import { END_BLOCKED, END_DONE, END_NO_EFFECT, procedure } from './procedures.ts';
+import { END_BLOCKED, END_DONE, END_NO_EFFECT, RMAP_LOCKS, procedure } from './procedures.ts';
 
 /** Modes, by index in what `mode` of wb_start may be: WB_SYNC_ALL. */
 const ALL = 1;
@@ -105,4 +105,5 @@ export const writebackSteps: { readonly [K in 'B1' | 'B6' | 'Y1' | 'Y2' | 'Y3']:
       return END_DONE;
     },
   },
+  { B1: { takes: RMAP_LOCKS }, Y1: { takes: RMAP_LOCKS } },
 );

@@ -55,12 +55,17 @@ export function mutationText({ kind, with: other }: Mutation): string {
 export const mutationId = (m: Mutation): string => `${m.table}/${m.rule}: ${mutationText(m)}`;
 
 /**
- * In the order of tables and rules; of usual tables (DecisionPoint.usual) only if asked for by name. Throws RangeError if
+ * In the order of tables and rules; of usual tables (DecisionPoint.usual), and those that only interleaved operations ask
+ * (DecisionPoint.fine), only if asked for by name. Throws RangeError if
  * the policy was expanded without conditions.
  */
 export function mutantsOf(policy: ExpandedPolicy, filter: MutantFilter = {}): Mutant[] {
   return policy.tables
-    .filter((t) => (filter.table === undefined ? t.usual !== true : t.decision === filter.table))
+    .filter((t) =>
+      filter.table === undefined
+        ? t.usual !== true && !DECISIONS[t.decision].fine
+        : t.decision === filter.table,
+    )
     .flatMap((table) =>
       editsOf(table)
         .filter(({ mutation }) => filter.rule === undefined || mutation.rule === filter.rule)

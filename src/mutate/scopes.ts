@@ -108,6 +108,7 @@ export const LADDER: { readonly [D in DecisionName]: readonly MutationScope[] } 
   wbClean: writeback('plain'),
   wbEnd: writeback('plain'),
   reclaimUnmap: writeback('plain'),
+  writeProtectSeq: privatePages('fast'),
   removeMapping: writeback('plain'),
   putRef: [...privatePages('plain'), ...filePages('plain')],
 };

@@ -1,24 +1,28 @@
 import { V_MAPPED } from '../machine/machine.ts';
-import { END_DONE, procedure } from '../machine/procedures.ts';
+import { END_DONE, MMAP_WRITE, procedure } from '../machine/procedures.ts';
 import { aOf, drawMm, OP_KINDS, type Op, pack } from './op.ts';
 
 const AT = OP_KINDS.indexOf('exit');
 
 /** mm/mmap.c: exit_mmap(): every mapping is zapped; references outlive it. */
-const steps: { readonly [K in 'X1']: number } = procedure('exit', {
-  X1: (m, t) => {
-    const mm = m.task.mm[t]!;
-    for (let v = 0; v < m.shape.pages; v++) {
-      const pte = mm * m.shape.pages + v;
-      if ((m.vma[pte]! & V_MAPPED) !== 0) m.zap(t, pte);
-      m.vma[pte] = 0;
-    }
-    m.alive[mm] = 0;
-    m.hasPinned[mm] = 0;
-    m.beginNotes(mm);
-    return END_DONE;
+const steps: { readonly [K in 'X1']: number } = procedure(
+  'exit',
+  {
+    X1: (m, t) => {
+      const mm = m.task.mm[t]!;
+      for (let v = 0; v < m.shape.pages; v++) {
+        const pte = mm * m.shape.pages + v;
+        if ((m.vma[pte]! & V_MAPPED) !== 0) m.zap(t, pte);
+        m.vma[pte] = 0;
+      }
+      m.alive[mm] = 0;
+      m.hasPinned[mm] = 0;
+      m.beginNotes(mm);
+      return END_DONE;
+    },
   },
-});
+  { X1: { takes: MMAP_WRITE } },
+);
 
 const enabled: Op['enabled'] = (ref, step) => ref.alive[aOf(step)] === 1 && ref.aliveCount() > 1;
 
@@ -54,6 +58,7 @@ export const exit: Op<typeof EXIT> = {
     return n;
   },
   draw: (ref, _alphabet, rng) => (ref.aliveCount() < 2 ? -1 : pack(AT, drawMm(ref, rng))),
+  replaces: true,
   start: (m, t, step) => {
     m.task.mm[t] = aOf(step);
     return steps.X1;

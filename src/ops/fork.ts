@@ -1,4 +1,4 @@
-import { MARK_FORK_COPY } from '../machine/decisions.ts';
+import { DECISIONS, MARK_FORK_COPY } from '../machine/decisions.ts';
 import { NO_PTE } from '../machine/facts.ts';
 import {
   F_ANON,
@@ -14,56 +14,83 @@ import {
   V_WRITE,
   ZERO_PFN,
 } from '../machine/machine.ts';
-import { END_DONE, procedure } from '../machine/procedures.ts';
+import { END_DONE, MMAP_WRITE, procedure, PTE_LOCK } from '../machine/procedures.ts';
 import { aOf, drawMm, OP_KINDS, type Op, pack } from './op.ts';
 
 const AT = OP_KINDS.indexOf('fork');
+const ANSWERS = DECISIONS.forkPte.answers;
 
 /**
  * kernel/fork.c: dup_mmap(); mm/memory.c: copy_page_range(), copy_present_pte().
  *
  * A VMA without anon_vma (pure file or shared mappings) is not copied: the child faults it in (vma_needs_copy()).
  * On an early copy the child gets the copy, but where the policy says that the parent does. Left out: the TLB flush at
- * the very end (K6), which matters only for racing threads of the parent.
+ * the very end (K6), which matters only for threads of the parent that store through a stale TLB entry.
  */
-const steps: { readonly [K in 'K1' | 'K2' | 'K3']: number } = procedure('fork', {
-  // mmap_lock is held for writing; the child's mm and VMAs come first.
-  K1: (m, t) => {
-    const { pages } = m.shape;
-    const from = m.task.mm[t]! * pages;
-    const child = m.task.other[t]!;
-    m.alive[child] = 1;
-    const pinned = m.hasPinned[m.task.mm[t]!] === 1;
-    m.hasPinned[child] = pinned && m.ask.forkHasPinned(t, NO_PTE, NO_PFN) === 'inherit' ? 1 : 0;
-    m.beginNotes(child, m.task.mm[t]!);
-    for (let v = 0; v < pages; v++)
-      m.vma[child * pages + v] = (m.vma[from + v]! & V_DONTFORK) !== 0 ? 0 : m.vma[from + v]! & ~V_DONTFORK;
-    m.task.page[t] = 0;
-    return steps.K2;
+const steps: { readonly [K in 'K1' | 'K2' | 'K4' | 'K5']: number } = procedure(
+  'fork',
+  {
+    // mmap_lock is held for writing; the child's mm and VMAs come first, then write_protect_seq becomes odd.
+    K1: (m, t) => {
+      const { pages } = m.shape;
+      const from = m.task.mm[t]! * pages;
+      const child = m.task.other[t]!;
+      m.alive[child] = 1;
+      const pinned = m.hasPinned[m.task.mm[t]!] === 1;
+      m.hasPinned[child] = pinned && m.ask.forkHasPinned(t, NO_PTE, NO_PFN) === 'inherit' ? 1 : 0;
+      m.beginNotes(child, m.task.mm[t]!);
+      for (let v = 0; v < pages; v++)
+        m.vma[child * pages + v] = (m.vma[from + v]! & V_DONTFORK) !== 0 ? 0 : m.vma[from + v]! & ~V_DONTFORK;
+      m.moveWriteProtectSeq(m.task.mm[t]!, 1);
+      m.task.page[t] = 0;
+      return steps.K2;
+    },
+    // K2, K3: under both page-table locks, one PTE is read: is it pinned? They are held until it is copied.
+    K2: (m, t) => {
+      const { pages } = m.shape;
+      const page = m.task.page[t]!;
+      const from = m.task.mm[t]! * pages + page;
+      const to = m.task.other[t]! * pages + page;
+      if (m.shape.isPrivate[page] === 0 || (m.vma[to]! & V_ANON_VMA) === 0) return next(m, t);
+      const bits = m.pte[from]!;
+      if ((bits & P_PRESENT) === 0) return next(m, t);
+      if ((bits & P_SPECIAL) !== 0) {
+        m.pte[to] = bits;
+        m.pfn[to] = ZERO_PFN;
+        return next(m, t);
+      }
+      m.task.kind[t] = ANSWERS.indexOf(m.ask.forkPte(t, from, m.pfn[from]!));
+      return steps.K4;
+    },
+    // Copied now, or shared and write-protected, as was decided.
+    K4: (m, t) => {
+      const { pages } = m.shape;
+      const page = m.task.page[t]!;
+      copyPte(m, t, m.task.mm[t]! * pages + page, m.task.other[t]! * pages + page);
+      return next(m, t);
+    },
+    // write_protect_seq becomes even; mmap_lock is let go.
+    K5: (m, t) => {
+      m.moveWriteProtectSeq(m.task.mm[t]!, 0);
+      return END_DONE;
+    },
   },
-  // Under both page-table locks, one PTE: pinned? Copy now, or share and write-protect.
-  K2: (m, t) => {
-    const { pages } = m.shape;
-    const page = m.task.page[t]!;
-    const from = m.task.mm[t]! * pages + page;
-    const to = m.task.other[t]! * pages + page;
-    if (m.shape.isPrivate[page] === 1 && (m.vma[to]! & V_ANON_VMA) !== 0) copyPte(m, t, from, to);
-    m.task.page[t] = page + 1;
-    return page + 1 < pages ? steps.K2 : steps.K3;
+  {
+    K1: { takes: MMAP_WRITE },
+    K2: { holds: MMAP_WRITE, takes: PTE_LOCK },
+    K4: { holds: MMAP_WRITE | PTE_LOCK },
+    K5: { holds: MMAP_WRITE },
   },
-  K3: () => END_DONE,
-});
+);
+
+function next(m: Machine, t: number): number {
+  return ++m.task.page[t]! < m.shape.pages ? steps.K2 : steps.K5;
+}
 
 function copyPte(m: Machine, t: number, from: number, to: number): void {
   const bits = m.pte[from]!;
-  if ((bits & P_PRESENT) === 0) return;
-  if ((bits & P_SPECIAL) !== 0) {
-    m.pte[to] = bits;
-    m.pfn[to] = ZERO_PFN;
-    return;
-  }
   const pfn = m.pfn[from]!;
-  const answer = m.ask.forkPte(t, from, pfn);
+  const answer = ANSWERS[m.task.kind[t]!];
   if (answer !== 'share') {
     m.costs.copies++;
     m.costs.earlyCopies++;
@@ -135,6 +162,8 @@ export const fork: Op<typeof FORK> = {
     return n;
   },
   draw: (ref, _alphabet, rng) => (ref.freeMm() < 0 ? -1 : pack(AT, drawMm(ref, rng))),
+  fine: true,
+  begins: (ref, step, slot) => ref.forkBegins(aOf(step), slot),
   start: (m, t, step, _token, slot) => {
     m.task.mm[t] = aOf(step);
     m.task.other[t] = slot;

@@ -1,8 +1,10 @@
 import { CALLERS, type Caller } from '../domain/kinds.ts';
 import type { Rng } from '../domain/rng.ts';
-import { FRAME_NONE } from '../machine/facts.ts';
+import { FRAME_NONE, NO_PTE } from '../machine/facts.ts';
 import { callFault } from '../machine/faults.ts';
 import {
+  F_EXCLUSIVE,
+  type Machine,
   NO_PFN,
   P_PRESENT,
   P_SPECIAL,
@@ -14,7 +16,9 @@ import {
 import {
   END_DONE,
   END_POLICY_ERROR,
+  MMAP_READ,
   procedure,
+  PTE_LOCK,
   refuse,
   T_BY_GUP,
   T_FAST,
@@ -105,83 +109,134 @@ export const GUP_VARIANTS: readonly number[] = [false, true].flatMap((fast) =>
 );
 
 /**
- * mm/gup.c: __get_user_pages(), gup_fast_pte_range(). Fast: one lockless look, any doubt goes to slow. Slow: look at
- * the PTE under the page-table lock, grab or fault, again. Nothing is remembered between rounds except FOLL_COW.
- * Coarse runs cannot tell the recheck after the grab (F5, F8) from the first look, so it has no step of its own yet.
+ * mm/gup.c: __get_user_pages(), gup_fast_pte_range(). Fast: no lock; look, grab, look again; any doubt goes to slow. Slow:
+ * look at the PTE under the page-table lock, grab or fault, again. Nothing is remembered between rounds except FOLL_COW.
  */
-const steps: { readonly [K in 'F0' | 'F2' | 'S2' | 'grab']: number } = procedure('gup', {
-  // The caller's choice of GET or PIN; MMF_HAS_PINNED is set before the walk.
-  F0: (m, t) => {
-    const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
-    const kind = m.ask.gupKind(t, pte, NO_PFN);
-    if (kind === 'EFAULT') return refuse(m, kind);
-    // The caller is a fact still, and its place is needed next.
-    const marked = kind !== 'GET' && m.keepsHasPinned && m.ask.markHasPinned(t, pte, NO_PFN) === 'set';
-    if (marked) m.hasPinned[m.task.mm[t]!] = 1;
-    m.task.kind[t] = kind === 'GET' ? REF_GET : kind === 'PIN' ? REF_PIN : PIN_IN_VAIN;
-    return (m.task.flags[t]! & T_FAST) !== 0 ? steps.F2 : steps.S2;
-  },
+const steps: { readonly [K in 'F0' | 'F1' | 'F2' | 'F5' | 'F8' | 'S2']: number } = procedure(
+  'gup',
+  {
+    // The caller's choice of GET or PIN; MMF_HAS_PINNED is set before the walk.
+    F0: (m, t) => {
+      const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+      const kind = m.ask.gupKind(t, pte, NO_PFN);
+      if (kind === 'EFAULT') return refuse(m, kind);
+      // The caller is a fact still, and its place is needed next.
+      const marked = kind !== 'GET' && m.keepsHasPinned && m.ask.markHasPinned(t, pte, NO_PFN) === 'set';
+      if (marked) m.hasPinned[m.task.mm[t]!] = 1;
+      m.task.kind[t] = kind === 'GET' ? REF_GET : kind === 'PIN' ? REF_PIN : PIN_IN_VAIN;
+      return (m.task.flags[t]! & T_FAST) !== 0 ? steps.F1 : steps.S2;
+    },
 
-  // gup_fast_pte_range(): a special PTE has no normal page and always bails.
-  F2: (m, t) => {
-    const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
-    const bits = m.pte[pte]!;
-    if ((bits & P_PRESENT) === 0 || (bits & P_SPECIAL) !== 0) return steps.S2;
-    return m.ask.gupFast(t, pte, m.pfn[pte]!) === 'return' ? steps.grab : steps.S2;
-  },
+    // gup_fast(): raw_read_seqcount(&mm->write_protect_seq).
+    F1: (m, t) => {
+      if (m.shape.tasks < 2) return steps.F2; // nobody forks meanwhile
+      m.task.raced[t] = 0;
+      const odd = m.writeProtectSeq[m.task.mm[t]!] === 1;
+      return odd && heedsSeq(m, t) ? steps.S2 : steps.F2;
+    },
 
-  // find_vma() and check_vma_flags(): no policy is asked where nothing is mapped, or a store forbidden (FOLL_FORCE is not
-  // offered). Then follow_page_pte() and, where it says so, faultin_page().
-  S2: (m, t) => {
-    const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
-    if (!m.vmaAllows(pte, (m.task.flags[t]! & T_WRITE) !== 0)) return refuse(m, 'EFAULT');
-    const pfn = m.pfn[pte]!;
-    const answer = m.ask.gupSlow(t, pte, pfn);
-    switch (answer) {
-      case 'return':
-        if (m.frameOf(pte) !== FRAME_NONE) return steps.grab;
-        m.policyError = 'gupSlow returned a page where none is mapped';
-        return END_POLICY_ERROR;
-      case 'EFAULT':
-      case 'EOPNOTSUPP':
-        return refuse(m, answer);
-    }
-    if (++m.task.rounds[t]! > ROUNDS_MAX) {
-      m.policyError =
-        `gupSlow does not converge: ${answer} again after ${ROUNDS_MAX} rounds, as the fault leaves ` +
-        `${m.factsText('gupSlow', t, pte, pfn)}; for these facts another answer is missing (return, or an errno)`;
-      return END_POLICY_ERROR;
-    }
-    if (answer === 'write fault') return callFault(m, t, T_FAULT_WRITE, steps.S2);
-    return callFault(m, t, answer === 'unshare fault' ? T_FAULT_UNSHARE : 0, steps.S2);
-  },
+    // F2 to F4: gup_fast_pte_range() reads the PTE, decides, and grabs. What may change between the look and the grab is
+    // seen by the second look. A special PTE has no normal page and always bails.
+    F2: (m, t) => {
+      const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+      const bits = m.pte[pte]!;
+      if ((bits & P_PRESENT) === 0 || (bits & P_SPECIAL) !== 0) return steps.S2;
+      const pfn = m.pfn[pte]!;
+      if (m.ask.gupFast(t, pte, pfn) !== 'return') return steps.S2;
+      if (m.task.kind[t] === PIN_IN_VAIN) return refuse(m, 'EOPNOTSUPP');
+      m.task.other[t] = seen(m, pte, pfn);
+      grab(m, t, pfn);
+      return steps.F5;
+    },
 
-  // try_grab_folio().
-  grab: (m, t) => {
-    const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
-    const pfn = m.pfn[pte]!;
-    if (m.task.kind[t] === PIN_IN_VAIN) {
-      return refuse(m, 'EOPNOTSUPP');
-    }
-    const h = m.task.handle[t]!;
-    m.refPfn[h] = pfn;
-    m.refSubmitted[h] = m.content[pfn]!;
-    m.refKind[h] = m.task.kind[t]!;
-    m.refWrite[h] = (m.task.flags[t]! & T_WRITE) !== 0 ? 1 : 0;
-    if (m.task.kind[t] === REF_GET) m.refcount[pfn]!++;
-    else {
-      if (pfn === ZERO_PFN) {
-        if (m.ask.zeroPagePin(t, pte, pfn) === 'skip') {
-          m.refKind[h] = REF_PIN_UNCOUNTED;
+    // F5 to F7: the PTE is read again; PG_anon_exclusive is looked at after that (gup_must_unshare()).
+    F5: (m, t) => {
+      const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+      const pfn = m.refPfn[m.task.handle[t]!]!;
+      const before = m.task.other[t]!;
+      const now = seen(m, pte, pfn);
+      const same = m.pfn[pte] === pfn && (now & ~SEEN_EXCLUSIVE) === (before & ~SEEN_EXCLUSIVE);
+      if (!same || (now !== before && m.ask.gupFast(t, pte, pfn) !== 'return')) return backOut(m, t);
+      return m.task.kind[t] === REF_GET ? END_DONE : steps.F8;
+    },
+
+    // gup_fast(): read_seqcount_retry(&mm->write_protect_seq), and all is unpinned if it moved.
+    F8: (m, t) => {
+      const raced = m.shape.tasks > 1 && m.task.raced[t] === 1;
+      return raced && heedsSeq(m, t) ? backOut(m, t) : END_DONE;
+    },
+
+    // find_vma() and check_vma_flags(): no policy is asked where nothing is mapped, or a store forbidden (FOLL_FORCE is
+    // not offered). Then follow_page_pte(), which grabs under the page-table lock, or, where it says so, faultin_page().
+    S2: (m, t) => {
+      const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+      if (!m.vmaAllows(pte, (m.task.flags[t]! & T_WRITE) !== 0)) return refuse(m, 'EFAULT');
+      const pfn = m.pfn[pte]!;
+      const answer = m.ask.gupSlow(t, pte, pfn);
+      switch (answer) {
+        case 'return':
+          if (m.frameOf(pte) === FRAME_NONE) {
+            m.policyError = 'gupSlow returned a page where none is mapped';
+            return END_POLICY_ERROR;
+          }
+          if (m.task.kind[t] === PIN_IN_VAIN) return refuse(m, 'EOPNOTSUPP');
+          grab(m, t, pfn);
           return END_DONE;
-        }
+        case 'EFAULT':
+        case 'EOPNOTSUPP':
+          return refuse(m, answer);
       }
-      m.refcount[pfn]! += m.bias;
-      m.pincount[pfn]!++;
-    }
-    return END_DONE;
+      if (++m.task.rounds[t]! > ROUNDS_MAX) {
+        m.policyError =
+          `gupSlow does not converge: ${answer} again after ${ROUNDS_MAX} rounds, as the fault leaves ` +
+          `${m.factsText('gupSlow', t, pte, pfn)}; for these facts another answer is missing (return, or an errno)`;
+        return END_POLICY_ERROR;
+      }
+      if (answer === 'write fault') return callFault(m, t, T_FAULT_WRITE, steps.S2);
+      return callFault(m, t, answer === 'unshare fault' ? T_FAULT_UNSHARE : 0, steps.S2);
+    },
   },
-});
+  { S2: { takes: MMAP_READ | PTE_LOCK } },
+);
+
+/** What GUP-fast saw of a PTE: its bits, and whether its page was exclusive. */
+const SEEN_EXCLUSIVE = 0x80;
+const seen = (m: Machine, pte: number, pfn: number): number =>
+  m.pte[pte]! | ((m.flags[pfn]! & F_EXCLUSIVE) !== 0 ? SEEN_EXCLUSIVE : 0);
+
+/** Only FOLL_PIN takes part in the protocol with fork. */
+const heedsSeq = (m: Machine, t: number): boolean =>
+  m.task.kind[t] !== REF_GET &&
+  m.ask.writeProtectSeq(t, m.task.mm[t]! * m.shape.pages + m.task.page[t]!, NO_PFN) === 'go slow';
+
+/** try_grab_folio(). */
+function grab(m: Machine, t: number, pfn: number): void {
+  const h = m.task.handle[t]!;
+  m.refPfn[h] = pfn;
+  m.refSubmitted[h] = m.content[pfn]!;
+  m.refKind[h] = m.task.kind[t]!;
+  m.refWrite[h] = (m.task.flags[t]! & T_WRITE) !== 0 ? 1 : 0;
+  if (m.task.kind[t] === REF_GET) {
+    m.refcount[pfn]!++;
+    return;
+  }
+  if (
+    pfn === ZERO_PFN &&
+    m.ask.zeroPagePin(t, m.task.mm[t]! * m.shape.pages + m.task.page[t]!, pfn) === 'skip'
+  ) {
+    m.refKind[h] = REF_PIN_UNCOUNTED;
+    return;
+  }
+  m.refcount[pfn]! += m.bias;
+  m.pincount[pfn]!++;
+}
+
+/** gup_put_folio(): what was grabbed is let go again, and the slow path looks. */
+function backOut(m: Machine, t: number): number {
+  m.ask.putRef(t, NO_PTE, m.refPfn[m.task.handle[t]!]!);
+  m.letGo(m.task.handle[t]!);
+  return steps.S2;
+}
 
 const enabled = (ref: Reference, step: number): boolean => ref.freeHandle() >= 0 && namesPage(ref, step);
 
@@ -431,6 +486,8 @@ static long register_fixed_buffer(long page, long ref)
     const keep = !fastOf(cOf(step)) || allowed(ref, step) || rng.below(FORBIDDEN_DRAWN) === 0;
     return keep ? step : drawAny(ref, alphabet, rng);
   },
+  fine: true,
+  begins: (ref, step, slot) => ref.reserve(slot, aOf(step), bOf(step)),
   start: (m, t, step, _token, slot) => {
     const variant = cOf(step);
     m.task.mm[t] = aOf(step);

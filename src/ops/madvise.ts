@@ -1,5 +1,5 @@
 import { V_DONTFORK, V_MAPPED } from '../machine/machine.ts';
-import { END_DONE, END_NO_EFFECT, procedure, refuse } from '../machine/procedures.ts';
+import { END_DONE, END_NO_EFFECT, MMAP_WRITE, procedure, refuse } from '../machine/procedures.ts';
 import type { Reference } from '../reference/reference.ts';
 import { aOf, bOf, cOf, drawPage, enumeratePages, namesPage, OP_KINDS, type Op } from './op.ts';
 
@@ -13,20 +13,24 @@ export const DONTFORK = 1;
  * mm/madvise.c: madvise_dontneed_single_vma() zaps without a look at pins; the fork advices set a VMA flag, of shared
  * mappings too, and do nothing where it is as asked. madvise(2): ENOMEM where nothing is mapped.
  */
-const steps: { readonly [K in 'A1']: number } = procedure('madvise', {
-  A1: (m, t) => {
-    const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
-    const vma = m.vma[pte]!;
-    if ((vma & V_MAPPED) === 0) return refuse(m, 'ENOMEM');
-    if (m.task.kind[t] === DONTNEED) {
-      m.zap(t, pte);
-      return END_DONE;
-    }
-    const wanted = m.task.kind[t] === DONTFORK ? vma | V_DONTFORK : vma & ~V_DONTFORK;
-    m.vma[pte] = wanted;
-    return wanted === vma ? END_NO_EFFECT : END_DONE;
+const steps: { readonly [K in 'A1']: number } = procedure(
+  'madvise',
+  {
+    A1: (m, t) => {
+      const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+      const vma = m.vma[pte]!;
+      if ((vma & V_MAPPED) === 0) return refuse(m, 'ENOMEM');
+      if (m.task.kind[t] === DONTNEED) {
+        m.zap(t, pte);
+        return END_DONE;
+      }
+      const wanted = m.task.kind[t] === DONTFORK ? vma | V_DONTFORK : vma & ~V_DONTFORK;
+      m.vma[pte] = wanted;
+      return wanted === vma ? END_NO_EFFECT : END_DONE;
+    },
   },
-});
+  { A1: { takes: MMAP_WRITE } },
+);
 
 // MADV_DONTFORK is offered for private mappings alone: of a shared one it takes a mapping from the child that would show
 // what every other mapping of the file shows.
@@ -89,6 +93,7 @@ static long advise(long page, long advice)
   allowed: (ref, step) => ref.isMapped(aOf(step), bOf(step)),
   enumerate: (ref, _alphabet, out, n) => enumeratePages(AT, ref, 3, offered, out, n),
   draw: (ref, _alphabet, rng) => drawPage(AT, ref, 3, rng),
+  replaces: true,
   start: (m, t, step) => {
     m.task.mm[t] = aOf(step);
     m.task.page[t] = bOf(step);

@@ -1,5 +1,5 @@
 import { P_PRESENT, P_WRITE, V_MAPPED, V_WRITE } from '../machine/machine.ts';
-import { END_DONE, END_NO_EFFECT, procedure, refuse } from '../machine/procedures.ts';
+import { END_DONE, END_NO_EFFECT, MMAP_WRITE, procedure, refuse } from '../machine/procedures.ts';
 import type { Reference } from '../reference/reference.ts';
 import { aOf, bOf, cOf, drawPage, enumeratePages, namesPage, OP_KINDS, type Op } from './op.ts';
 
@@ -14,25 +14,29 @@ export const PROTECT_RW = 1;
  * do_mprotect_pkey() fails with ENOMEM where nothing is mapped (mprotect(2)); mprotect_fixup() returns at once if the
  * VMA's flags are what they were.
  */
-const steps: { readonly [K in 'M1']: number } = procedure('mprotect', {
-  M1: (m, t) => {
-    const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
-    const vma = m.vma[pte]!;
-    if ((vma & V_MAPPED) === 0) return refuse(m, 'ENOMEM');
-    if (((vma & V_WRITE) !== 0) === (m.task.kind[t] === PROTECT_RW)) return END_NO_EFFECT;
-    if (m.task.kind[t] === PROTECT_RO) {
-      m.vma[pte]! &= ~V_WRITE;
-      if ((m.pte[pte]! & P_WRITE) !== 0 && m.ask.protectDowngrade(t, pte, m.pfn[pte]!) === 'wrprotect')
-        m.pte[pte]! &= ~P_WRITE;
+const steps: { readonly [K in 'M1']: number } = procedure(
+  'mprotect',
+  {
+    M1: (m, t) => {
+      const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+      const vma = m.vma[pte]!;
+      if ((vma & V_MAPPED) === 0) return refuse(m, 'ENOMEM');
+      if (((vma & V_WRITE) !== 0) === (m.task.kind[t] === PROTECT_RW)) return END_NO_EFFECT;
+      if (m.task.kind[t] === PROTECT_RO) {
+        m.vma[pte]! &= ~V_WRITE;
+        if ((m.pte[pte]! & P_WRITE) !== 0 && m.ask.protectDowngrade(t, pte, m.pfn[pte]!) === 'wrprotect')
+          m.pte[pte]! &= ~P_WRITE;
+        return END_DONE;
+      }
+      m.vma[pte]! |= V_WRITE;
+      const bits = m.pte[pte]!;
+      if ((bits & P_PRESENT) === 0) return END_DONE;
+      if (m.ask.protectUpgrade(t, pte, m.pfn[pte]!) === 'upgrade') m.pte[pte]! |= P_WRITE;
       return END_DONE;
-    }
-    m.vma[pte]! |= V_WRITE;
-    const bits = m.pte[pte]!;
-    if ((bits & P_PRESENT) === 0) return END_DONE;
-    if (m.ask.protectUpgrade(t, pte, m.pfn[pte]!) === 'upgrade') m.pte[pte]! |= P_WRITE;
-    return END_DONE;
+    },
   },
-});
+  { M1: { takes: MMAP_WRITE } },
+);
 
 const offered = (ref: Reference, step: number): boolean =>
   ref.isMapped(aOf(step), bOf(step)) && ref.isWritable(aOf(step), bOf(step)) === (cOf(step) === PROTECT_RO);

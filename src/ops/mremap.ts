@@ -1,6 +1,6 @@
 import type { Shape } from '../domain/setup.ts';
 import { NO_PFN, V_MAPPED } from '../machine/machine.ts';
-import { END_DONE, procedure, refuse } from '../machine/procedures.ts';
+import { END_DONE, MMAP_WRITE, procedure, refuse } from '../machine/procedures.ts';
 import type { Reference } from '../reference/reference.ts';
 import { aOf, bOf, cOf, drawMm, namesPage, OP_KINDS, type Op, pack } from './op.ts';
 
@@ -16,22 +16,26 @@ const ELSEWHERE_DRAWN = 4;
  * are one place, then EFAULT where nothing is mapped; up to v5.15 the new place was unmapped before that (550a7d60bd5e),
  * which is not modelled: an error has no effect here.
  */
-const steps: { readonly [K in 'R1']: number } = procedure('mremap', {
-  R1: (m, t) => {
-    const from = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
-    const to = m.task.mm[t]! * m.shape.pages + m.task.other[t]!;
-    if (from === to) return refuse(m, 'EINVAL');
-    if ((m.vma[from]! & V_MAPPED) === 0) return refuse(m, 'EFAULT');
-    m.zap(t, to);
-    m.vma[to] = m.vma[from]!;
-    m.pte[to] = m.pte[from]!;
-    m.pfn[to] = m.pfn[from]!;
-    m.vma[from] = 0;
-    m.pte[from] = 0;
-    m.pfn[from] = NO_PFN;
-    return END_DONE;
+const steps: { readonly [K in 'R1']: number } = procedure(
+  'mremap',
+  {
+    R1: (m, t) => {
+      const from = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+      const to = m.task.mm[t]! * m.shape.pages + m.task.other[t]!;
+      if (from === to) return refuse(m, 'EINVAL');
+      if ((m.vma[from]! & V_MAPPED) === 0) return refuse(m, 'EFAULT');
+      m.zap(t, to);
+      m.vma[to] = m.vma[from]!;
+      m.pte[to] = m.pte[from]!;
+      m.pfn[to] = m.pfn[from]!;
+      m.vma[from] = 0;
+      m.pte[from] = 0;
+      m.pfn[from] = NO_PFN;
+      return END_DONE;
+    },
   },
-});
+  { R1: { takes: MMAP_WRITE } },
+);
 
 /** Kind and file belong to the place of a page in the setup. */
 const areAlike = ({ kind, file }: Shape, page: number, to: number): boolean =>
@@ -109,6 +113,7 @@ static long move_page(long page, long to)
     const step = any();
     return offered(ref, step) || rng.below(ELSEWHERE_DRAWN) === 0 ? step : any();
   },
+  replaces: true,
   start: (m, t, step) => {
     m.task.mm[t] = aOf(step);
     m.task.page[t] = bOf(step);

@@ -1,20 +1,24 @@
 import { V_MAPPED } from '../machine/machine.ts';
-import { END_DONE, END_NO_EFFECT, procedure } from '../machine/procedures.ts';
+import { END_DONE, END_NO_EFFECT, MMAP_WRITE, procedure } from '../machine/procedures.ts';
 import { aOf, bOf, OP_KINDS, type Op, onPage } from './op.ts';
 
 /**
  * mm/memory.c: zap_pte_range(): drops the mapping and its reference, never looks at pins. munmap(2): it is not an
  * error if nothing is mapped there.
  */
-const steps: { readonly [K in 'Z1']: number } = procedure('munmap', {
-  Z1: (m, t) => {
-    const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
-    if ((m.vma[pte]! & V_MAPPED) === 0) return END_NO_EFFECT;
-    m.zap(t, pte);
-    m.vma[pte] = 0;
-    return END_DONE;
+const steps: { readonly [K in 'Z1']: number } = procedure(
+  'munmap',
+  {
+    Z1: (m, t) => {
+      const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
+      if ((m.vma[pte]! & V_MAPPED) === 0) return END_NO_EFFECT;
+      m.zap(t, pte);
+      m.vma[pte] = 0;
+      return END_DONE;
+    },
   },
-});
+  { Z1: { takes: MMAP_WRITE } },
+);
 
 /** What its steps say (args.ts). */
 export const MUNMAP = {
@@ -55,6 +59,7 @@ static long unmap(long page, long unused)
   shows: [],
   mapping: true,
   ...onPage(OP_KINDS.indexOf('munmap'), 1, (ref, mm, page) => ref.isMapped(mm, page)),
+  replaces: true,
   start: (m, t, step) => {
     m.task.mm[t] = aOf(step);
     m.task.page[t] = bOf(step);

@@ -112,6 +112,15 @@ interface Declaration<G extends Grammar> {
   enumerate(ref: Reference, alphabet: Alphabet, out: Int32Array, n: number): number;
   /** A random step that may or may not be offered, or -1 if there is none of this kind. */
   draw(ref: Reference, alphabet: Alphabet, rng: Rng): number;
+  /**
+   * Its atomic steps may be interleaved with those of other tasks (executor/simulated.ts: World.begin); it takes effect on
+   * the reference with its last step. If absent it is one step, and takes the locks of its first one.
+   */
+  readonly fine?: boolean;
+  /** It unmaps or replaces pages, and does not begin while an operation of its mm is in flight. */
+  readonly replaces?: boolean;
+  /** Effect on the reference when it begins, where other tasks may do something before it ends. */
+  begins?(ref: Reference, step: number, slot: number): void;
   /** Sets the task's locals and returns the entry of the operation's step table. `slot`: what fork or gup fills. */
   start(m: Machine, task: number, step: number, token: number, slot: number): number;
   /** Effect on the reference once the step is done (or had no effect). */

@@ -1,18 +1,7 @@
 import { CALLERS } from '../domain/kinds.ts';
 import { NO_FILE } from '../domain/setup.ts';
 import { NO_PTE } from '../machine/facts.ts';
-import {
-  EV_DIRTIED,
-  F_BUFFERS,
-  F_COVERED,
-  F_DIRTY,
-  type Machine,
-  NO_PFN,
-  REF_GET,
-  REF_NONE,
-  REF_PIN,
-  ZERO_PFN,
-} from '../machine/machine.ts';
+import { EV_DIRTIED, F_BUFFERS, F_COVERED, F_DIRTY, type Machine, ZERO_PFN } from '../machine/machine.ts';
 import { END_DONE, procedure, T_DIRTY } from '../machine/procedures.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { REF_WRITE } from '../reference/reference.ts';
@@ -36,7 +25,8 @@ export const unpinSteps: { readonly [K in 'D1' | 'D3']: number } = procedure('un
     const handle = m.task.handle[t]!;
     const pfn = m.refPfn[handle]!;
     if (pfn !== ZERO_PFN) m.ask.putRef(t, NO_PTE, pfn);
-    drop(m, handle);
+    m.letGo(handle);
+    m.refTarget[handle] = 0;
     return END_DONE;
   },
 });
@@ -57,21 +47,6 @@ function dirty(m: Machine, t: number): void {
   const covered = (m.flags[pfn]! & F_COVERED) !== 0 ? 1 : 0;
   const buffers = (m.flags[pfn]! & F_BUFFERS) !== 0 ? 2 : 0;
   m.emit(EV_DIRTIED, file, handle, 0, covered | buffers);
-}
-
-function drop(m: Machine, handle: number): void {
-  const pfn = m.refPfn[handle]!;
-  const kind = m.refKind[handle]!;
-  m.refKind[handle] = REF_NONE;
-  m.refPfn[handle] = NO_PFN;
-  m.refSubmitted[handle] = 0;
-  m.refWrite[handle] = 0;
-  m.refTarget[handle] = 0;
-  if (kind === REF_GET) m.put(pfn);
-  else if (kind === REF_PIN) {
-    m.pincount[pfn]!--;
-    m.put(pfn, m.bias);
-  }
 }
 
 /** What its steps say (args.ts). */

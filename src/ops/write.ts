@@ -78,6 +78,7 @@ static long store(long page, long content)
     return keep ? step : drawPage(AT, ref, 1, rng);
   },
   allowed: (ref, step) => ref.isWritable(aOf(step), bOf(step)),
+  fine: true,
   start: (m, t, step, token) => {
     m.task.mm[t] = aOf(step);
     m.task.page[t] = bOf(step);

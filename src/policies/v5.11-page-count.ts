@@ -12,12 +12,12 @@
  *   the next write copy it, and the reference is left behind: B07, B08, B09. R/O pins are stale again as in
  *   v5.7 (B17, B18, B19). Any stray reference costs a copy. Early copy takes 1024 references for a pin (B22)
  *   and does not spare page-cache pages (B15).
- * Not modelled: the seqcount itself while fork is one step; the page lock (a failed trylock copies); swap,
+ * Not modelled: the page lock (a failed trylock copies); swap,
  *   where the swap cache counts as a reference and swap-in still used map counts (B03, B10); THP, map counts
  *   until v5.18 (B04); hugetlb; KSM; clear_refs skipping pinned pages (9348b73c2e1b); the crash that an early
  *   copy of a page-cache page could end in (B15).
  */
-import { before, derive, type Policy, replace, rule, without } from '../machine/policy.ts';
+import { before, derive, otherwise, type Policy, replace, rule, table, without } from '../machine/policy.ts';
 import { cowBreak } from './v5.8-cow-break.ts';
 
 export const pageCount: Policy = derive(
@@ -51,6 +51,8 @@ export const pageCount: Policy = derive(
       without('should_force_cow_break()'),
     ],
     gupFast: [without('walk as if FOLL_WRITE')],
+    // 57efa1fe5957: whoever pins while fork copies goes slow, and waits for it.
+    writeProtectSeq: [table(otherwise('go slow', 'read_seqcount_retry()'))],
     // 70e806e4e645: page_needs_cow_for_dma(), of file frames as well.
     forkPte: [
       before(

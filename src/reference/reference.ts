@@ -23,6 +23,7 @@ import {
   FORK_EXCUSES,
   HANDLE_FREE,
   HANDLE_LIVE,
+  HANDLE_PENDING,
   HANDLE_VOID,
   LOSSY,
   NO_CELL,
@@ -36,6 +37,7 @@ import {
   REF_WRITE,
   REFERENCE_COLUMNS,
   TRANSPARENT,
+  UNSETTLED,
 } from './state.ts';
 
 export * from './state.ts';
@@ -64,6 +66,9 @@ export class Reference extends ReferenceState {
   /** Rows come in the order of cells, disk copies, references, excused contents. */
   readonly #disk: number;
   readonly #handle: number;
+  /** Rows of what a fork in flight may have copied to a cell; where there is one task, there are none. */
+  readonly #may: number;
+  readonly #fine: boolean;
   /** Rows of excused contents: first those of EXCUSE_FORK_DIO for all cells, then those of EXCUSE_FORK_GET. */
   readonly #excuses: number;
   /** Elements of `parted` per reference, of 16 cells each. */
@@ -72,10 +77,14 @@ export class Reference extends ReferenceState {
   constructor(shape: Shape, columns: Columns) {
     const { mms, pages, refs, files, tokens } = shape;
     const cells = mms * pages + files + refs;
-    const row = cells + files + refs + FORK_EXCUSES.length * cells;
+    const fine = shape.tasks > 1;
+    const may = cells + files + refs + FORK_EXCUSES.length * cells;
+    const row = may + (fine ? cells : 0);
     const parted = Math.ceil((mms * pages + refs) / 16);
     super(sizesOf(shape, { row }), columns, { rows: wordsOf(tokens), parted });
     this.shape = shape;
+    this.#fine = fine;
+    this.#may = may;
     this.#partedWords = parted;
     this.fileCell = mms * pages;
     this.orphanCell = this.fileCell + files;
@@ -139,7 +148,8 @@ export class Reference extends ReferenceState {
   }
   /** The mm slot that the next fork takes, or -1. */
   freeMm(): number {
-    for (let m = 0; m < this.shape.mms; m++) if (this.alive[m] === 0) return m;
+    for (let m = 0; m < this.shape.mms; m++)
+      if (this.alive[m] === 0 && !(this.#fine && this.forking[m] !== 0)) return m;
     return -1;
   }
   /** The reference slot that the next gup takes, or -1. */
@@ -152,6 +162,49 @@ export class Reference extends ReferenceState {
   }
   isWritable(mm: number, page: number): boolean {
     return this.isMapped(mm, page) && this.writable[mm * this.shape.pages + page] === 1;
+  }
+
+  // ---- Operations in flight, where there are several tasks -------------------------------------------------------
+
+  /**
+   * fork(2) has begun: until it ends, the child may get whatever the parent's pages hold at some time. References that
+   * excuse count from here on.
+   */
+  forkBegins(parent: number, child: number): void {
+    this.forking[child] = 1 + parent;
+    for (let v = 0; v < this.shape.pages; v++) {
+      const from = parent * this.shape.pages + v;
+      const to = child * this.shape.pages + v;
+      if (this.shape.isPrivate[v] === 0 || this.mapped[from] === 0 || this.dontfork[from] === 1) continue;
+      this.#forgetMay(to);
+      if (this.cellState[from] === FIXED) this.seen.add(this.#may + to, this.current[from]!);
+      else if (this.cellState[from] === UNSETTLED) this.seen.copy(this.#may + from, this.#may + to);
+      else if (this.cellState[from] === FLOATING) this.seen.copy(from, this.#may + to);
+      this.#part(from, to);
+    }
+  }
+
+  /** A gup has begun: its name is taken, and it may return what its page holds from here on. */
+  reserve(handle: number, mm: number, page: number): void {
+    const cell = this.#cellOf(mm, page);
+    this.handleState[handle] = HANDLE_PENDING;
+    this.handleCell[handle] = cell;
+    this.handlePage[handle] = mm * this.shape.pages + page;
+    this.handleFlags[handle] =
+      this.shape.isPrivate[page] === 1 && this.cellState[cell] === TRANSPARENT ? REF_FOLLOWS_FILE : 0;
+    this.#showFromNow(handle, cell, page);
+  }
+
+  /** A page that fork copied has shown this content: it has no other until it is stored to. */
+  settle(cell: number, token: number): void {
+    if (this.cellState[cell] !== UNSETTLED) return;
+    this.cellState[cell] = FIXED;
+    this.current[cell] = token;
+    this.#forgetMay(cell);
+  }
+  /** Cell of a reference, or of a page of an mm. */
+  cellOfLoad(mm: number, page: number): number {
+    return this.#cellOf(mm, page);
   }
 
   // ---- Effects ------------------------------------------------------------------------------------------------
@@ -172,12 +225,18 @@ export class Reference extends ReferenceState {
         continue;
       }
       this.seen.copy(from + v, to + v);
-      this.#part(from + v, to + v);
+      this.#part(from + v, to + v, this.#fine);
       if (this.forked[from + v] === 0) this.forked[from + v] = 1 + v;
       this.forked[to + v] = this.forked[from + v]!;
       this.cellState[to + v] = this.cellState[from + v]!;
       this.current[to + v] = this.current[from + v]!;
+      if (!this.#fine || this.cellState[to + v] === TRANSPARENT || this.cellState[to + v] === FLOATING)
+        continue;
+      this.cellState[to + v] = UNSETTLED;
+      const only = this.seen.only(this.#may + to + v);
+      if (only >= 0) this.settle(to + v, only);
     }
+    if (this.#fine) this.forking[child] = 0;
   }
 
   exit(mm: number): void {
@@ -252,49 +311,40 @@ export class Reference extends ReferenceState {
   take(handle: number, mm: number, page: number, caller: number, write: boolean, longterm: boolean): void {
     const contract = CALLER_CONTRACTS[CALLERS[caller]!];
     const shared = this.shape.isPrivate[page] === 0;
-    const cell = shared ? this.fileCell + this.shape.file[page]! : mm * this.shape.pages + page;
+    const cell = this.#cellOf(mm, page);
     const row = promiseFor(contract.ref, write, longterm, contract.copies, this.#mappedAs(page, cell));
     let flags = 0;
     if (write) flags |= REF_WRITE;
     if (longterm) flags |= REF_LONGTERM;
     if (row.promise === 'exact') flags |= REF_EXACT;
     if (row.overFork === 'excused') flags |= REF_EXCUSES_FORK;
-    const own = this.#handle + handle;
     if (!shared && this.cellState[cell] === TRANSPARENT) {
       if (write) {
         this.#own(cell, this.shape.file[page]!);
         this.cellState[cell] = FLOATING;
       } else flags |= REF_FOLLOWS_FILE;
     }
-    // What it may show from here on: the content of this instant. Where that is not pinned down, all candidates.
-    const candidates =
-      (flags & REF_FOLLOWS_FILE) !== 0
-        ? this.fileCell + this.shape.file[page]!
-        : !shared && this.cellState[cell] === FLOATING
-          ? cell
-          : -1;
-    if (candidates >= 0) this.seen.copy(candidates, own);
-    else {
-      this.seen.clear(own);
-      this.seen.add(own, this.current[cell]!);
-    }
-    // Every page has seen the zero token, but a reference may show it only if the page may have been zero when it was
-    // taken.
-    if (candidates >= 0 ? this.shape.neverZero[page] === 1 : this.current[cell] !== ZERO_TOKEN)
-      this.seen.remove(own, ZERO_TOKEN);
+    this.handleFlags[handle] = flags;
+    // What it may show: the content of this instant, and of a gup that was in flight all since it began.
+    this.#showFromNow(handle, cell, page);
     this.takenExcused[handle] =
       !shared && row.promise === 'since-take' && this.cellState[cell] === FIXED
         ? this.excuseOf(cell, this.current[cell]!)
         : 0;
     this.handleState[handle] = HANDLE_LIVE;
     this.handleCell[handle] = cell;
-    this.handleFlags[handle] = flags;
     this.handleCaller[handle] = caller;
     this.handlePage[handle] = mm * this.shape.pages + page;
+    if (!this.#fine || shared || (flags & REF_EXCUSES_FORK) === 0) return;
+    // Held while a fork is in flight, whenever that copies the page.
+    for (let child = 0; child < this.shape.mms; child++)
+      if (this.forking[child] === 1 + mm && this.dontfork[cell] === 0)
+        this.#holdOverFork(handle, child * this.shape.pages + page);
   }
 
   /** The policy refused the gup: the program's later uses of the name are skipped. */
   takeRefused(handle: number): void {
+    if (this.handleState[handle] === HANDLE_PENDING) this.release(handle, false);
     this.handleState[handle] = HANDLE_VOID;
   }
 
@@ -491,10 +541,57 @@ export class Reference extends ReferenceState {
 
   // ---- Pieces -------------------------------------------------------------------------------------------------
 
+  /** The cell that a page of an mm shows, that of its file if it is shared. */
+  #cellOf(mm: number, page: number): number {
+    return this.shape.isPrivate[page] === 0
+      ? this.fileCell + this.shape.file[page]!
+      : mm * this.shape.pages + page;
+  }
+
+  /** A reference may show the content of this instant; where that is not pinned down, all candidates. */
+  #showFromNow(handle: number, cell: number, page: number): void {
+    const own = this.#handle + handle;
+    const since = this.handleState[handle] === HANDLE_PENDING && this.handleCell[handle] === cell;
+    const isPrivate = this.shape.isPrivate[page] === 1;
+    const candidates =
+      (this.handleFlags[handle]! & REF_FOLLOWS_FILE) !== 0
+        ? this.fileCell + this.shape.file[page]!
+        : isPrivate && this.cellState[cell] === FLOATING
+          ? cell
+          : isPrivate && this.cellState[cell] === UNSETTLED
+            ? this.#may + cell
+            : -1;
+    const zero = since && this.seen.has(own, ZERO_TOKEN);
+    if (!since) this.seen.clear(own);
+    if (candidates >= 0) {
+      if (since) this.seen.unite(candidates, own);
+      else this.seen.copy(candidates, own);
+    } else this.seen.add(own, this.current[cell]!);
+    // Every page has seen the zero token, but a reference may show it only if the page may have been zero when it was
+    // taken.
+    if (zero) return;
+    const mayBeZero =
+      candidates < 0
+        ? this.current[cell] === ZERO_TOKEN
+        : candidates >= this.#may
+          ? this.seen.has(candidates, ZERO_TOKEN)
+          : this.shape.neverZero[page] === 0;
+    if (!mayBeZero) this.seen.remove(own, ZERO_TOKEN);
+  }
+
+  /** Nothing is left open of what fork copied here. */
+  #forgetMay(cell: number): void {
+    if (!this.#fine) return;
+    this.seen.clear(this.#may + cell);
+    this.seen.remove(this.#may + cell, ZERO_TOKEN);
+  }
+
   #mappedAs(page: number, cell: number): Mapped {
     if (this.shape.isPrivate[page] === 0) return 'shared';
     if (this.shape.copiesFile[page] === 1)
       return this.cellState[cell] === TRANSPARENT ? 'private file, transparent' : 'private file, own';
+    if (this.cellState[cell] === UNSETTLED && this.seen.has(this.#may + cell, ZERO_TOKEN))
+      return 'anon, untouched';
     // Whatever is stored is fresh: only a page to which neither this mm nor an ancestor has stored is zero.
     return this.current[cell] === ZERO_TOKEN ? 'anon, untouched' : 'anon, written';
   }
@@ -503,6 +600,8 @@ export class Reference extends ReferenceState {
     const state = this.cellState[cell];
     if (state === FIXED) {
       if (token === this.current[cell]) return MATCH;
+    } else if (state === UNSETTLED) {
+      if (this.seen.has(this.#may + cell, token)) return MATCH;
     } else {
       if (token === ZERO_TOKEN && this.shape.startsZero[file] === 0) return STALE; // the file never held zeroes
       return this.seen.has(state === TRANSPARENT ? this.fileCell + file : cell, token) ? MATCH : LEAK;
@@ -539,6 +638,7 @@ export class Reference extends ReferenceState {
     this.current[cell] = ZERO_TOKEN;
     this.cellState[cell] = this.shape.copiesFile[page] === 1 ? TRANSPARENT : FIXED;
     this.forked[cell] = 0;
+    this.#forgetMay(cell);
   }
 
   /** The first store or W reference makes a private file page the mm's own, with the file's history. */
@@ -555,6 +655,7 @@ export class Reference extends ReferenceState {
   #setCurrent(cell: number, token: number): void {
     this.cellState[cell] = FIXED;
     this.current[cell] = token;
+    if (this.#fine) this.#mayCopy(cell, token);
     if (cell < this.fileCell || cell >= this.orphanCell) this.#excuseStore(cell, token);
     this.seen.add(cell, token);
     for (let h = 0; h < this.shape.refs; h++)
@@ -562,6 +663,16 @@ export class Reference extends ReferenceState {
         this.seen.add(this.#handle + h, token);
         this.handleFlags[h]! |= REF_STORED;
       }
+  }
+
+  /** A store settles a page; and a fork in flight may copy it. */
+  #mayCopy(cell: number, token: number): void {
+    this.#forgetMay(cell);
+    if (cell >= this.fileCell) return;
+    const { pages, mms } = this.shape;
+    const mm = Math.floor(cell / pages);
+    for (let child = 0; child < mms; child++)
+      if (this.forking[child] === 1 + mm) this.seen.add(this.#may + child * pages + (cell % pages), token);
   }
 
   #setFileCurrent(file: number, token: number): void {
@@ -597,18 +708,23 @@ export class Reference extends ReferenceState {
    * fork(2) copies a private page: the child inherits which contents are excused, as it inherits the contents. What is
    * stored from here on, to any of the copies, is excused as long as a reference is held that excuses (open(2)).
    */
-  #part(cell: number, child: number): void {
+  #part(cell: number, child: number, again = false): void {
     if (this.excusing[0] === 1)
-      for (const excuse of FORK_EXCUSES)
-        this.seen.copy(this.#excuseRow(excuse, cell), this.#excuseRow(excuse, child));
-    for (let h = 0; h < this.shape.refs; h++) {
-      if (this.handleCell[h] === cell && (this.handleFlags[h]! & REF_EXCUSES_FORK) !== 0) {
-        this.handleFlags[h]! |= REF_HELD_OVER_FORK;
-        this.excusing[0] = 1;
-        this.#setParted(h, child, true);
+      for (const excuse of FORK_EXCUSES) {
+        const to = this.#excuseRow(excuse, child);
+        if (again) this.seen.unite(this.#excuseRow(excuse, cell), to);
+        else this.seen.copy(this.#excuseRow(excuse, cell), to);
       }
+    for (let h = 0; h < this.shape.refs; h++) {
+      if (this.handleCell[h] === cell && (this.handleFlags[h]! & REF_EXCUSES_FORK) !== 0)
+        this.#holdOverFork(h, child);
       if (this.hasParted(h, cell)) this.#setParted(h, child, true);
     }
+  }
+  #holdOverFork(handle: number, child: number): void {
+    this.handleFlags[handle]! |= REF_HELD_OVER_FORK;
+    this.excusing[0] = 1;
+    this.#setParted(handle, child, true);
   }
 
   /** A store to a private cell, by whomever, while references are held over fork: which kernel shows it whom is open. */
@@ -649,11 +765,13 @@ export class Reference extends ReferenceState {
     this.cellState[cell] = 0;
     this.current[cell] = 0;
     this.forked[cell] = 0;
+    this.#forgetMay(cell);
   }
 
   /** A private page at another place of its mm, where none is: with its contents, excuses and references. */
   #moveCell(from: number, to: number): void {
     this.seen.copy(from, to);
+    if (this.#fine) this.seen.copy(this.#may + from, this.#may + to);
     for (const column of [this.cellState, this.current, this.forked]) column[to] = column[from]!;
     if (this.excusing[0] === 1)
       for (const excuse of FORK_EXCUSES)
@@ -682,6 +800,7 @@ export class Reference extends ReferenceState {
       const orphan = this.orphanCell + i;
       if (this.handleCell.includes(orphan)) continue;
       this.seen.copy(cell, orphan);
+      if (this.#fine) this.seen.copy(this.#may + cell, this.#may + orphan);
       this.cellState[orphan] = this.cellState[cell]!;
       this.current[orphan] = this.current[cell]!;
       for (const excuse of FORK_EXCUSES)

@@ -21,6 +21,17 @@ export class Rows {
   has(row: number, token: number): boolean {
     return (this.bits[row * this.#words + (token >> 5)]! & (1 << (token & 31))) !== 0;
   }
+  /** The one token of the row, or -1 where there are none or several. */
+  only(row: number): number {
+    let at = -1;
+    for (let w = 0; w < this.#words; w++) {
+      const word = this.bits[row * this.#words + w]!;
+      if (word === 0) continue;
+      if (at >= 0 || (word & (word - 1)) !== 0) return -1;
+      at = w * 32 + (31 - Math.clz32(word));
+    }
+    return at;
+  }
   add(row: number, token: number): void {
     this.bits[row * this.#words + (token >> 5)]! |= 1 << (token & 31);
   }

@@ -10,11 +10,15 @@ import type { NotInKey, Value } from '../state/columns.ts';
 export const TRANSPARENT = 0;
 export const FLOATING = 1;
 export const FIXED = 2;
+/** Copied by a fork while its parent was stored to: one of the contents of its `may` row, until one is seen. */
+export const UNSETTLED = 3;
 
 export const HANDLE_FREE = 0;
 export const HANDLE_LIVE = 1;
 /** The gup was refused by this policy: the slot stays taken until the program releases it, and is of no use. */
 export const HANDLE_VOID = 2;
+/** The gup is in flight: the name is taken and of no use yet. */
+export const HANDLE_PENDING = 3;
 
 export const NO_CELL = 255;
 /** `undirtied`: the holder of the last device store let go without dirtying. */
@@ -68,13 +72,21 @@ export const REFERENCE_COLUMNS = {
     source: 'how many contents there are',
   },
   alive: { of: 'mm', is: { count: 1 }, source: 'the processes of the program' },
+  /** 1 + the parent, while the fork that makes it is in flight. */
+  forking: {
+    of: 'mm',
+    is: { id: 'mm', from: 1, none: 0 } as Value,
+    only: 'fine' as const,
+    source: 'fork(2)',
+  },
   mapped: { of: 'vma', is: { count: 1 }, key: FOLLOWS_VMA as NotInKey, source: 'mmap(2), munmap(2)' },
   writable: { of: 'vma', is: { count: 1 }, key: FOLLOWS_VMA as NotInKey, source: 'PROT_WRITE' },
   dontfork: { of: 'vma', is: { count: 1 }, key: FOLLOWS_VMA as NotInKey, source: 'MADV_DONTFORK' },
   cellState: {
     of: 'cell',
-    is: { oneOf: ['transparent', 'floating', 'fixed'] },
-    source: 'shows the file; what it inherited, not pinned down; its current content',
+    is: { oneOf: ['transparent', 'floating', 'fixed', 'unsettled'] },
+    source:
+      'shows the file; what it inherited, not pinned down; its current content; one of what fork may have copied',
   },
   current: { of: 'cell', is: { content: true }, source: 'the last store to the page' },
   /** Took part in a fork: 1 + the page that it was then, by which its copies are known wherever they are moved. */
@@ -94,7 +106,11 @@ export const REFERENCE_COLUMNS = {
     source: 'pin_user_pages.rst: set_page_dirty_lock() by the driver',
   },
   wbStarted: { of: 'file', is: { count: 1 }, source: 'the program started writeback' },
-  handleState: { of: 'ref', is: { oneOf: ['free', 'live', 'void'] }, source: 'the program has the name' },
+  handleState: {
+    of: 'ref',
+    is: { oneOf: ['free', 'live', 'void', 'pending'] },
+    source: 'the program has the name',
+  },
   handleCell: {
     of: 'ref',
     is: { id: 'cell', none: NO_CELL } as Value,

@@ -54,6 +54,8 @@ export interface Column {
   readonly in?: 'i16' | 'i32';
   /** Value of all elements at the start; 0 if absent. */
   readonly start?: number;
+  /** It is laid out where there are several tasks (domain/setup.ts: Shape.tasks); else it has no bytes. */
+  readonly only?: 'fine';
   /**
    * `read`, if absent: the key is made of it, by itself or through a relation. `derived`: it follows from other columns,
    * which tell how (state/columns.test.ts). `unread`: nothing between two operations depends on it.
@@ -96,7 +98,7 @@ export function mostOf({ is }: Column, sizes: Sizes): number {
 
 /** How many elements of each sort a machine or a reference of this shape has. */
 export function sizesOf(shape: Shape, more: Partial<Sizes> = {}): Sizes {
-  const { mms, pages, refs, files, folios, tokens } = shape;
+  const { mms, pages, refs, files, folios, tokens, tasks } = shape;
   const places = mms * pages;
   return {
     world: 1,
@@ -106,7 +108,7 @@ export function sizesOf(shape: Shape, more: Partial<Sizes> = {}): Sizes {
     folio: folios,
     file: files,
     ref: refs,
-    task: 1,
+    task: tasks,
     cell: places + files + refs,
     content: tokens,
     row: 0,
@@ -161,7 +163,8 @@ export function layOut<D extends Declarations>(
   for (const { name, column, type } of planOf(declarations).columns) {
     const most = mostOf(column, sizes);
     if (most > ROOM[type]) throw new RangeError(`column ${name}: ${most} is more than ${type} holds`);
-    arrays[name] = columns[type](sizes[column.of] * (per[name] ?? 1));
+    const there = column.only === undefined || sizes.task > 1;
+    arrays[name] = columns[type](there ? sizes[column.of] * (per[name] ?? 1) : 0);
   }
   return arrays as unknown as Arrays<D>;
 }
