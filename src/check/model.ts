@@ -60,7 +60,8 @@ export interface PolicySpec {
 export function tokensFor(setup: Setup): number {
   const cells = setup.mms * setup.pages.length + setup.files.length + setup.refs;
   const folios = setup.mms * setup.pages.length + setup.refs + setup.files.length + 1;
-  return Math.min(64, cells + folios + 2 * setup.files.length + setup.refs + 4);
+  const inFlight = ((setup.tasks ?? 1) - 1) * 6; // what tasks store, and the pages that they have in hand
+  return Math.min(64, cells + folios + 2 * setup.files.length + setup.refs + 4 + inFlight);
 }
 
 /** A bound of the steps that a program of the alphabet can do in one state of the setup. */
@@ -72,12 +73,16 @@ export function stepsMaxOf(setup: Setup, alphabet: Alphabet): number {
     );
     const each = ways?.(alphabet) ?? 1;
     return sum + [task === 'mm' ? many.mm : 1, ...names].reduce((product, n) => product * n, each);
-  }, 0);
+  }, setup.tasks ?? 0);
 }
 
 /** Most findings of one step that are kept; a step has a handful of observers. */
 const FINDINGS_MAX = 256;
 
+/**
+ * While operations are in flight a state is told by all its columns, with its contents numbered by age: nothing is left
+ * out, and nothing merged but that. Between operations it has its key.
+ */
 export class PolicyModel implements Model {
   readonly size: number;
   readonly stepsMax: number;
@@ -101,7 +106,7 @@ export class PolicyModel implements Model {
     this.size = this.#columns.length;
     const locals = this.world.machine.task.pc.byteOffset - this.#columns.byteOffset;
     // A word that holds some of both counts: at worst a step looks as if it had changed something.
-    this.#lasting = Math.ceil(locals / 4);
+    this.#lasting = this.world.fine ? this.size : Math.ceil(locals / 4);
     this.stepsMax = stepsMaxOf(spec.setup, spec.alphabet);
   }
 
@@ -124,7 +129,7 @@ export class PolicyModel implements Model {
   }
   step(step: number): number {
     const world = this.world;
-    const outcome = world.step(step);
+    const outcome = world.move(step);
     this.findings = 0;
     if (outcome === INVALID) return NOT_A_STEP;
     for (const v of world.violations)
@@ -136,6 +141,11 @@ export class PolicyModel implements Model {
     return GOES_ON;
   }
   fingerprint(out: Int32Array): void {
+    if (this.world.inFlight()) {
+      this.world.compactTokens();
+      fingerprint(this.#columns, this.#columns.length, out);
+      return;
+    }
     const length = this.key.encode();
     fingerprint(this.key.words, length, out);
   }

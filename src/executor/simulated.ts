@@ -260,9 +260,22 @@ export class World {
     return this.#close(step, this.#token, this.slot, outcome, this.#allows(step));
   }
 
+  /** One of what enumerate() gives: one atomic step where there are several tasks, else as step(). */
+  move(step: number): number {
+    if (!this.fine) return this.step(step);
+    if (isAdvance(step)) return this.advance(aOf(step));
+    const task = this.idleTask();
+    return task < 0 ? INVALID : this.begin(task, step);
+  }
+
   /** A task without an operation in flight, or -1. */
   idleTask(): number {
     return this.machine.task.pc.indexOf(0);
+  }
+
+  /** Is an operation in flight? */
+  inFlight(): boolean {
+    return this.fine && this.machine.task.pc.some((pc) => pc !== 0);
   }
 
   /** May the task do its next atomic step: is an operation in flight, and are the locks free that it takes? */

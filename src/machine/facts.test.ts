@@ -42,8 +42,13 @@ function valuesMet(): { met: Map<string, Set<unknown>>; atHand: Map<string, Set<
     }
   };
   for (const policy of [...BUILT_IN, ...WRONG.map((w) => w.policy)])
-    for (const kinds of [['anon', 'private-file'], ['shared-file'], ['shmem', 'private-file']] as const) {
-      const setup = { ...pagesOf(kinds, 'ext4-v5.17-stable'), mms: 3, refs: 3, pinBias: 4 };
+    for (const [tasks, ...kinds] of [
+      [1, 'anon', 'private-file'],
+      [1, 'shared-file'],
+      [1, 'shmem', 'private-file'],
+      [2, 'anon'], // what GUP-fast and fork ask of each other
+    ] as const) {
+      const setup = { ...pagesOf(kinds, 'ext4-v5.17-stable'), mms: 3, refs: 3, tasks, pinBias: 4 };
       const world = new World(setup, expandPolicy(policy));
       watch(world.machine);
       const alphabet = alphabetFor(setup, GUP_VARIANTS);
@@ -52,7 +57,7 @@ function valuesMet(): { met: Map<string, Set<unknown>>; atHand: Map<string, Set<
       const out = new Int32Array(4096);
       for (let i = 0; i < 200; i++) {
         if (i % 20 === 0 || world.ended) world.reset();
-        const outcome = world.step(out[rng.below(world.enumerate(alphabet, out))]!);
+        const outcome = world.move(out[rng.below(world.enumerate(alphabet, out))]!);
         if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
       }
     }

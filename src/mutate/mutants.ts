@@ -5,7 +5,7 @@
  * Example: the table `[only reference -> reuse, otherwise -> copy]` has four: the first rule dropped, negated, or with
  * the other answer, and the last with the other answer. The last rule stays last and total.
  */
-import type { DecisionName } from '../machine/decisions.ts';
+import { DECISIONS, type DecisionName } from '../machine/decisions.ts';
 import {
   type AskedAt,
   answerTexts,

@@ -21,6 +21,7 @@ const ROWS: readonly Row[] = [
   row('gupSlow', 'otherwise', { frame: 'anon', pin: true }, 'return'),
   row('gupSlow', 'otherwise', { frame: 'zero', pin: true, longterm: true }, 'return'),
   row('gupFast', 'otherwise', { frame: 'anon', pin: true }, 'return'),
+  row('writeProtectSeq', 'read_seqcount_retry()', { write: true }, 'go slow'),
 ];
 
 describe('v5.11-page-count', () => {

@@ -521,6 +521,7 @@ export class Reference extends ReferenceState {
       cell < this.fileCell ? this.shape.copiesFile[cell % this.shape.pages] === 1 : cell >= this.orphanCell;
     if (copies && this.cellState[cell] === TRANSPARENT) return 0;
     if (this.cellState[cell] === FIXED && this.current[cell] === token) return 2;
+    if (this.cellState[cell] === UNSETTLED && this.seen.has(this.#may + cell, token)) return 2;
     return this.seen.has(cell, token) ? 1 : 0;
   }
   /** True if this file page's disk copy may hold the token. */
