@@ -485,6 +485,7 @@ const DECLARED = {
    */
   writeProtectSeq: {
     kernel: 'mm/gup.c: gup_fast(), raw_read_seqcount(), read_seqcount_retry()',
+    lacks: ['folio'],
     facts: ['write', 'longterm', 'vma', 'hasPinned'],
     own: {},
     answers: {

@@ -55,6 +55,7 @@ export class Columns {
 
   #reserve(bytes: number, align: number): number {
     const start = Math.ceil(this.#used / align) * align;
+    if (bytes === 0) return start; // what there is none of is not aligned either
     if (start + bytes > BYTES_MAX) throw new RangeError(`state larger than ${BYTES_MAX} bytes`);
     this.#used = start + bytes;
     this.#bytes = undefined;
