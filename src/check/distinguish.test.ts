@@ -1,3 +1,4 @@
+// @slow: searches of two policies
 import { describe, expect, it } from 'vitest';
 import type { PageKind } from '../domain/kinds.ts';
 import { REFS_MAX, type Setup } from '../domain/setup.ts';

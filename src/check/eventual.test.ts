@@ -1,3 +1,4 @@
+// @slow: searches whole scopes
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { BLOCKED, type PageKind, REFUSED } from '../domain/kinds.ts';

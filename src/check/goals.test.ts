@@ -1,3 +1,4 @@
+// @slow: searches whole scopes
 import { describe, expect, it } from 'vitest';
 import { PROPERTIES } from '../../properties/index.ts';
 import type { PageKind } from '../domain/kinds.ts';

@@ -1,3 +1,4 @@
+// @slow: walks under every policy
 import { describe, expect, it } from 'vitest';
 import type { PageKind } from '../domain/kinds.ts';
 import { INVALID, World } from '../executor/simulated.ts';

@@ -1,3 +1,4 @@
+// @slow: walks and searches of two policies
 import { describe, expect, it } from 'vitest';
 import { type PageKind, ZERO_TOKEN } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';

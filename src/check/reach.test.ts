@@ -1,3 +1,4 @@
+// @slow: searches for what is met by no program
 import { describe, expect, it } from 'vitest';
 import { PROPERTIES } from '../../properties/index.ts';
 import { CALLERS, PAGE_KINDS, type PageKind } from '../domain/kinds.ts';

@@ -1,3 +1,4 @@
+// @slow: searches whole scopes
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BLOCKED, type PageKind, REFUSED } from '../domain/kinds.ts';

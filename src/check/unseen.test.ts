@@ -1,3 +1,4 @@
+// @slow: changes every column of many states
 import { describe, expect, it } from 'vitest';
 import { BLOCKED, type PageKind, REFUSED } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';

@@ -1,3 +1,4 @@
+// @slow: campaigns
 import { describe, expect, it } from 'vitest';
 import { pagesOf } from '../check/scope.ts';
 import { Rng } from '../domain/rng.ts';

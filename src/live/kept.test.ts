@@ -1,4 +1,5 @@
 /** What is kept when things go wrong on a kernel: it dies, hangs, or somebody presses Ctrl-C. */
+// @slow: searches
 import { describe, expect, it } from 'vitest';
 import { pagesOf } from '../check/scope.ts';
 import type { PageKind } from '../domain/kinds.ts';

@@ -1,4 +1,5 @@
 /** docs/mutants.md is what `npm run mutants` writes: held against the policies, and a sample of it against a fresh run. */
+// @slow: mutants are judged anew
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { DECISION_NAMES, type DecisionName } from '../machine/decisions.ts';

@@ -1,3 +1,4 @@
+// @slow: mutants are judged
 import { describe, expect, it } from 'vitest';
 import { PLAIN_GUPS, pagesOf } from '../check/scope.ts';
 import { runScenario } from '../executor/run.ts';

@@ -1,4 +1,5 @@
 /** Each wrong policy (testing/wrong-policies.ts) is told from its base, by the shortest program there is. */
+// @slow: campaigns of every wrong policy
 import { expect, it } from 'vitest';
 import { PairSearch, show } from '../check/distinguish.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from '../check/scope.ts';

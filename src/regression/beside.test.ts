@@ -1,3 +1,4 @@
+// @slow: searches beside a base
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { pagesOf } from '../check/scope.ts';

@@ -2,6 +2,7 @@
  * Policies that are wrong each in another way, and harmless ones, judged beside their base on the same drawn programs.
  * The first are to be found, the others to be silent.
  */
+// @slow: programs of a campaign beside every base
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeClass, World } from '../executor/simulated.ts';

@@ -1,3 +1,4 @@
+// @slow: searches
 import { describe, expect, it } from 'vitest';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from '../check/scope.ts';
 import { Search } from '../check/search.ts';

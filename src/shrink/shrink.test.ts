@@ -1,3 +1,4 @@
+// @slow: a hundred programs are shrunk
 import { describe, expect, it } from 'vitest';
 import { alphabetFor, PLAIN_GUPS, pagesOf, setupOf } from '../check/scope.ts';
 import { Search } from '../check/search.ts';

@@ -1,3 +1,4 @@
+// @slow: every pass over programs of many campaigns
 import { describe, expect, it } from 'vitest';
 import { pagesOf } from '../../check/scope.ts';
 import type { PageKind } from '../../domain/kinds.ts';
