@@ -7,9 +7,8 @@ import { CheckpointError } from '../campaign/checkpoint.ts';
 import { type Driven, drive, type Progress } from '../campaign/drive.ts';
 import { type Pilot, pilot } from '../campaign/pilot.ts';
 import { promisesOf, proveBeside, type RegressionProof, regressesAtLast } from '../campaign/prove.ts';
-import { whatIs } from '../campaign/whole.ts';
-import { checkFolder } from './write.ts';
 import { FindingStore, slugOf } from '../campaign/store.ts';
+import { whatIs } from '../campaign/whole.ts';
 import { bytesFor, deepestWithin, estimate } from '../check/estimate.ts';
 import { goalsOfWalks, lacking } from '../check/goals.ts';
 import type { PolicySpec } from '../check/model.ts';
@@ -26,21 +25,23 @@ import {
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { basesFor } from '../policies/base.ts';
 import { BUILT_IN } from '../policies/index.ts';
-import { BaseError } from '../regression/beside.ts';
 import { isKnown } from '../policies/known.ts';
+import { BaseError } from '../regression/beside.ts';
 import { bytesText, type CheckReport, checkData, checkText } from '../report/check.ts';
 import { buildCounterexample } from '../report/counterexample.ts';
 import { program, shellWord } from '../report/shell.ts';
 import { formatCounterexample } from '../scenario/file.ts';
-import { CHECK_SCOPE, type CheckOptions } from './check.ts';
+import type { CheckOptions } from './check.ts';
 import { checkScreen } from './check-screen.ts';
 import { chooseBase, choosePolicies } from './choose.ts';
+import { CHECK_SCOPE } from './defaults.ts';
 import { EXIT, inputError, usageError, worst } from './exit.ts';
 import { EXTENSION } from './files.ts';
 import { paint, printJson, printResult, talk, talkText, whereKept, width } from './io.ts';
 import { memoryForStates } from './memory.ts';
 import { type Scope, scopeOf } from './scope-options.ts';
 import { onStop } from './stop.ts';
+import { checkFolder } from './write.ts';
 
 const CHECKPOINT_MS = 5 * 60_000;
 /** States are numbered in 32 bits. */

@@ -1,12 +1,11 @@
 /** `gupfuzz check`: every program of a small scope, up to a depth or for any. */
 import { type Command, defineCommand } from './command.ts';
+import { CHECK_SCOPE } from './defaults.ts';
 import { usageError } from './exit.ts';
 import { type ScopeFlags, scopeFlagsOf, withScope } from './scope-options.ts';
 
 export const CHECK_FORMATS = ['text', 'json'] as const;
 const GRAIN_NAMES = ['class', 'property'] as const;
-/** The named scope without --scope. */
-export const CHECK_SCOPE = 'anon';
 /** As many steps as a counterexample file may have. */
 const DEPTH_MAX = 200;
 /** States are numbered in 32 bits. */

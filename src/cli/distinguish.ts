@@ -1,11 +1,11 @@
 /** `gupfuzz distinguish`: does B behave otherwise than A at all, and what is the smallest program that shows it? */
 import { type Command, defineCommand } from './command.ts';
+import { DISTINGUISH_SCOPE } from './defaults.ts';
 import { usageError } from './exit.ts';
 import { type ScopeFlags, scopeFlagsOf, withScope } from './scope-options.ts';
 
 export const DISTINGUISH_FORMATS = ['text', 'json', 'md'] as const;
 export const DISTINGUISH_BY = ['observable', 'cost'] as const;
-export const DISTINGUISH_SCOPE = 'pin';
 export const DISTINGUISH_STATES = 1_000_000;
 const DEPTH_MAX = 200;
 const STATES_MAX = 2 ** 30;

@@ -1,11 +1,10 @@
 /** `gupfuzz eventual`: what may never happen again, or never happens, in a small scope. */
 import { type Command, defineCommand } from './command.ts';
+import { EVENTUAL_SCOPE } from './defaults.ts';
 import { usageError } from './exit.ts';
 import { type ScopeFlags, scopeFlagsOf, withScope } from './scope-options.ts';
 
 export const EVENTUAL_FORMATS = ['text', 'json'] as const;
-/** The named scope without --scope. */
-export const EVENTUAL_SCOPE = 'shared-file';
 /** The whole graph is kept, about 200 bytes a state with its steps. */
 const STATES_DEFAULT = 1_000_000;
 const STATES_MAX = 20_000_000;

@@ -31,10 +31,11 @@ import { type JunitSuite, problemSuites, renderJunit } from '../report/junit.ts'
 import { renderKtap } from '../report/ktap.ts';
 import { program, shellWord } from '../report/shell.ts';
 import { choosePolicies } from './choose.ts';
+import { LIVE_POLICY, LIVE_RUNS } from './defaults.ts';
 import { EXIT, inputError, UserError, worst } from './exit.ts';
-import { exitOf, loadFiles, type Problem, reportProblems, shownName, STDIN } from './files.ts';
+import { exitOf, loadFiles, type Problem, reportProblems, STDIN, shownName } from './files.ts';
 import { print, printJson, printResult, talk, talkText, whereKept } from './io.ts';
-import { LIVE_POLICY, LIVE_RUNS, type LiveOptions } from './live.ts';
+import type { LiveOptions } from './live.ts';
 import { progressLine } from './progress-line.ts';
 import { onStop } from './stop.ts';
 

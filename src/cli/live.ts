@@ -1,6 +1,7 @@
 /** `gupfuzz live`: scenarios on real kernels, next to what the policies say. */
 import { PAGE_KINDS, type PageKind } from '../domain/page-kinds.ts';
 import { type Command, defineCommand } from './command.ts';
+import { LIVE_POLICY, LIVE_RUNS } from './defaults.ts';
 import { usageError } from './exit.ts';
 import { pagesFlag } from './scope-options.ts';
 
@@ -9,9 +10,6 @@ export const LIVE_FORMATS = ['text', 'json', 'junit', 'ktap'] as const;
 const RUNS_MAX = 100_000_000;
 const REPEAT_MAX = 100_000;
 const MACHINES_MAX = 256;
-export const LIVE_POLICY = 'v6.5-longterm-ban';
-export const LIVE_RUNS = 1000;
-
 export interface LiveOptions {
   readonly what: (typeof LIVE_WHAT)[number];
   readonly paths: readonly string[];
