@@ -11,7 +11,7 @@ export const WAS_ALLOWED = 1;
 export const WAS_FORBIDDEN = 2;
 
 const WHOLE: NotInKey = {
-  unread: 'searches of interleavings tell states by their bytes (check/fine-key.ts)',
+  unread: 'a search tells states with operations in flight by all their bytes (check/model.ts)',
 };
 
 const STEP_MAX: number = 0x7fffffff;
@@ -39,6 +39,13 @@ export const FLIGHT_COLUMNS = {
     only: 'fine' as const,
     key: WHOLE as NotInKey,
     source: 'the child or the reference that it makes',
+  },
+  overlapped: {
+    of: 'world',
+    is: { count: 1 },
+    only: 'fine' as const,
+    key: WHOLE as NotInKey,
+    source: 'a second operation began since there was none in flight: searches go on with these two',
   },
   allowed: {
     of: 'task',

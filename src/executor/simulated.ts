@@ -298,6 +298,7 @@ export class World {
     }
     const entry = this.#open(task, step);
     if (entry < 0) return -1 - entry;
+    if (this.inFlight()) flight.overlapped[0] = 1;
     op.begins?.(this.reference, step, this.slot);
     flight.step[task] = step;
     flight.token[task] = this.#token;
@@ -344,6 +345,7 @@ export class World {
         : now;
     fillTask(TASK_COLUMNS, machine.task, task);
     fillTask(FLIGHT_COLUMNS, flight, task);
+    if (!this.inFlight()) flight.overlapped[0] = 0;
     const became = this.#close(step, token, slot, outcome, allowed);
     for (let other = 0; other < flight.step.length; other++)
       if (machine.task.pc[other] !== 0)
@@ -449,7 +451,8 @@ export class World {
 
   /** Of `n` steps that the reference allows those that can begin now; and what is in flight goes on. */
   #enumerateFine(out: Int32Array, n: number): number {
-    const idle = this.idleTask();
+    // A pair at a time: what three operations do to each other is not searched.
+    const idle = this.flight.overlapped[0] === 1 ? -1 : this.idleTask();
     let kept = 0;
     for (let i = 0; idle >= 0 && i < n; i++) if (this.#canBegin(idle, out[i]!)) out[kept++] = out[i]!;
     for (let task = 0; task < this.machine.task.pc.length; task++)
@@ -738,7 +741,8 @@ export class World {
 
 /** Sets the locals of a task to what they are when it has nothing in hand. */
 function fillTask<D extends Declarations>(declarations: D, arrays: Arrays<D>, task: number): void {
-  for (const [name, { start = 0 }] of Object.entries(declarations)) arrays[name as keyof D][task] = start;
+  for (const [name, { of, start = 0 }] of Object.entries(declarations))
+    if (of === 'task') arrays[name as keyof D][task] = start;
 }
 
 /** Counts that do not add up, or another promise to ourselves that is broken: a bug of gupfuzz (exit code 70). */

@@ -35,7 +35,7 @@ import {
   ZERO_PFN,
 } from './state.ts';
 import type { NoteColumn, NoteSort } from './notes.ts';
-import { T_BY_GUP } from './procedures.ts';
+import { T_BY_GUP, T_FAST } from './procedures.ts';
 import { type DecisionTable, type ExpandedPolicy, factsOfEntry, tablesOf } from './tables.ts';
 
 export * from './state.ts';
@@ -373,7 +373,8 @@ export class Machine extends MachineState {
   moveWriteProtectSeq(mm: number, odd: number): void {
     if (this.shape.tasks < 2) return;
     this.writeProtectSeq[mm] = odd;
-    for (let t = 0; t < this.task.raced.length; t++) if (this.task.mm[t] === mm) this.task.raced[t] = 1;
+    const { raced, mm: of, flags } = this.task;
+    for (let t = 0; t < raced.length; t++) if (of[t] === mm && (flags[t]! & T_FAST) !== 0) raced[t] = 1;
   }
 
   // ---- Events --------------------------------------------------------------------------------------------------
