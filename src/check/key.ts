@@ -179,47 +179,124 @@ export function groupsOf({ pages, kind, file, writable }: Shape): number[] {
 
 // ---- The key of one world ----------------------------------------------------------------------------------------
 
+/** What the parts of a key have in common. */
+interface Said {
+  /** Findings are told apart by class, not by property alone. */
+  readonly classes: boolean;
+  readonly privates: readonly number[];
+  readonly copiesFile: (page: number) => boolean;
+  /** Whose store a content is; where classes do not matter, a device's (1) or not: properties ask no more. */
+  readonly store: (token: Ex) => Ex;
+  readonly storeBits: number;
+}
+
+function saidOf(shape: Shape, grain: Grain): Said {
+  const classes = grain === 'class';
+  return {
+    classes,
+    privates: range(shape.pages).filter((v) => shape.isPrivate[v] === 1),
+    copiesFile: (v) => shape.copiesFile[v] === 1,
+    storeBits: classes ? widthOf(STORERS.length - 1) : 1,
+    store: (token) => {
+      const storer = col('reference.storer', token);
+      if (classes) return storer;
+      return both(less(STORER_DEVICE_GET - 1, storer), less(storer, STORER_DEVICE_DIO + 1));
+    },
+  };
+}
+
+const relation = (cell: Ex, token: Ex): Ex => call('relation', [cell, token]);
+
+function slotLot(v: number, shape: Shape, { privates, copiesFile, storeBits, store }: Said): Lot {
+  const fileCell = shape.mms * shape.pages;
+  const present = flag('machine.pte', P_PRESENT);
+  const fields = [field('vma', 4, col('machine.vma')), field('pte', 4, col('machine.pte'))];
+  // A shared page shows the page cache, whose content is with the file.
+  if (!privates.includes(v)) return { fields };
+  const fixed = same(col('reference.cellState'), FIXED);
+  const current = col('reference.current');
+  fields.push(
+    field('cell', CELL_BITS, col('reference.cellState')),
+    field('current', storeBits, cond(fixed, store(current))),
+    field('current is zero', 1, cond(fixed, same(current, ZERO_TOKEN))),
+    field('content', RELATION_BITS, cond(present, relation(I, TOKEN))),
+  );
+  if (copiesFile(v))
+    fields.push(field('content of file', 1, cond(present, some(relation(fileCell + shape.file[v]!, TOKEN)))));
+  return { token: cond(present, col('machine.content', col('machine.pfn'))), fields };
+}
+
+function refLot(shape: Shape, { classes, privates, copiesFile }: Said): Lot {
+  const { mms, pages, files } = shape;
+  const fileCell = mms * pages;
+  const orphanCell = fileCell + files;
+  const flags = col('reference.handleFlags');
+  const caller = col('reference.handleCaller');
+  const cell = col('reference.handleCell');
+  const page = modulo(col('reference.handlePage'), pages);
+  const fileOf = table([...shape.file], page);
+  const fields = [
+    field('live', 1, 1),
+    field('caller', widthOf(CALLERS.length - 1), classes ? caller : table(ALIKE, caller)),
+    field('write', 1, some(bits(flags, REF_WRITE))),
+    field('exact', 1, some(bits(flags, REF_EXACT))),
+    field('follows file', 1, some(bits(flags, REF_FOLLOWS_FILE))),
+    field('excuses fork', 1, some(bits(flags, REF_EXCUSES_FORK))),
+    field('kind', KIND_BITS, col('machine.refKind')),
+    // Of an orphan nothing is current any more.
+    field(
+      'content',
+      RELATION_BITS,
+      cond(less(cell, orphanCell), relation(cell, TOKEN), some(relation(cell, TOKEN))),
+    ),
+    field('allowed', 1, cond(bits(flags, REF_EXACT), 0, call('allowed', [I, TOKEN]))),
+  ];
+  if (classes) fields.push(field('longterm', 1, some(bits(flags, REF_LONGTERM))));
+  if (privates.some(copiesFile)) {
+    const privateFile = table(
+      range(pages).map((v) => (copiesFile(v) ? 1 : 0)),
+      page,
+    );
+    fields.push(
+      field('content of file', 1, cond(privateFile, some(relation(plus(fileCell, fileOf), TOKEN)))),
+    );
+  }
+  const shared = range(pages).filter((v) => !privates.includes(v));
+  if (shared.length > 0) {
+    const isShared = table(
+      range(pages).map((v) => (shared.includes(v) ? 1 : 0)),
+      page,
+    );
+    fields.push(
+      field('on disk', 1, cond(isShared, call('onDisk', [fileOf, TOKEN]))),
+      field('stored undirtied', 1, cond(isShared, same(col('reference.undirtied', fileOf), plus(I, 1)))),
+    );
+  }
+  // Only the end of an O_DIRECT write asks whether its buffer changed, and whether that matters.
+  const writes = same(caller, O_DIRECT_WRITE);
+  fields.push(
+    field('buffer unchanged', 1, cond(writes, same(TOKEN, col('machine.refSubmitted')))),
+    field('target stable', 1, cond(writes, call('targetStable', [col('machine.refTarget')]))),
+  );
+  return {
+    // What the slot of a name of no use was before is nothing to it.
+    when: same(col('reference.handleState'), HANDLE_LIVE),
+    token: col('machine.content', col('machine.refPfn')),
+    fields,
+  };
+}
+
 function specOf(shape: Shape, notes: readonly NoteColumn[], grain: Grain, pagesToo: boolean): KeySpec {
   const { mms, pages, refs, files, folios } = shape;
   const fileCell = mms * pages;
   const orphanCell = fileCell + files;
-  const classes = grain === 'class';
-  const privates = range(pages).filter((v) => shape.isPrivate[v] === 1);
-  const copiesFile = (v: number): boolean => shape.copiesFile[v] === 1;
+  const said = saidOf(shape, grain);
+  const { classes, privates, copiesFile, store, storeBits } = said;
   /**
    * Whose store a folio holds matters to classes. To properties it does not: they ask who stored what was missed, and
    * that is what the cell or the file expects, or zero. It stays where a page shows one of several contents, to be safe.
    */
   const folioStores = classes || privates.some(copiesFile);
-
-  /** Whose store a content is; where classes do not matter, a device's (1) or not: properties ask no more. */
-  const storeBits = classes ? widthOf(STORERS.length - 1) : 1;
-  const store = (token: Ex): Ex => {
-    const storer = col('reference.storer', token);
-    if (classes) return storer;
-    return both(less(STORER_DEVICE_GET - 1, storer), less(storer, STORER_DEVICE_DIO + 1));
-  };
-  const relation = (cell: Ex, token: Ex): Ex => call('relation', [cell, token]);
-
-  const slot = (v: number): Lot => {
-    const present = flag('machine.pte', P_PRESENT);
-    const fields = [field('vma', 4, col('machine.vma')), field('pte', 4, col('machine.pte'))];
-    // A shared page shows the page cache, whose content is with the file.
-    if (!privates.includes(v)) return { fields };
-    const fixed = same(col('reference.cellState'), FIXED);
-    const current = col('reference.current');
-    fields.push(
-      field('cell', CELL_BITS, col('reference.cellState')),
-      field('current', storeBits, cond(fixed, store(current))),
-      field('current is zero', 1, cond(fixed, same(current, ZERO_TOKEN))),
-      field('content', RELATION_BITS, cond(present, relation(I, TOKEN))),
-    );
-    if (copiesFile(v))
-      fields.push(
-        field('content of file', 1, cond(present, some(relation(fileCell + shape.file[v]!, TOKEN)))),
-      );
-    return { token: cond(present, col('machine.content', col('machine.pfn'))), fields };
-  };
 
   const file = (): Lot => {
     const pfn = col('machine.cache');
@@ -237,63 +314,6 @@ function specOf(shape: Shape, notes: readonly NoteColumn[], grain: Grain, pagesT
         ),
         field('current', storeBits, store(col('reference.current', plus(I, fileCell)))),
       ],
-    };
-  };
-
-  const ref = (): Lot => {
-    const flags = col('reference.handleFlags');
-    const caller = col('reference.handleCaller');
-    const cell = col('reference.handleCell');
-    const page = modulo(col('reference.handlePage'), pages);
-    const fileOf = table([...shape.file], page);
-    const fields = [
-      field('live', 1, 1),
-      field('caller', widthOf(CALLERS.length - 1), classes ? caller : table(ALIKE, caller)),
-      field('write', 1, some(bits(flags, REF_WRITE))),
-      field('exact', 1, some(bits(flags, REF_EXACT))),
-      field('follows file', 1, some(bits(flags, REF_FOLLOWS_FILE))),
-      field('excuses fork', 1, some(bits(flags, REF_EXCUSES_FORK))),
-      field('kind', KIND_BITS, col('machine.refKind')),
-      // Of an orphan nothing is current any more.
-      field(
-        'content',
-        RELATION_BITS,
-        cond(less(cell, orphanCell), relation(cell, TOKEN), some(relation(cell, TOKEN))),
-      ),
-      field('allowed', 1, cond(bits(flags, REF_EXACT), 0, call('allowed', [I, TOKEN]))),
-    ];
-    if (classes) fields.push(field('longterm', 1, some(bits(flags, REF_LONGTERM))));
-    if (privates.some(copiesFile)) {
-      const privateFile = table(
-        range(pages).map((v) => (copiesFile(v) ? 1 : 0)),
-        page,
-      );
-      fields.push(
-        field('content of file', 1, cond(privateFile, some(relation(plus(fileCell, fileOf), TOKEN)))),
-      );
-    }
-    const shared = range(pages).filter((v) => !privates.includes(v));
-    if (shared.length > 0) {
-      const isShared = table(
-        range(pages).map((v) => (shared.includes(v) ? 1 : 0)),
-        page,
-      );
-      fields.push(
-        field('on disk', 1, cond(isShared, call('onDisk', [fileOf, TOKEN]))),
-        field('stored undirtied', 1, cond(isShared, same(col('reference.undirtied', fileOf), plus(I, 1)))),
-      );
-    }
-    // Only the end of an O_DIRECT write asks whether its buffer changed, and whether that matters.
-    const writes = same(caller, O_DIRECT_WRITE);
-    fields.push(
-      field('buffer unchanged', 1, cond(writes, same(TOKEN, col('machine.refSubmitted')))),
-      field('target stable', 1, cond(writes, call('targetStable', [col('machine.refTarget')]))),
-    );
-    return {
-      // What the slot of a name of no use was before is nothing to it.
-      when: same(col('reference.handleState'), HANDLE_LIVE),
-      token: col('machine.content', col('machine.refPfn')),
-      fields,
     };
   };
 
@@ -342,9 +362,9 @@ function specOf(shape: Shape, notes: readonly NoteColumn[], grain: Grain, pagesT
     worlds: 1,
     header: [field('zero page stored to', 1, some(col('machine.content', ZERO_PFN)))],
     mm: [field('has pinned', 1, col('machine.hasPinned')), ...noteFields('mm', notes, mms)],
-    slots: range(pages).map(slot),
+    slots: range(pages).map((v) => slotLot(v, shape, said)),
     files: range(files).map(file),
-    ref: ref(),
+    ref: refLot(shape, said),
     refStates: [HANDLE_LIVE, HANDLE_VOID],
     cells: true,
     moves: range(pages).some((v) =>

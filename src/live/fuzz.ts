@@ -275,6 +275,10 @@ export interface LiveFuzzOptions {
   readonly onFinding?: (finding: LiveFinding) => void;
 }
 
+const count = <K>(map: Map<K, number>, key: K): void => {
+  map.set(key, (map.get(key) ?? 0) + 1);
+};
+
 export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult> {
   const { kernel, seed, runs } = options;
   const policy = expanded(options.policy);
@@ -294,9 +298,6 @@ export async function fuzzLive(options: LiveFuzzOptions): Promise<LiveFuzzResult
   const classes = new Map<string, Disagreeing>();
   const log = new Set<string>();
   const findings = new Map<string, LiveFinding>();
-  const count = <K>(map: Map<K, number>, key: K): void => {
-    map.set(key, (map.get(key) ?? 0) + 1);
-  };
   while (
     done < runs &&
     options.signal?.aborted !== true &&
