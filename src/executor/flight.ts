@@ -40,6 +40,13 @@ export const FLIGHT_COLUMNS = {
     key: WHOLE as NotInKey,
     source: 'the child or the reference that it makes',
   },
+  order: {
+    of: 'task',
+    is: { count: 1 },
+    only: 'fine' as const,
+    key: WHOLE as NotInKey,
+    source: 'its operation began after that of the other task',
+  },
   overlapped: {
     of: 'world',
     is: { count: 1 },

@@ -5,11 +5,11 @@ import { COST_NAMES, noCosts } from '../machine/machine.ts';
 import { type AnyPolicy, expanded } from '../machine/tables.ts';
 import { classId, type FindingClass } from '../property/property.ts';
 import { Binding, type Scenario } from '../scenario/scenario.ts';
-import { decodeClass, INVALID, type Violation, World } from './simulated.ts';
+import { decodeClass, IN_FLIGHT, INVALID, type Violation, World } from './simulated.ts';
 import { whyNot } from './why-not.ts';
 
 /** What became of a step. */
-export type StepOutcome = (typeof OUTCOMES)[number] | 'policy error' | 'not applicable';
+export type StepOutcome = (typeof OUTCOMES)[number] | 'policy error' | 'not applicable' | 'in flight';
 
 /** A broken promise, or what is documented as none, where a run first met its class. */
 export interface FoundInRun {
@@ -108,7 +108,10 @@ export function runScenario(scenario: Scenario, anyPolicy: AnyPolicy, world?: Wo
       break;
     }
     binding.executed(step, w);
-    const name: StepOutcome = (OUTCOMES as readonly (StepOutcome | undefined)[])[outcome] ?? 'policy error';
+    const name: StepOutcome =
+      outcome === IN_FLIGHT
+        ? 'in flight'
+        : ((OUTCOMES as readonly (StepOutcome | undefined)[])[outcome] ?? 'policy error');
     outcomes.push(name);
     if (name === 'refused') errnos.set(at, w.machine.errno);
     if (name === 'policy error') policyError = w.machine.policyError;

@@ -48,8 +48,9 @@ import {
   NO_REF,
   TASK_COLUMNS,
 } from '../machine/machine.ts';
-import { hasLocks, runToEnd, stepOnce } from '../machine/procedures.ts';
+import { hasLocks, runToEnd, stepName, stepOnce } from '../machine/procedures.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
+import { INTERLEAVED } from '../ops/go-on.ts';
 import { callerOf, longtermOf, writeOf } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
 import { aOf, bOf, cOf, OP_KINDS, opOf, pack } from '../ops/op.ts';
@@ -105,6 +106,35 @@ const ADVANCE = 63;
 export const advanceOf = (task: number): number => pack(ADVANCE, task);
 /** Is the packed step one of advanceOf()? */
 export const isAdvance = (step: number): boolean => opOf(step) === ADVANCE;
+
+const GO_ON = OP_KINDS.indexOf('go_on');
+const INTERLEAVED_OPS: readonly number[] = INTERLEAVED.map((kind) => OP_KINDS.indexOf(kind));
+
+/** By operation: where its packed step says at which place it pauses. */
+const PAUSES = OPS.map(({ packing }) =>
+  packing.fields
+    .flatMap(({ arg, shift, bits }) =>
+      'pause' in arg ? { shift, mask: (1 << bits) - 1, places: arg.pause } : [],
+    )
+    .at(0),
+);
+/** Name of the atomic step before which the packed step pauses; undefined: it runs to its end. */
+function pauseOf(step: number): string | undefined {
+  const pause = PAUSES[opOf(step)];
+  return pause?.places[((step >>> pause.shift) & pause.mask) - 1];
+}
+/** The packed step, paused before the atomic step `pc`. */
+export function pausedAt(step: number, pc: number): number {
+  const { shift, mask, places } = PAUSES[opOf(step)]!;
+  return (step & ~(mask << shift)) | ((1 + places.indexOf(placeOf(pc))) << shift);
+}
+/** The packed step that lets what the task of `begun` has in flight go on, to its end. */
+export const goOnOf = (begun: number): number =>
+  pack(GO_ON, aOf(begun), 0, INTERLEAVED_OPS.indexOf(opOf(begun)));
+/** Index in INTERLEAVED of what goes on. */
+const whatOf = (step: number): number => cOf(step) & (INTERLEAVED.length - 1);
+/** `K4` of `fork.K4`. */
+export const placeOf = (pc: number): string => stepName(pc).split('.')[1] ?? '';
 
 /** Claims of a policy about itself come after the properties in class codes. */
 export const CLAIM_PROPERTIES = [
@@ -239,25 +269,56 @@ export class World {
    * need a lock that another has.
    */
   step(step: number): number {
-    if (this.fine) {
-      if (isAdvance(step)) return this.advance(aOf(step));
-      const task = this.idleTask();
-      let outcome = task < 0 ? INVALID : this.begin(task, step);
-      const { violations, slot } = this;
-      while (outcome === IN_FLIGHT && this.canAdvance(task)) {
-        outcome = this.advance(task);
-        violations.push(...this.violations);
-      }
-      this.violations = violations;
-      this.slot = slot;
-      return outcome;
-    }
+    if (this.fine) return isAdvance(step) ? this.advance(aOf(step)) : this.#stepUntil(step);
     const { machine } = this;
     const entry = this.#open(0, step);
     if (entry < 0) return -1 - entry;
     const outcome = runToEnd(machine, 0, entry);
     if (machine.events > 0) this.#judge();
     return this.#close(step, this.#token, this.slot, outcome, this.#allows(step));
+  }
+
+  /**
+   * Begins an operation, or lets one in flight go on, until it is about to do the atomic step that the packed step names,
+   * or to its end. IN_FLIGHT if it pauses there, or before that at a lock that another task has.
+   */
+  #stepUntil(step: number): number {
+    const { machine, flight } = this;
+    const goesOn = opOf(step) === GO_ON;
+    const task = goesOn ? this.#inFlightOf(aOf(step), INTERLEAVED_OPS[whatOf(step)]!) : this.idleTask();
+    if (goesOn && task < 0) {
+      this.violations = [];
+      this.slot = -1;
+      return OPS[GO_ON]!.enabled(this.reference, step) ? NO_EFFECT : INVALID;
+    }
+    const until = pauseOf(step);
+    let outcome = goesOn ? IN_FLIGHT : task < 0 ? INVALID : this.begin(task, step);
+    if (goesOn && !this.canAdvance(task)) this.violations = [];
+    const violations = goesOn ? [] : this.violations;
+    const slot = goesOn ? (flight.slot[task] === NO_SLOT ? -1 : flight.slot[task]!) : this.slot;
+    let moved = !goesOn;
+    while (
+      outcome === IN_FLIGHT &&
+      !(moved && placeOf(machine.task.pc[task]!) === until) &&
+      this.canAdvance(task)
+    ) {
+      outcome = this.advance(task);
+      moved = true;
+      violations.push(...this.violations);
+    }
+    this.violations = violations;
+    this.slot = slot;
+    return outcome;
+  }
+
+  /** The task that has an operation of this kind and mm in flight, the one that began first; or -1. */
+  #inFlightOf(mm: number, op: number): number {
+    const { pc, mm: of } = this.machine.task;
+    let first = -1;
+    for (let t = 0; t < pc.length; t++)
+      if (pc[t] !== 0 && of[t] === mm && opOf(this.flight.step[t]!) === op)
+        if (first < 0 || this.flight.order[t]! < this.flight.order[first]!) first = t;
+    return first;
   }
 
   /** One of what enumerate() gives: one atomic step where there are several tasks, else as step(). */
@@ -299,6 +360,7 @@ export class World {
     const entry = this.#open(task, step);
     if (entry < 0) return -1 - entry;
     if (this.inFlight()) flight.overlapped[0] = 1;
+    flight.order[task] = this.inFlight() ? 1 : 0;
     op.begins?.(this.reference, step, this.slot);
     flight.step[task] = step;
     flight.token[task] = this.#token;
@@ -346,6 +408,7 @@ export class World {
     fillTask(TASK_COLUMNS, machine.task, task);
     fillTask(FLIGHT_COLUMNS, flight, task);
     if (!this.inFlight()) flight.overlapped[0] = 0;
+    flight.order.fill(0); // of two, the other is the first now
     const became = this.#close(step, token, slot, outcome, allowed);
     for (let other = 0; other < flight.step.length; other++)
       if (machine.task.pc[other] !== 0)

@@ -392,6 +392,7 @@ const OUTCOME_NAMES: readonly StepOutcome[] = [
   'skipped',
   'policy error',
   'not applicable',
+  'in flight',
 ];
 
 const FLAG_NAMES: readonly (readonly [number, string])[] = [

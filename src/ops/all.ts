@@ -8,6 +8,7 @@ export { dropCaches } from './drop-caches.ts';
 export { exit } from './exit.ts';
 export { fork } from './fork.ts';
 export { fsync } from './fsync.ts';
+export { goOn } from './go-on.ts';
 export { gup } from './gup.ts';
 export { madvise } from './madvise.ts';
 export { mprotect } from './mprotect.ts';

@@ -49,7 +49,11 @@ interface EitherArg extends Words {
 interface FlagArg extends Words {
   readonly flag: string;
 }
-export type Arg = NameArg | CallerArg | WordArg | EitherArg | FlagArg;
+/** Where the operation is left in flight: before its next atomic step of this name; absent: it runs to its end. */
+interface PauseArg extends Words {
+  readonly pause: readonly string[];
+}
+export type Arg = NameArg | CallerArg | WordArg | EitherArg | FlagArg | PauseArg;
 
 /** What is said of an operation's steps. */
 export interface Grammar {
@@ -78,10 +82,13 @@ export type Value<A> = A extends { readonly is: 'caller' }
     ? string
     : A extends { readonly oneOf: readonly (infer W)[] }
       ? W
-      : boolean;
+      : A extends { readonly pause: readonly (infer W)[] }
+        ? W
+        : boolean;
 type Fields<A> = {
-  readonly [F in keyof A as A[F] extends { readonly after: string } ? never : F]: Value<A[F]>;
-} & { readonly [F in keyof A as A[F] extends { readonly after: string } ? F : never]?: Value<A[F]> };
+  readonly [F in keyof A as A[F] extends MayBeAbsent ? never : F]: Value<A[F]>;
+} & { readonly [F in keyof A as A[F] extends MayBeAbsent ? F : never]?: Value<A[F]> };
+type MayBeAbsent = { readonly after: string } | { readonly pause: readonly string[] };
 type Flat<T> = { readonly [K in keyof T]: T[K] };
 
 /** A step of whatever operation, as its fields. */
@@ -124,6 +131,7 @@ export const cOf = (step: number): number => step >>> C_AT;
 /** Numbers that a value of the argument can be packed as: 0 to this, exclusive. */
 export function sizeOf(arg: Arg): number {
   if ('oneOf' in arg) return arg.oneOf.length;
+  if ('pause' in arg) return 1 + arg.pause.length;
   if (!('is' in arg)) return 2;
   if (arg.is === 'caller') return CALLERS.length;
   const most = { ref: REFS_MAX, page: PAGES_MAX, file: FILES_MAX }[arg.is];
@@ -214,6 +222,7 @@ export function packStep({ grammar, op, fields }: Packing, step: AnyStep, names:
 function packedAs(arg: Arg, value: string | boolean | undefined, names: Numbers): number | undefined {
   if (typeof value === 'boolean') return value ? 1 : 0;
   if ('oneOf' in arg) return arg.oneOf.indexOf(value!);
+  if ('pause' in arg) return value === undefined ? 0 : pauseOf(arg.pause, value);
   if (!('is' in arg)) return 0;
   if (arg.is === 'caller') return (CALLERS as readonly string[]).indexOf(value!);
   if (arg.after === undefined) return names.number(arg.is, value!);
@@ -241,8 +250,15 @@ export function unpackStep(
   return step as unknown as AnyStep;
 }
 
+/** As packed: -1 if there is no such place. */
+const pauseOf = (places: readonly string[], name: string): number => {
+  const at = places.indexOf(name);
+  return at < 0 ? -1 : 1 + at;
+};
+
 function saidBy(arg: Arg, number: number, names: Names): string | boolean | undefined {
   if ('oneOf' in arg) return arg.oneOf[number]!;
+  if ('pause' in arg) return number === 0 ? undefined : arg.pause[number - 1];
   if (!('is' in arg)) return number === 1;
   if (arg.is === 'caller') return CALLERS[number]!;
   if (arg.after === undefined) return names.nameOf(arg.is, number);
@@ -285,11 +301,15 @@ export function renamed<S extends object>(
 
 // ---- Text --------------------------------------------------------------------------------------------------------
 
+/** Stands before the place where an operation pauses: `..K4`. */
+export const PAUSE = '..';
+
 /** The words of an argument: none for a flag that is not set, or a name that is left out. */
 export function wordsOf(arg: Arg, value: string | boolean | undefined): readonly string[] {
   if ('flag' in arg) return value === true ? [arg.flag] : [];
   if ('either' in arg) return [arg.either[value === true ? 1 : 0]];
   if (value === undefined) return [];
+  if ('pause' in arg) return [`${PAUSE}${value}`];
   return 'after' in arg && arg.after !== undefined ? [arg.after, String(value)] : [String(value)];
 }
 
@@ -318,6 +338,10 @@ export const argumentsCost = (grammar: Grammar, step: AnyStep): number =>
 /** The step with plainer words, plainest first: of each argument that has a cost, one after the other. */
 export function plainerWords(grammar: Grammar, step: AnyStep): AnyStep[] {
   return Object.entries(grammar.args).flatMap(([field, arg]): AnyStep[] => {
+    if ('pause' in arg) {
+      const { [field]: paused, ...toTheEnd } = step;
+      return paused === undefined ? [] : [toTheEnd as AnyStep];
+    }
     if (arg.cost === undefined || 'is' in arg) return [];
     const values: readonly (string | boolean)[] = 'oneOf' in arg ? arg.oneOf : [false, true];
     return values.slice(0, rankOf(arg, step[field])).map((value) => ({ ...step, [field]: value }));

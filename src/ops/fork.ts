@@ -116,7 +116,15 @@ function copyPte(m: Machine, t: number, from: number, to: number): void {
 const enabled: Op['enabled'] = (ref, step) => ref.alive[aOf(step)] === 1 && ref.freeMm() >= 0;
 
 /** What its steps say (args.ts). */
-export const FORK = { kind: 'fork', task: 'mm', args: {}, makes: 'mm', sends: ['mm', 'child'] } as const;
+export const FORK = {
+  kind: 'fork',
+  task: 'mm',
+  args: {
+    until: { pause: ['K2', 'K4', 'K5'], noun: 'pause', title: 'It is left in flight before this step' },
+  },
+  makes: 'mm',
+  sends: ['mm', 'child'],
+} as const;
 
 export const fork: Op<typeof FORK> = {
   ...FORK,

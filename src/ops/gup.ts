@@ -60,6 +60,11 @@ export const GUP = {
       title: 'File of the setup that an O_DIRECT write goes to; absent: the one aside',
       cost: 1,
     },
+    until: {
+      pause: ['F1', 'F2', 'F5', 'F8', 'S2', 'enter', 'none', 'mkwrite', 'W1', 'W2', 'W3', 'W5', 'unshare'],
+      noun: 'pause',
+      title: 'It is left in flight before this step',
+    },
   },
   makes: 'ref',
   sends: ['mm', 'page', 'ref', 'caller'],

@@ -43,6 +43,7 @@ export const OP_VERSIONS = [
     'buffered_write',
   ],
   ['mremap'],
+  ['go_on'],
 ] as const;
 export type OpKind = (typeof OP_VERSIONS)[number][number];
 export const OP_KINDS: readonly OpKind[] = OP_VERSIONS.flat();

@@ -33,13 +33,16 @@ describe('which steps a program can do', () => {
   const PROGRAMS = 240;
   const LENGTH = 30;
 
+  const DRAWN = OPS.filter((op) => op.kind !== 'go_on');
   const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
   /** All steps that name what there is: each argument apart, but for the ways to take a reference. */
   function candidates(setup: Setup): number[] {
     const many = { mm: setup.mms, page: setup.pages.length, file: setup.files.length, ref: setup.refs };
     return OPS.flatMap((op, at) => {
+      if (op.kind === 'go_on') return [];
       const actors = op.task === 'mm' ? upTo(many.mm).map((mm) => pack(at, mm)) : [at];
       return op.packing.fields.reduce((steps, { name, arg, shift }): number[] => {
+        if ('pause' in arg) return steps; // there is one task
         if (op.kind === 'gup' && name !== 'page' && name !== 'caller') return steps;
         if (op.kind === 'gup' && name === 'caller')
           return steps.flatMap((step) => GUP_VARIANTS.map((c) => step | pack(0, 0, 0, c)));
@@ -97,7 +100,7 @@ describe('which steps a program can do', () => {
           });
           // Go on with a random step that is offered.
           for (let tries = 0; tries < 50; tries++) {
-            const step = OPS[rng.below(OPS.length)]!.draw(world.reference, ALL, rng);
+            const step = DRAWN[rng.below(DRAWN.length)]!.draw(world.reference, ALL, rng);
             if (step < 0 || !OPS[opOf(step)]!.offered(world.reference, step)) continue;
             world.step(step);
             const kind = OP_KINDS[opOf(step)]!;
@@ -114,8 +117,9 @@ describe('which steps a program can do', () => {
     expect(wrong.slice(0, 10)).toEqual([]);
   });
   it('no operation was out of reach', () => {
-    expect(OP_KINDS.filter((kind) => (offeredTimes.get(kind) ?? 0) < 500)).toEqual([]);
-    expect(OP_KINDS.filter((kind) => (executed.get(kind) ?? 0) < 50)).toEqual([]);
+    // Nothing goes on where each operation runs to its end.
+    expect(OP_KINDS.filter((kind) => (offeredTimes.get(kind) ?? 0) < 500)).toEqual(['go_on']);
+    expect(OP_KINDS.filter((kind) => (executed.get(kind) ?? 0) < 50)).toEqual(['go_on']);
   });
   it('everything that there is gets drawn', () => {
     const missed = SETUPS.flatMap(candidates).filter((step) => !drawnWith.has(step));

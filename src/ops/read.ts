@@ -18,7 +18,14 @@ const steps: { readonly [K in 'R1']: number } = procedure('read', {
 export const READ = {
   kind: 'read',
   task: 'mm',
-  args: { page: { is: 'page' } },
+  args: {
+    page: { is: 'page' },
+    until: {
+      pause: ['R1', 'enter', 'none', 'mkwrite', 'W1', 'W2', 'W3', 'W5', 'unshare'],
+      noun: 'pause',
+      title: 'It is left in flight before this step',
+    },
+  },
   sends: ['mm', 'page'],
 } as const;
 

@@ -28,7 +28,14 @@ const steps: { readonly [K in 'S1']: number } = procedure('write', {
 export const WRITE = {
   kind: 'write',
   task: 'mm',
-  args: { page: { is: 'page' } },
+  args: {
+    page: { is: 'page' },
+    until: {
+      pause: ['S1', 'enter', 'none', 'mkwrite', 'W1', 'W2', 'W3', 'W5', 'unshare'],
+      noun: 'pause',
+      title: 'It is left in flight before this step',
+    },
+  },
   sends: ['mm', 'page', 'token'],
 } as const;
 

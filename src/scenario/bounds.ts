@@ -1,10 +1,14 @@
 /** How much room a program needs: what a person need not count. */
-import type { Setup } from '../domain/setup.ts';
+import { type Setup, TASKS_MAX } from '../domain/setup.ts';
 import { opOfStep } from '../ops/index.ts';
 import type { Step } from './scenario.ts';
 
-/** Smallest bounds under which the steps run: mms and references alive at a time. */
-export function bounds({ steps }: { readonly steps: readonly Step[] }): Pick<Setup, 'mms' | 'refs'> {
+/** Smallest bounds under which the steps run: mms and references alive, and operations in flight, at a time. */
+export function bounds({
+  steps,
+}: {
+  readonly steps: readonly Step[];
+}): Pick<Setup, 'mms' | 'refs' | 'tasks'> {
   let mms = 1;
   let refs = 0;
   let mmsMax = 1;
@@ -16,5 +20,6 @@ export function bounds({ steps }: { readonly steps: readonly Step[] }): Pick<Set
     if (ends === 'mm') mms--;
     else if (ends === 'ref') refs--;
   }
-  return { mms: mmsMax, refs: refsMax };
+  const paused = steps.some((step) => 'until' in step || step.op === 'go_on');
+  return { mms: mmsMax, refs: refsMax, ...(paused ? { tasks: TASKS_MAX } : {}) };
 }

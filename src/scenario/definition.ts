@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { CALLERS, PAGE_KINDS, REF_KINDS } from '../domain/kinds.ts';
 import { own } from '../domain/own.ts';
 import { kindsWith, type PageKind } from '../domain/page-kinds.ts';
-import { FILES_MAX, MMS_MAX, PAGES_MAX, REFS_MAX, type Setup } from '../domain/setup.ts';
+import { FILES_MAX, MMS_MAX, PAGES_MAX, REFS_MAX, type Setup, TASKS_MAX } from '../domain/setup.ts';
 import { DIRECT_FILESYSTEMS, FILESYSTEMS } from '../domain/filesystems.ts';
 import { COST_NAMES, type Costs } from '../machine/machine.ts';
 import type { Arg, TaskKind } from '../ops/args.ts';
@@ -17,7 +17,10 @@ import { UNPRINTABLE } from './file-error.ts';
 import { FIRST_MM, type Step } from './scenario.ts';
 
 export const FILE_FORMAT = 'gupfuzz-counterexample';
-export const FILE_VERSION = 1;
+/** Versions of the format. Only files in which operations are interleaved (Setup.tasks) are of version 2. */
+export const FILE_VERSIONS = [1, 2] as const;
+export type FileVersion = (typeof FILE_VERSIONS)[number];
+export const versionFor = ({ tasks }: Pick<Setup, 'tasks'>): FileVersion => (tasks === undefined ? 1 : 2);
 export const STEPS_MAX = 200;
 /** Characters of `title`, `minimality.reason` and `explanation`. */
 export const TITLE_MAX = 120;
@@ -67,7 +70,7 @@ export interface ProvenanceOfFile {
 /** A file of format gupfuzz-counterexample (counterexamples/schema.json): a scenario, and what is claimed of it. */
 export interface Counterexample {
   readonly format: typeof FILE_FORMAT;
-  readonly version: typeof FILE_VERSION;
+  readonly version: FileVersion;
   /** Content id: see counterexampleId. */
   readonly id: string;
   /** In words, at most 120 characters. */
@@ -165,6 +168,7 @@ const classIds = (title: string, min: number) =>
 function argument(arg: Arg): z.ZodType {
   const title = arg.title ?? TITLES[arg.noun ?? ('is' in arg ? arg.is : '')] ?? '';
   if ('oneOf' in arg) return oneOf(arg.oneOf as [string, ...string[]], title);
+  if ('pause' in arg) return oneOf(arg.pause as [string, ...string[]], title).exactOptional();
   if (!('is' in arg)) return flag(title);
   if (arg.is === 'caller') return oneOf(CALLERS, title);
   return arg.after === undefined ? name(title) : name(title).exactOptional();
@@ -277,7 +281,7 @@ const EXPECTATION = object({
 
 const COUNTEREXAMPLE = object({
   format: only(FILE_FORMAT, 'What this file is'),
-  version: only(FILE_VERSION, 'Version of the format'),
+  version: only(FILE_VERSIONS, 'Version of the format: 2 where operations are interleaved'),
   id: pattern(/^[0-9a-f]{16}$/, '16 hexadecimal digits, or none', 'Content id')
     .meta({
       description:
@@ -295,6 +299,11 @@ const COUNTEREXAMPLE = object({
     ).exactOptional(),
     mms: whole(1, MMS_MAX, 'Bound: mms alive at a time'),
     refs: whole(0, REFS_MAX, 'Bound: references held at a time'),
+    tasks: whole(
+      2,
+      TASKS_MAX,
+      'Operations in flight at a time; absent: each runs to its end',
+    ).exactOptional(),
     pinBias: whole(2, 1024, 'GUP_PIN_COUNTING_BIAS: 1024 in the kernel, small in exhaustive search'),
   }).meta({
     title: 'Where the scenario starts',
@@ -352,7 +361,7 @@ const COUNTEREXAMPLE = object({
   }),
   explanation: text(1, EXPLANATION_MAX, 'Why it happens, in two or three sentences'),
 }).meta({
-  title: `gupfuzz counterexample, format version ${FILE_VERSION}`,
+  title: `gupfuzz counterexample, format versions ${FILE_VERSIONS.join(' and ')}`,
   description:
     'A scenario with what each policy is expected to make of it. The loader also checks what a schema cannot say: ' +
     'size, doubled fields, names introduced and not ended, ranges, agreement of class and expectations, content id.',

@@ -283,7 +283,7 @@ describe('what is refused by the schema', () => {
     [
       'argument of another operation',
       (v) => Object.assign(v.steps[0]!, { prot: 'r' }),
-      'steps[0].prot is an unknown field (value "r"); allowed: task, op, page',
+      'steps[0].prot is an unknown field (value "r"); allowed: task, op, page, until',
     ],
     [
       'task',
@@ -342,7 +342,7 @@ describe('what is refused by the schema', () => {
       (v) => Object.assign(v, { explanation: '\u202eexe.png' }),
       `explanation is "\\u202eexe.png"; allowed: ${TEXT_RULE(1200)}`,
     ],
-    ['version', (v) => Object.assign(v, { version: 2 }), 'version is 2; allowed: 1'],
+    ['version', (v) => Object.assign(v, { version: 3 }), 'version is 3; allowed: 1 or 2'],
     [
       'policy',
       (v) => Object.assign(v, { policy: '../x' }),

@@ -8,7 +8,7 @@
 
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
-import { type Counterexample, definable, defined, FILE_FORMAT, FILE_VERSION } from './definition.ts';
+import { type Counterexample, definable, defined, FILE_FORMAT, versionFor } from './definition.ts';
 import { FileError, type Path, pathText, plain, shown } from './file-error.ts';
 import { readJson } from './json.ts';
 import { checkMeaning } from './meaning.ts';
@@ -39,7 +39,7 @@ function canonical(value: unknown): string {
 
 /** Completes a counterexample with format, version and content id (anew if `parts` has one already). */
 export function newCounterexample(parts: Omit<Counterexample, 'format' | 'version' | 'id'>): Counterexample {
-  return { ...parts, format: FILE_FORMAT, version: FILE_VERSION, id: counterexampleId(parts) };
+  return { ...parts, format: FILE_FORMAT, version: versionFor(parts.setup), id: counterexampleId(parts) };
 }
 
 // ---- Reading ---------------------------------------------------------------------------------------------------
@@ -137,7 +137,9 @@ export function formatCounterexample(c: Counterexample): string {
         `    "pages": ${block('[]', setup.pages.map(inline), '    ')}`,
         `    "files": ${block('[]', setup.files.map(inline), '    ')}`,
         ...(setup.aside === undefined ? [] : [`    "aside": ${JSON.stringify(setup.aside)}`]),
-        ...(['mms', 'refs', 'pinBias'] as const).map((key) => `    "${key}": ${setup[key]}`),
+        ...(['mms', 'refs', 'tasks', 'pinBias'] as const)
+          .filter((key) => setup[key] !== undefined)
+          .map((key) => `    "${key}": ${setup[key]}`),
       ].join(',\n')}\n  }`,
     ),
     field('steps', block('[]', steps.map(inline), '  ')),

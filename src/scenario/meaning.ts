@@ -6,12 +6,22 @@ import { opOfStep } from '../ops/index.ts';
 import { hint } from '../policies/nearest.ts';
 import { classId } from '../property/property.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
-import { type Counterexample, expectationFor } from './definition.ts';
+import { type Counterexample, expectationFor, versionFor } from './definition.ts';
 import { FileError, type Path, pathText, shorten, shown } from './file-error.ts';
 import { FIRST_MM, type GupStep } from './scenario.ts';
 
 /** Throws FileError of layer `meaning`. `file`: its name for messages. */
 export function checkMeaning(c: Counterexample, file: string): void {
+  const version = versionFor(c.setup);
+  if (c.version !== version) {
+    const tasks = c.setup.tasks === undefined ? 'not said' : 'said';
+    throw new FileError(
+      file,
+      'meaning',
+      'version',
+      `is ${c.version}; allowed: ${version}, as setup.tasks is ${tasks}`,
+    );
+  }
   checkSetup(c, file);
   checkSteps(c, file);
   checkFinding(c, file);
@@ -84,6 +94,10 @@ function checkSteps(c: Counterexample, file: string): void {
       }
     }
     if (step.op === 'gup') checkGup(step, c.setup.files, fail);
+    if (c.setup.tasks === undefined && step.op === 'go_on')
+      fail('op', step.op, '; allowed: not without setup.tasks: every operation runs to its end');
+    if (c.setup.tasks === undefined && 'until' in step)
+      fail('until', step.until, '; allowed: none without setup.tasks: every operation runs to its end');
     if ('result' in step) introduce(op.makes!, step.result);
     if (op.ends === 'mm') end(step.task);
     else if (op.ends === 'ref' && 'ref' in step) end(step.ref);

@@ -9,7 +9,7 @@
  * `)
  */
 import { CALLERS } from '../domain/kinds.ts';
-import type { AnyStep, Arg } from '../ops/args.ts';
+import { type AnyStep, type Arg, PAUSE } from '../ops/args.ts';
 import { OPS } from '../ops/index.ts';
 import { OP_KINDS, type OpKind } from '../ops/op.ts';
 import { hint } from '../policies/nearest.ts';
@@ -79,6 +79,13 @@ export function parseStep(line: string): Step {
     if ('oneOf' in arg) return take(noun, arg.oneOf);
     if ('either' in arg) return take(noun, arg.either) === arg.either[1];
     if ('flag' in arg) return taken(arg.flag);
+    if ('pause' in arg) {
+      const said = args[0]?.startsWith(PAUSE) === true ? args.shift()! : undefined;
+      const places = arg.pause.map((place) => PAUSE + place);
+      if (said !== undefined && !places.includes(said))
+        throw new StepError(`${noun} of ${kind}`, said, places.join(', '), places);
+      return said?.slice(PAUSE.length);
+    }
     if (arg.is === 'caller') return take(noun, CALLERS);
     if (arg.after === undefined) return take(noun);
     return taken(arg.after) ? take(arg.is) : undefined;
@@ -106,6 +113,8 @@ export function parseStep(line: string): Step {
 const optionalWords = (arg: Arg): readonly string[] =>
   'flag' in arg
     ? [arg.flag]
-    : 'is' in arg && arg.is !== 'caller' && arg.after !== undefined
-      ? [`${arg.after} ${arg.is.toUpperCase()}`]
-      : [];
+    : 'pause' in arg
+      ? [`${PAUSE}STEP`]
+      : 'is' in arg && arg.is !== 'caller' && arg.after !== undefined
+        ? [`${arg.after} ${arg.is.toUpperCase()}`]
+        : [];

@@ -11,12 +11,12 @@
  *     device: dma_read h1
  *
  * `page NAME KIND PROT [FILE]`, `file NAME FILESYSTEM`; `aside FILESYSTEM` is what O_DIRECT writes go to that name no file
- * of the setup (`gup A o_direct_write R to f`), a plain one where it is not said; the bounds `mms N`, `refs N` and `pinBias N` are taken from the
+ * of the setup (`gup A o_direct_write R to f`), a plain one where it is not said; the bounds `mms N`, `refs N`, `tasks N` and `pinBias N` are taken from the
  * steps (and 1024) where they are not said. The comment before the first line that is none has the title on its first
  * line, and below it the explanation. What is wrong is said as `file:line: field is value; allowed: ...`.
  */
 import { PAGE_KINDS } from '../domain/kinds.ts';
-import { FILES_MAX, PAGES_MAX } from '../domain/setup.ts';
+import { FILES_MAX, PAGES_MAX, type Setup } from '../domain/setup.ts';
 import { DIRECT_FILESYSTEMS, FILESYSTEMS } from '../domain/filesystems.ts';
 import { hint } from '../policies/nearest.ts';
 import { bounds } from './bounds.ts';
@@ -24,9 +24,9 @@ import {
   type Counterexample,
   EXPLANATION_MAX,
   FILE_FORMAT,
-  FILE_VERSION,
   STEPS_MAX,
   TITLE_MAX,
+  versionFor,
 } from './definition.ts';
 import { checkBytes, checkCounterexample, parseCounterexample } from './file.ts';
 import { FileError, plain, shown, UNPRINTABLE } from './file-error.ts';
@@ -38,7 +38,7 @@ const PIN_BIAS_DEFAULT = 1024;
 /** Characters per line of a comment that we write. */
 const COMMENT_WIDTH = 78;
 
-const BOUNDS = ['mms', 'refs', 'pinBias'] as const;
+const BOUNDS = ['mms', 'refs', 'tasks', 'pinBias'] as const;
 /** Said once at most, with one word after it. */
 const SINGLE: readonly ['aside', ...typeof BOUNDS] = ['aside', ...BOUNDS];
 type Word = 'page' | 'file' | (typeof SINGLE)[number];
@@ -144,7 +144,7 @@ export function parseText(text: string, name: string): ScenarioText {
   };
   const value = {
     format: FILE_FORMAT,
-    version: FILE_VERSION,
+    version: versionFor(setup as Setup),
     title: comment.title ?? titleFrom(name),
     setup,
     steps,
@@ -313,7 +313,9 @@ export function setupLines({ setup, steps }: Scenario): string[] {
     ...setup.pages.map(
       (p) => `page ${p.name} ${p.kind} ${p.prot}${p.file === undefined ? '' : ` ${p.file}`}`,
     ),
-    ...BOUNDS.filter((b) => setup[b] !== inferred[b]).map((b) => `${b} ${setup[b]}`),
+    ...BOUNDS.filter((b) => setup[b] !== undefined && setup[b] !== inferred[b]).map(
+      (b) => `${b} ${setup[b]}`,
+    ),
   ];
 }
 

@@ -22,6 +22,7 @@ import {
   failsAs,
   gupsFor,
   type Keeping,
+  notSearched,
   otherProgram,
   PROGRESS_STATES,
   runPassesOn,
@@ -56,6 +57,7 @@ export function* shrinkingForAll(
     kept,
     keeping === undefined ? PASSES : LEAVING_OUT,
   );
+  if (start.setup.tasks !== undefined) return notSearched(start);
   const gups = gupsFor(start);
   const setup: Setup = { ...start.setup, ...bounds(start) };
   const names = shrinkers.map((s) => s.policy.id).join(' and ');

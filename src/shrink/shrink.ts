@@ -190,6 +190,7 @@ export class Shrinker {
   }
 
   *#shortest(scenario: Scenario, target: Target, keeping?: Keeping): Generator<SearchProgress, Shrunk> {
+    if (scenario.setup.tasks !== undefined) return notSearched(scenario);
     const { best, widest, covered, gups } = yield* this.#searched(scenario, target);
     const version = versionWith(scenario.steps);
     const length = scenario.steps.length;
@@ -322,6 +323,17 @@ export class Shrinker {
     return search;
   }
 }
+
+/** Searches count the atomic steps of interleaved operations, which says nothing of how many lines a program needs. */
+export const notSearched = (scenario: Scenario): Shrunk => ({
+  scenario,
+  minimality: {
+    kind: '1-minimal',
+    scope: scopeText(scenario.setup, gupsFor(scenario), versionWith(scenario.steps)),
+    depth: 0,
+    reason: 'not proved: programs of interleaved operations are not searched for shorter ones',
+  },
+});
 
 /** Why what is shorter will not do. */
 export const otherProgram = (steps: number, why: string): string =>
