@@ -1,3 +1,4 @@
+// @slow: draws thousands of programs
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OUTCOMES, type Outcome } from '../domain/kinds.ts';
