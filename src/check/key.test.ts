@@ -96,7 +96,7 @@ describe('the law of the key: one key, one behaviour', () => {
       });
     for (const policy of PROPOSALS)
       it(`${grain}, the proposal ${policy.id}`, () => {
-        for (const filesystem of ['ext4-v5.18', 'ext4-v5.17-stable'])
+        for (const filesystem of ['ext4-v5.18', 'ext4-v5.17-stable', 'ext4-v5.18-stable-apart'])
           expect(law({ kinds: ['shared-file'], policy, grain, filesystem }, 1000, 12)).toBeGreaterThan(20);
       });
     for (const { policy, kinds } of WRONG)
@@ -126,7 +126,13 @@ describe('the law of the key: one key, one behaviour', () => {
       ])(`${grain}, stores to the zero page: ${policy.id}, %j`, (kinds) => {
         expect(law({ kinds, policy, grain }, 1000, 31)).toBeGreaterThan(20);
       });
-    it.each(['ext4-v5.18-stable', 'ext4-v5.17', 'ext4-v5.17-stable'])(`${grain}, on %s`, (filesystem) => {
+    it.each([
+      'ext4-v5.18-stable',
+      'ext4-v5.17',
+      'ext4-v5.17-stable',
+      'ext4-v5.18-apart',
+      'ext4-v5.18-stable-apart',
+    ])(`${grain}, on %s`, (filesystem) => {
       for (const kinds of [['shared-file'], ['private-file', 'shared-file']] as const)
         expect(law({ kinds, policy: LAST, grain, filesystem }, 1000, 5)).toBeGreaterThan(20);
     });

@@ -298,7 +298,13 @@ function specOf(shape: Shape, notes: readonly NoteColumn[], grain: Grain, pagesT
    */
   const folioStores = classes || privates.some(copiesFile);
 
-  const file = (): Lot => {
+  /** What the disk gets if writeback ends now. */
+  const out = (f: Ex, apart: boolean): Ex => {
+    const content = col('machine.content', col('machine.cache', f));
+    return apart ? cond(col('machine.sent', f), col('machine.sentContent', f), content) : content;
+  };
+  const file = (f: number): Lot => {
+    const apart = shape.readsApart[f] === 1;
     const pfn = col('machine.cache');
     const undirtied = col('reference.undirtied');
     const inFlight = both(not(same(pfn, NO_PFN)), flag('machine.flags', F_WRITEBACK, pfn));
@@ -310,9 +316,10 @@ function specOf(shape: Shape, notes: readonly NoteColumn[], grain: Grain, pagesT
         field(
           'changed in flight',
           2,
-          cond(inFlight, cond(same(col('machine.submitted'), col('machine.content', pfn)), 1, 2)),
+          cond(inFlight, cond(same(col('machine.submitted'), out(I, apart)), 1, 2)),
         ),
         field('current', storeBits, store(col('reference.current', plus(I, fileCell)))),
+        ...(apart ? [field('read by the disk', 1, col('machine.sent'))] : []),
       ],
     };
   };
@@ -342,6 +349,9 @@ function specOf(shape: Shape, notes: readonly NoteColumn[], grain: Grain, pagesT
         when: both(cached, flag('machine.flags', F_BOUNCED, pfn)),
         token: col('machine.submitted', f),
       },
+      ...(shape.readsApart[f] === 1
+        ? [{ ...common, when: col('machine.sent', f), token: col('machine.sentContent', f) }]
+        : []),
     ];
   });
   // What was stored to the zero page, as every anonymous page sees it that may yet be faulted in.

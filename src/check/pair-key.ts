@@ -91,14 +91,19 @@ const cached = (world: number, file: number): Ex => not(same(cacheOf(world, file
 const bounced = (world: number, file: number): Ex =>
   both(cached(world, file), flag('machine.flags', F_BOUNCED, cacheOf(world, file), world));
 
-/** Bits of `compared`, of a page without and with a file. */
-const comparedBits = (file: number): number => (file === NO_FILE ? 2 : 3);
+/** The disk has read what is written back, at a time of its own. */
+const sent = (world: number, file: number): Ex => col('machine.sent', file, world);
+const sentContent = (world: number, file: number): Ex => col('machine.sentContent', file, world);
+
+/** Bits of `compared`, of a page without a file, with one, and with one whose disk reads at a time of its own. */
+const comparedBits = ({ readsApart }: Shape, file: number): number =>
+  file === NO_FILE ? 2 : readsApart[file] === 1 ? 4 : 3;
 
 /**
  * How the contents of one page, or of one reference to it, compare in both worlds. Says nothing that follows from where
  * the folios are.
  */
-function compared(file: number, a: Ex, b: Ex): Ex {
+function compared({ readsApart }: Shape, file: number, a: Ex, b: Ex): Ex {
   const alike = same(content(A, a), content(B, b));
   const either = (ownA: Ex, ownB: Ex, onlyA: Ex, onlyB: Ex): Ex =>
     cond(ownA, cond(ownB, alike, onlyA), cond(ownB, onlyB, 0));
@@ -117,7 +122,12 @@ function compared(file: number, a: Ex, b: Ex): Ex {
         both(cached(other, file), same(mine, content(other, cacheOf(other, file)))),
         twice(same(mine, col('machine.disk', file, other))),
       ),
-      cond(both(bounced(other, file), same(mine, col('machine.submitted', file, other))), 4, 0),
+      or(
+        cond(both(bounced(other, file), same(mine, col('machine.submitted', file, other))), 4, 0),
+        readsApart[file] === 1
+          ? cond(both(sent(other, file), same(mine, sentContent(other, file))), 8, 0)
+          : 0,
+      ),
     );
   return either(
     call('own', [a, file], A),
@@ -128,12 +138,8 @@ function compared(file: number, a: Ex, b: Ex): Ex {
 }
 
 /** `compared` for a page that is known by its number only. */
-function comparedByPage(
-  { file, pages, isPrivate }: Shape,
-  page: Ex,
-  a: Ex,
-  b: Ex,
-): { bits: number; value: Ex } {
+function comparedByPage(shape: Shape, page: Ex, a: Ex, b: Ex): { bits: number; value: Ex } {
+  const { file, pages, isPrivate } = shape;
   const privates = range(pages).filter((v) => isPrivate[v] === 1);
   const files = [...new Set(privates.map((v) => file[v]!))];
   let value: Ex = 0;
@@ -142,9 +148,9 @@ function comparedByPage(
       range(pages).map((v) => (privates.includes(v) && file[v] === f ? 1 : 0)),
       page,
     );
-    value = cond(isOf, compared(f, a, b), value);
+    value = cond(isOf, compared(shape, f, a, b), value);
   }
-  return { bits: Math.max(0, ...files.map(comparedBits)), value };
+  return { bits: Math.max(0, ...files.map((f) => comparedBits(shape, f))), value };
 }
 
 /** `notes`: by world. */
@@ -158,20 +164,23 @@ function specOf(shape: Shape, notes: readonly (readonly NoteColumn[])[]): KeySpe
     ]);
     if (shape.isPrivate[v] === 1) {
       const file = shape.file[v]!;
-      const how = compared(file, col('machine.pfn', I, A), col('machine.pfn', I, B));
-      const width = comparedBits(file);
+      const how = compared(shape, file, col('machine.pfn', I, A), col('machine.pfn', I, B));
+      const width = comparedBits(shape, file);
       fields.push(field('compared', width, cond(col('machine.vma'), how)));
     }
     return { fields };
   };
 
+  const apart = (f: number): boolean => shape.readsApart[f] === 1;
+  const out = (w: number, f: number): Ex =>
+    apart(f) ? cond(sent(w, f), sentContent(w, f), content(w, cacheOf(w, f))) : content(w, cacheOf(w, f));
   const file = (f: number): Lot => {
     // Where pages must be stable: whether a page under writeback has changed since it began.
     const changed = (w: number): Ex =>
       filesystem(shape.filesystem[f]!).stablePages
         ? both(
             both(cached(w, f), flag('machine.flags', F_WRITEBACK, cacheOf(w, f), w)),
-            not(same(content(w, cacheOf(w, f)), col('machine.submitted', f, w))),
+            not(same(out(w, f), col('machine.submitted', f, w))),
           )
         : 0;
     // Which contents are the same: disk (one, or somebody had seen it), cache and bounce copy of both.
@@ -180,6 +189,7 @@ function specOf(shape: Shape, notes: readonly (readonly NoteColumn[])[]): KeySpe
       ...[A, B].flatMap((w) => [
         { there: cached(w, f), content: content(w, cacheOf(w, f)) },
         { there: bounced(w, f), content: col('machine.submitted', f, w) },
+        ...(apart(f) ? [{ there: sent(w, f), content: sentContent(w, f) }] : []),
       ]),
     ];
     return {
@@ -187,6 +197,7 @@ function specOf(shape: Shape, notes: readonly (readonly NoteColumn[])[]): KeySpe
         field('writeback started', 1, col('reference.wbStarted', f)),
         field('changed', 1, changed(A)),
         field('changed', 1, changed(B)),
+        ...(apart(f) ? [A, B].map((w) => field('read by the disk', 1, sent(w, f))) : []),
         ...contents.flatMap((one, i) =>
           contents
             .slice(i + 1)

@@ -135,7 +135,8 @@ describe('the law of the key of a pair: one key, one behaviour', () => {
       for (const kinds of KINDS)
         expect(law(pair, scope(kinds, 3, 2), 400, 4711), kinds.join()).toBeGreaterThan(20);
       for (const kinds of [['shared-file'], ['private-file', 'shared-file']] as const)
-        expect(law(pair, scope(kinds, 2, 2, 'ext4-v5.17-stable'), 400, 4712)).toBeGreaterThan(20);
+        for (const filesystem of ['ext4-v5.17-stable', 'ext4-v5.18-stable-apart'])
+          expect(law(pair, scope(kinds, 2, 2, filesystem), 400, 4712)).toBeGreaterThan(20);
     });
 
   it.each(WRONG)('$policy.id and its base', ({ policy, base, kinds }) => {

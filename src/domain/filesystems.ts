@@ -15,14 +15,17 @@ export interface Filesystem extends Omit<BackingTraits, 'file' | 'profile'> {
   readonly stablePages: boolean;
   /** Writeback of a dirty folio whose buffers are gone. */
   readonly withoutBuffers: 'BUG' | 'WARN and drop' | 'write';
+  /** The disk may read what is written back at any time until the end: a step of its own (wb_io). Else at the end. */
+  readonly readsApart: boolean;
 }
 
 const profile = (
   backing: Backing,
-  own: Pick<Filesystem, 'id' | 'title' | 'source' | 'stablePages' | 'withoutBuffers'>,
+  own: Pick<Filesystem, 'id' | 'title' | 'source' | 'stablePages' | 'withoutBuffers'> &
+    Partial<Pick<Filesystem, 'readsApart'>>,
 ): Filesystem => {
   const { file: _f, profile: _p, ...traits } = BACKINGS[backing];
-  return { ...traits, ...own, backing };
+  return { ...traits, readsApart: false, ...own, backing };
 };
 
 const ext4 = (
@@ -30,6 +33,7 @@ const ext4 = (
   title: string,
   stablePages: boolean,
   withoutBuffers: Filesystem['withoutBuffers'],
+  readsApart = false,
 ): Filesystem =>
   profile('file', {
     id,
@@ -40,6 +44,7 @@ const ext4 = (
         : 'commit cc5095747edf ("ext4: don\'t BUG if someone dirty pages without asking ext4 first"), v5.18',
     stablePages,
     withoutBuffers,
+    readsApart,
   });
 
 /** The profiles that a setup may name. */
@@ -55,12 +60,31 @@ export const FILESYSTEMS: readonly Filesystem[] = [
     stablePages: false,
     withoutBuffers: 'write',
   }),
+  ext4(
+    'ext4-v5.18-apart',
+    'ext4 from v5.18 on a disk that reads at a time of its own',
+    false,
+    'WARN and drop',
+    true,
+  ),
+  ext4(
+    'ext4-v5.18-stable-apart',
+    'ext4 from v5.18 on such a disk, with a checksum of what was there at the start',
+    true,
+    'WARN and drop',
+    true,
+  ),
 ];
 
 /** Those that a setup chooses from for its files, the plain one first. */
 export const CHOSEN_FILESYSTEMS: readonly string[] = FILESYSTEMS.filter(
   (f) => BACKINGS[f.backing].profile === '',
 ).map((f) => f.id);
+
+/** Those that campaigns draw from where none is asked for. */
+export const DRAWN_FILESYSTEMS: readonly string[] = CHOSEN_FILESYSTEMS.filter(
+  (id) => !FILESYSTEMS.some((f) => f.id === id && f.readsApart),
+);
 
 /** What O_DIRECT goes to. */
 export const DIRECT_FILESYSTEMS: readonly string[] = FILESYSTEMS.filter((f) => f.directIo).map((f) => f.id);

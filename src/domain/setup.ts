@@ -81,6 +81,8 @@ export interface Shape {
   readonly fileTracked: Uint8Array;
   readonly onDisk: Uint8Array;
   readonly startsZero: Uint8Array;
+  /** The disk reads what is written back at a step of its own, or at the end of writeback. */
+  readonly readsApart: Uint8Array;
   /** Per file page: the kind as which it is told of where no page of it is concerned. */
   readonly fileKind: readonly PageKind[];
   /** Most tokens alive at a time. */
@@ -157,6 +159,7 @@ export function shapeOf(setup: Setup, tokens = 64): Shape {
     fileTracked: flags(profiles, (f) => f.dirtyTracked),
     onDisk: flags(profiles, (f) => f.disk),
     startsZero: flags(profiles, (f) => f.startsZero),
+    readsApart: flags(profiles, (f) => f.readsApart),
     fileKind: profiles.map((f) => sharedKind(f.backing)),
     tokens,
   };

@@ -5,7 +5,7 @@
  */
 
 import { alphabetFor, LATEST, namedScope, pagesOf, SCOPES, scopeName } from '../check/scope.ts';
-import { CHOSEN_FILESYSTEMS } from '../domain/filesystems.ts';
+import { DRAWN_FILESYSTEMS } from '../domain/filesystems.ts';
 import { CALLERS } from '../domain/kinds.ts';
 import { choosesFilesystem, type PageKind } from '../domain/page-kinds.ts';
 import { DRAWN_SETS, type PageSet, PROFILE_TAKES } from '../domain/page-sets.ts';
@@ -66,7 +66,7 @@ export function setupsOf(scope: string, profile: Profile, change?: ScopeChange):
   const mms = change?.mms ?? found.mms;
   const refs = change?.refs ?? found.refs;
   const pinBias = change?.pinBias ?? found.pinBias;
-  const filesystems = change?.filesystem === undefined ? CHOSEN_FILESYSTEMS : [change.filesystem];
+  const filesystems = change?.filesystem === undefined ? DRAWN_FILESYSTEMS : [change.filesystem];
   const kinds = change?.pages === undefined ? kindsOf(scope, profile) : [change.pages];
   return kinds.flatMap((pages) => {
     const onFile = pages.some(choosesFilesystem);

@@ -152,6 +152,7 @@ export class Machine extends MachineState {
     const notes = policy.notes ?? [];
     super(sizes, columns, {
       mmNotes: notes.filter(({ of }) => of === 'mm').length,
+      ...(shape.readsApart.includes(1) ? {} : { sent: 0, sentContent: 0 }),
       folioNotes: notes.filter(({ of }) => of === 'folio').length,
     });
     this.notes = notes;

@@ -139,6 +139,9 @@ export const MACHINE_COLUMNS = {
   disk: { of: 'file', is: { content: true }, source: 'the block on disk' },
   /** What the folio held when writeback began; the bounce copy. */
   submitted: { of: 'file', is: { content: true }, source: 'the bio' },
+  /** The disk has read what is written back; where a disk reads at a time of its own. */
+  sent: { of: 'file', is: { count: 1 }, source: 'the end of DMA' },
+  sentContent: { of: 'file', is: { content: true }, source: 'what the disk has read' },
   refKind: {
     of: 'ref',
     is: { oneOf: ['none', 'GET', 'PIN', 'PIN uncounted'] },

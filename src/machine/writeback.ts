@@ -1,5 +1,5 @@
 /**
- * Writeback of one file page: wb_start (B1-B5), wb_end (B6) and fsync, which is both with a wait.
+ * Writeback of one file page: wb_start (B1-B4), wb_io (B5), wb_end (B6) and fsync, which is both with a wait.
  * mm/page-writeback.c: folio_clear_dirty_for_io(); mm/rmap.c: folio_mkclean(); fs/ext4/inode.c: ext4_writepages().
  */
 import { NO_PTE } from './facts.ts';
@@ -60,12 +60,30 @@ function begin(m: Machine, t: number): boolean {
   return true;
 }
 
-/** B5, B6: the device reads the page, or the bounce copy, and writeback ends. */
+/** What the disk reads if it does so now: the page, or the bounce copy. */
+const read = (m: Machine, file: number, pfn: number): number =>
+  (m.flags[pfn]! & F_BOUNCED) !== 0 ? m.submitted[file]! : m.content[pfn]!;
+
+/** B5: the disk reads the data, once. Returns false if no writeback is in flight, or it has read them. */
+function send(m: Machine, file: number): boolean {
+  const pfn = m.cache[file]!;
+  if (pfn === NO_PFN || (m.flags[pfn]! & F_WRITEBACK) === 0 || m.sent[file] === 1) return false;
+  m.sent[file] = 1;
+  m.sentContent[file] = read(m, file, pfn);
+  return true;
+}
+
+/** B5 where the disk has not read the data yet, and B6: writeback ends. */
 function finish(m: Machine, t: number): boolean {
   const file = m.task.other[t]!;
   const pfn = m.cache[file]!;
   if (pfn === NO_PFN || (m.flags[pfn]! & F_WRITEBACK) === 0) return false;
-  const out = (m.flags[pfn]! & F_BOUNCED) !== 0 ? m.submitted[file]! : m.content[pfn]!;
+  const sent = m.shape.readsApart[file] === 1 && m.sent[file] === 1;
+  const out = sent ? m.sentContent[file]! : read(m, file, pfn);
+  if (sent) {
+    m.sent[file] = 0;
+    m.sentContent[file] = 0;
+  }
   m.flags[pfn]! &= ~F_WRITEBACK;
   if (m.ask.wbEnd(t, NO_PTE, pfn) === 'redirty') m.flags[pfn]! |= F_DIRTY;
   m.flags[pfn]! &= ~F_BOUNCED;
@@ -75,8 +93,8 @@ function finish(m: Machine, t: number): boolean {
   return true;
 }
 
-/** What the operations start at: wb_start at B1, wb_end at B6, fsync at Y1. */
-export const writebackSteps: { readonly [K in 'B1' | 'B6' | 'Y1' | 'Y2' | 'Y3']: number } = procedure(
+/** What the operations start at: wb_start at B1, wb_io at B5, wb_end at B6, fsync at Y1. */
+export const writebackSteps: { readonly [K in 'B1' | 'B5' | 'B6' | 'Y1' | 'Y2' | 'Y3']: number } = procedure(
   'writeback',
   {
     B1: (m, t) => {
@@ -87,6 +105,7 @@ export const writebackSteps: { readonly [K in 'B1' | 'B6' | 'Y1' | 'Y2' | 'Y3']:
         return m.task.kind[t] === ALL ? END_BLOCKED : END_NO_EFFECT;
       return begin(m, t) ? END_DONE : END_NO_EFFECT;
     },
+    B5: (m, t) => (send(m, m.task.other[t]!) ? END_DONE : END_NO_EFFECT),
     B6: (m, t) => (finish(m, t) ? END_DONE : END_NO_EFFECT),
 
     // fsync(2): wait for writeback in flight, write what is dirty, wait again. Without a disk: noop_fsync().

@@ -18,5 +18,6 @@ export { read } from './read.ts';
 export { reclaim } from './reclaim.ts';
 export { unpin } from './unpin.ts';
 export { wbEnd } from './wb-end.ts';
+export { wbIo } from './wb-io.ts';
 export { wbStart } from './wb-start.ts';
 export { write } from './write.ts';

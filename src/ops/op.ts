@@ -43,7 +43,7 @@ export const OP_VERSIONS = [
     'buffered_write',
   ],
   ['mremap'],
-  ['go_on'],
+  ['go_on', 'wb_io'],
 ] as const;
 export type OpKind = (typeof OP_VERSIONS)[number][number];
 export const OP_KINDS: readonly OpKind[] = OP_VERSIONS.flat();

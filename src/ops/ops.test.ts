@@ -27,7 +27,7 @@ describe('which steps a program can do', () => {
       refs: 3,
       pinBias: 1024,
     },
-    { ...pagesOf(['private-file', 'shared-file'], 'ext4-v5.17-stable'), mms: 2, refs: 2, pinBias: 2 },
+    { ...pagesOf(['private-file', 'shared-file'], 'ext4-v5.18-stable-apart'), mms: 2, refs: 2, pinBias: 2 },
   ];
   const ALL: Alphabet = { ops: OP_KINDS.map(() => true), gups: GUP_VARIANTS };
   const PROGRAMS = 240;

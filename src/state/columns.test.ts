@@ -112,6 +112,7 @@ describe('layout', () => {
       world.machine.content,
       world.machine.disk,
       world.machine.submitted,
+      world.machine.sentContent,
       world.machine.refSubmitted,
     ]);
   });
