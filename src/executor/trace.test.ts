@@ -93,6 +93,7 @@ describe('traceScenario', () => {
         {
           mm: 'P',
           hasPinned: true,
+          notes: [],
           ptes: [
             {
               page: 'A',
@@ -109,8 +110,16 @@ describe('traceScenario', () => {
         },
       ],
       folios: [
-        { pfn: 0, refcount: 1, mapcount: 0, pincount: 0, flags: ['zero'], content: '0' },
-        { pfn: 1, refcount: 1025, mapcount: 1, pincount: 1, flags: ['anon', 'exclusive'], content: 'P@1' },
+        { pfn: 0, refcount: 1, mapcount: 0, pincount: 0, flags: ['zero'], notes: [], content: '0' },
+        {
+          pfn: 1,
+          refcount: 1025,
+          mapcount: 1,
+          pincount: 1,
+          flags: ['anon', 'exclusive'],
+          notes: [],
+          content: 'P@1',
+        },
       ],
       files: [],
       refs: [

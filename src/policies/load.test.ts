@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pLimit from 'p-limit';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { DECISION_NAMES, DECISIONS } from '../machine/decisions.ts';
 import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { compiled } from '../testing/compiled.ts';
@@ -13,15 +13,7 @@ import { policyTemplate } from './scaffold.ts';
 const { isModulePath, LIBRARY, loadPolicy, resolvePolicies } =
   await compiled<typeof import('./load.ts')>('policies/load');
 
-/** What a policy needs of `gupfuzz`, without the weight of the whole library. */
-const ENTRY = ['machine/policy.js', 'machine/tables.js', 'policies/index.js']
-  .map((file) => `export * from ${JSON.stringify(new URL(file, LIBRARY).href)};`)
-  .join('\n');
-
 const dir = mkdtempSync(join(tmpdir(), 'gupfuzz-policies-'));
-const library = `file://${join(dir, 'entry.mjs')}`;
-
-beforeAll(() => writeFileSync(join(dir, 'entry.mjs'), ENTRY));
 afterAll(() => rmSync(dir, { recursive: true }));
 
 function write(name: string, source: string): string {
@@ -32,7 +24,7 @@ function write(name: string, source: string): string {
 /** The tests run concurrently, their processes two at a time. */
 const limit = pLimit(2);
 const load = (path: string, deadlineMs = 20_000): Promise<ExpandedPolicy> =>
-  limit(() => loadPolicy(path, { cwd: dir, library, deadlineMs }));
+  limit(() => loadPolicy(path, { cwd: dir, deadlineMs }));
 
 /** The one line that loading this module ends in. */
 async function complaint(name: string, source: string, deadlineMs?: number): Promise<string> {
@@ -293,7 +285,7 @@ describe.concurrent('a broken module is one line that names it', { timeout: 60_0
 });
 
 describe('resolvePolicies', { timeout: 60_000 }, () => {
-  const resolveAll = (...names: string[]) => resolvePolicies(names, dir, { library, deadlineMs: 20_000 });
+  const resolveAll = (...names: string[]) => resolvePolicies(names, dir, { deadlineMs: 20_000 });
   const ids = async (...names: string[]) => (await resolveAll(...names)).policies.map((p) => p.id);
 
   it('all, ids and aliases; each once, in the order given', async () => {
