@@ -210,7 +210,7 @@ function policyText(p: ExpandedPolicy): string {
     field('claims', claims.length === 0 ? 'nothing' : claims.join('; ')),
     '',
     ...p.tables.filter((t) => t.usual !== true).map(tableText),
-    ...(usual.length === 0 ? [] : [field('usual', `${usual.join(', ')}: as in every era`), '']),
+    ...(usual.length === 0 ? [] : [field('usual', `${usual.join(', ')}: the usual answers`), '']),
   ].join('\n');
 }
 

@@ -40,7 +40,7 @@ const MARK: Fact<Mark> = oneOf(MARKS, (m) => m.mark);
 
 /**
  * All decision points, in the order in which a policy is shown: the kernel function that decides, the facts of facts.ts
- * that it has, those of its own, and what each answer means. `usual` is what every modelled era does: an answer, or rules;
+ * that it has, those of its own, and what each answer means. `usual` is what eras do that say nothing else: an answer, or rules;
  * a policy that says nothing has it.
  */
 const DECLARED = {
