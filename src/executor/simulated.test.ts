@@ -62,10 +62,12 @@ describe('step tables', () => {
 
   beforeAll(() => {
     const rng = new Rng();
+    const apart = pagesOf(['private-file', 'shared-file'], 'ext4-v5.18-apart');
+    const setups = [...SETUPS, { ...SETUPS[0]!, ...apart }];
     for (let program = 0; program < 300; program++) {
       rng.seed(program + 1, 3, 5, 7);
       const policy = POLICIES[program % POLICIES.length]!;
-      const world = new World(SETUPS[program % SETUPS.length]!, policy);
+      const world = new World(setups[program % setups.length]!, policy);
       const { machine: m, reference, columns } = world;
       const blank = columns.snapshot().fill(0xa5);
       for (let i = 0; i < 30 && !world.ended; i++) {
