@@ -5,7 +5,7 @@ import { alphabetFor, PLAIN_GUPS, pagesOf } from '../check/scope.ts';
 import { judge, searchable } from '../check/verdicts.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { policyByName } from '../policies/index.ts';
-import { bytesText, type CheckReport, checkData, checkText } from './check.ts';
+import { bytesText, type CheckReport, checkData, checkText, unaskedText } from './check.ts';
 import { buildCounterexample } from './counterexample.ts';
 
 const ANON = { ...pagesOf(['anon'], 'ext4-v5.18'), mms: 2, refs: 1, pinBias: 1024 };
@@ -193,4 +193,19 @@ it('bytes are told in a unit that fits', () => {
     '3.2 GiB',
     '695 GiB',
   ]);
+});
+
+describe('what no program asks', () => {
+  it.each([
+    ['wpFault', 'another --scope, --gups all, or --pin-bias 2 may'],
+    // No scope has interleaved operations: none is proposed.
+    [
+      'writeProtectSeq',
+      'only interleaved operations ask, which no scope has: replay programs with "tasks 2"',
+    ],
+  ] as const)('%s', (decision, may) => {
+    expect(unaskedText({ decisions: [decision], steps: 3 })).toBe(
+      `no program of up to 3 steps asks ${decision} for facts by which the answers differ (${may}).`,
+    );
+  });
 });

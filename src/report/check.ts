@@ -6,6 +6,7 @@ import type { Grain } from '../check/key.ts';
 import type { Stopped } from '../check/search.ts';
 import type { BrokenPolicy, CheckVerdict, FoundClass, PropertyVerdict } from '../check/verdicts.ts';
 import type { Setup } from '../domain/setup.ts';
+import { DECISIONS } from '../machine/decisions.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import type { Counterexample } from '../scenario/definition.ts';
 import { stepText } from '../scenario/scenario.ts';
@@ -358,10 +359,11 @@ function newsText(r: CheckReport): string {
 export function unaskedText({ decisions, steps }: Unasked): string {
   const programs =
     steps === Infinity ? 'no program of this scope' : `no program of up to ${count(steps, 'step')}`;
-  return (
-    `${programs} asks ${decisions.join(', ')} for facts by which the ` +
-    'answers differ (another --scope, --gups all, or --pin-bias 2 may).'
-  );
+  // Such points are asked by programs that people write with `tasks 2`, and by no scope.
+  const may = decisions.every((name) => DECISIONS[name].fine)
+    ? 'only interleaved operations ask, which no scope has: replay programs with "tasks 2"'
+    : 'another --scope, --gups all, or --pin-bias 2 may';
+  return `${programs} asks ${decisions.join(', ')} for facts by which the answers differ (${may}).`;
 }
 
 /** What the search beside the base came to. */

@@ -38,8 +38,13 @@ export const DOCS_TABLES: { readonly [name: string]: () => string } = {
     ),
   'filesystem profiles': () =>
     table(
-      ['profile', 'stable pages', 'writeback of a dirty folio without buffers'],
-      FILESYSTEMS.map((f) => [`\`${f.id}\``, yesNo(f.stablePages), f.withoutBuffers]),
+      ['profile', 'stable pages', 'writeback of a dirty folio without buffers', 'the disk reads'],
+      FILESYSTEMS.map((f) => [
+        `\`${f.id}\``,
+        yesNo(f.stablePages),
+        f.withoutBuffers,
+        f.readsApart ? 'at `wb_io`, or at the end' : 'at the end of writeback',
+      ]),
     ),
   columns: () => table(['column', 'of a', 'values', 'what it is', 'in the key'], columnRows()),
   decisions: decisionsText,
