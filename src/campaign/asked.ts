@@ -4,6 +4,7 @@
  */
 
 import type { PairSpec } from '../check/pair.ts';
+import { tablesOf } from '../machine/ask.ts';
 import { Search } from '../check/search.ts';
 import type { DecisionName } from '../machine/decisions.ts';
 import {
@@ -13,7 +14,6 @@ import {
   entryOf,
   factDomains,
   readByAny,
-  tablesOf,
 } from '../machine/tables.ts';
 import { countingCombinations } from '../mutate/mutants.ts';
 

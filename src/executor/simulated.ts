@@ -245,15 +245,15 @@ export class World {
       PROPERTIES.flatMap((p, i) => (p.observes.includes(kind) ? [i] : []));
     this.#judges = EVENTS.map((kind) => (kind === 'copy' ? [] : judgesOf(kind)));
     this.#accessJudges = judgesOf('access');
-    this.reset();
+    this.reference.reset();
+    this.machine.reset();
+    fillStart(FLIGHT_COLUMNS, this.flight);
+    this.columns.keepStart();
   }
 
   /** Back to the start of the scenario. Goals, costs and rule counters go on. */
   reset(): void {
-    this.columns.bytes.fill(0);
-    this.reference.reset();
-    this.machine.reset();
-    fillStart(FLIGHT_COLUMNS, this.flight);
+    this.columns.restart();
     this.ended = false;
     this.violations = [];
   }

@@ -113,15 +113,17 @@ export class Generator {
     this.#alphabets = setups.map((setup) => alphabetOf(setup, change, version));
     this.#references = setups.map((setup) => {
       const columns = new Columns();
-      return { columns, reference: new Reference(shapeOf(setup), columns) };
+      const reference = new Reference(shapeOf(setup), columns);
+      reference.reset();
+      columns.keepStart();
+      return { columns, reference };
     });
   }
 
   draw(rng: Rng): Packed {
     const at = rng.below(this.setups.length);
     const { columns, reference } = this.#references[at]!;
-    columns.bytes.fill(0);
-    reference.reset();
+    columns.restart();
 
     // Swarm: each operation is on or off for the whole program, with a weight of its own.
     const { ops: possible, gups: variants } = this.#alphabets[at]!;

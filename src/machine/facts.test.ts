@@ -23,10 +23,10 @@ function valuesMet(): { met: Map<string, Set<unknown>>; atHand: Map<string, Set<
   const atHand = new Map<string, Set<boolean>>();
   const watch = (m: Machine): void => {
     for (const name of DECISION_NAMES) {
-      const ask = m.ask[name] as (task: number, pte: number, pfn: number) => never;
+      const ask = m.ask[name].bind(m.ask) as (task: number, pte: number, pfn: number) => never;
       const asked = (task: number, pte: number, pfn: number): never => {
         DECISIONS[name].facts.forEach(([fact, domain], i) => {
-          const value = READERS[name][i]!(m, task, pte, pfn);
+          const value = Number(READERS[name][i]!(m, task, pte, pfn));
           const known = met.get(`${name}.${fact}`) ?? new Set();
           met.set(`${name}.${fact}`, known.add(domain[value] ?? `number ${value}`));
         });

@@ -39,8 +39,8 @@ export type FactValue = boolean | number | string;
  * frame (ZERO_PFN; NO_PFN where none is mapped).
  */
 type At<T> = (m: Machine, task: number, pte: number, pfn: number) => T;
-/** The index in the fact's domain, as things stand. */
-export type FactReader = At<number>;
+/** The index in the fact's domain, as things stand; of a boolean that itself. */
+export type FactReader = At<number | boolean>;
 /** In place of a PTE: a decision about a folio. */
 export const NO_PTE = -1;
 
@@ -51,10 +51,7 @@ export interface Fact<V extends FactValue> {
 }
 
 const BOOLEAN = [false, true] as const;
-export const bool = (holds: At<boolean>): Fact<boolean> => ({
-  domain: BOOLEAN,
-  read: (m, t, pte, pfn) => (holds(m, t, pte, pfn) ? 1 : 0),
-});
+export const bool = (read: At<boolean>): Fact<boolean> => ({ domain: BOOLEAN, read });
 /** `read`: the index. */
 export const oneOf = <V extends string>(domain: readonly V[], read: FactReader): Fact<V> => ({
   domain,

@@ -11,7 +11,8 @@ import { type Arrays, classOf, fillStart, layOut, type Sizes, sizesOf } from '..
 import { type Filesystem, filesystem } from '../domain/filesystems.ts';
 import { ZERO_TOKEN } from '../domain/kinds.ts';
 import { NO_FILE, type Shape } from '../domain/setup.ts';
-import { type Answer, DECISION_NAMES, type DecisionName } from './decisions.ts';
+import { type Ask, askOf, type DecisionTable, tablesOf } from './ask.ts';
+import { DECISION_NAMES, type DecisionName } from './decisions.ts';
 import { FRAME_ANON, FRAME_FILE, FRAME_NONE, FRAME_ZERO } from './facts.ts';
 import {
   F_ANON,
@@ -36,7 +37,7 @@ import {
 } from './state.ts';
 import type { NoteColumn, NoteSort } from './notes.ts';
 import { T_BY_GUP, T_FAST } from './procedures.ts';
-import { type DecisionTable, type ExpandedPolicy, factsOfEntry, tablesOf } from './tables.ts';
+import { type ExpandedPolicy, factsOfEntry } from './tables.ts';
 
 export * from './state.ts';
 
@@ -109,11 +110,6 @@ const MachineState: new (
   per: { readonly [name: string]: number },
 ) => Arrays<typeof MACHINE_COLUMNS> = classOf(MACHINE_COLUMNS);
 
-/** How an operation asks the policy: where it is, as facts.ts has it. */
-export type Ask = {
-  readonly [D in DecisionName]: (task: number, pte: number, pfn: number) => Answer<D>;
-};
-
 export class Machine extends MachineState {
   readonly shape: Shape;
   readonly policy: ExpandedPolicy;
@@ -127,7 +123,7 @@ export class Machine extends MachineState {
 
   readonly task: Arrays<typeof TASK_COLUMNS>;
   readonly tables: readonly DecisionTable[];
-  /** `m.ask.wpFault(task, pte, pfn) === 'reuse'`: what the policy answers, as things stand. */
+  /** `m.ask.wpFault(task, pte, pfn) === 'reuse'` */
   readonly ask: Ask;
   /** Why a page is marked exclusive (MARK_*): a fact of markExclusive, put down right before it is asked. */
   mark = 0;
@@ -164,9 +160,7 @@ export class Machine extends MachineState {
     this.keepsHasPinned = policy.keeps.hasPinned;
     this.bias = shape.setup.pinBias;
     this.tables = tablesOf(policy);
-    this.ask = Object.fromEntries(
-      this.tables.map((table, at) => [table.table.decision, this.#asker(table, at)]),
-    ) as unknown as Ask;
+    this.ask = askOf(this, this.tables);
     this.task = layOut(TASK_COLUMNS, sizes, columns);
   }
 
@@ -212,21 +206,6 @@ export class Machine extends MachineState {
   vmaAllows(pte: number, write: boolean): boolean {
     const wanted = write ? V_MAPPED | V_WRITE : V_MAPPED;
     return (this.vma[pte]! & wanted) === wanted;
-  }
-  #asker(table: DecisionTable, at: number): Ask[DecisionName] {
-    const ask = (task: number, pte: number, pfn: number): never => {
-      const entry = table.entry(this, task, pte, pfn);
-      this.onAnswer?.(at, entry);
-      return table.decide(entry) as never;
-    };
-    if (table.table.noting === undefined) return ask;
-    return (task, pte, pfn) => {
-      const entry = table.entry(this, task, pte, pfn);
-      this.onAnswer?.(at, entry);
-      const answer = table.decide(entry);
-      table.note(this, entry, task, pte, pfn);
-      return answer as never;
-    };
   }
   /** The facts that the table reads, as they stand: `write=true, frame=file`. */
   factsText(decision: DecisionName, task: number, pte: number, pfn: number): string {

@@ -12,7 +12,8 @@ import { law, Without } from '../testing/key-law.ts';
 import { WRONG } from '../testing/wrong-policies.ts';
 import type { Changed, Note, Notes } from './notes.ts';
 import { before as inFront, derive, otherwise, type Policy, rule, table } from './policy.ts';
-import { type ExpandedPolicy, expandPolicy, tablesOf, withConditions } from './tables.ts';
+import { tablesOf } from './ask.ts';
+import { type ExpandedPolicy, expandPolicy, withConditions } from './tables.ts';
 
 const LAST = policyByName('v6.5-longterm-ban');
 const HEADER = { id: 'mine', title: 'mine', sources: ['a test'] };

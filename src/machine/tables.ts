@@ -11,23 +11,19 @@ import {
   type DecisionName,
   type FactDomains,
   type Facts,
-  READERS,
   type Rule,
 } from './decisions.ts';
 import { CLAIMS, hasOwnTable, type Keeps, type Policy, tableAt } from './policy.ts';
-import type { FactReader, FactValue } from './facts.ts';
-import type { Machine } from './machine.ts';
+import type { FactValue } from './facts.ts';
 import {
   atHand,
   type Changed,
-  changeNotes,
   changesProblem,
   changesText,
   type NoteColumn,
   type NotingAnswer,
   noteColumns,
   notesProblem,
-  readNote,
 } from './notes.ts';
 import { PolicyError } from './policy-error.ts';
 
@@ -539,65 +535,4 @@ export function expanded(policy: AnyPolicy): ExpandedPolicy {
     EXPANDED.set(policy as Policy, known);
   }
   return known;
-}
-
-const TABLES = new WeakMap<ExpandedPolicy, readonly DecisionTable[]>();
-
-/** The tables of a policy, in DECISION_NAMES order; all machines of one policy object count rules together. */
-export function tablesOf(policy: ExpandedPolicy): readonly DecisionTable[] {
-  let tables = TABLES.get(policy);
-  if (tables === undefined) {
-    tables = policy.tables.map((t) => new DecisionTable(t));
-    TABLES.set(policy, tables);
-  }
-  return tables;
-}
-
-/** One table as the machine uses it: it reads the facts that its rules read, and counts per rule for coverage. */
-export class DecisionTable {
-  readonly table: ExpandedTable;
-  /** How often each rule was the first match. */
-  readonly fired: Float64Array;
-  readonly #answers: readonly string[];
-  readonly #readers: readonly FactReader[];
-  readonly #strides: Int32Array;
-  readonly #answer: Uint8Array;
-  readonly #ruleOf: Uint32Array;
-
-  constructor(table: ExpandedTable) {
-    this.table = table;
-    this.fired = new Float64Array(table.rules.length);
-    const { answers } = DECISIONS[table.decision];
-    this.#answers = answerTexts(table).map((_, i) => answers[actsOn(table, i)]!);
-    this.#readers = table.reads.map((fact) => readerOf(table, fact));
-    this.#strides = Int32Array.from(table.strides);
-    this.#answer = Uint8Array.from(table.answer);
-    this.#ruleOf = Uint32Array.from(table.ruleOf);
-  }
-
-  /** The entry of the table for the facts as they stand. */
-  entry(m: Machine, task: number, pte: number, pfn: number): number {
-    const readers = this.#readers;
-    const strides = this.#strides;
-    let at = 0;
-    for (let i = 0; i < readers.length; i++) at += readers[i]!(m, task, pte, pfn) * strides[i]!;
-    return at;
-  }
-  /** Counts the rule that decides and returns its answer. */
-  decide(entry: number): string {
-    this.fired[this.#ruleOf[entry]!]!++;
-    return this.#answers[this.#answer[entry]!]!;
-  }
-  /** Changes notes as the answer says. */
-  note(m: Machine, entry: number, task: number, pte: number, pfn: number): void {
-    const { notes, noting, decision } = this.table;
-    const changes = noting?.[this.#answer[entry]! - DECISIONS[decision].answers.length]?.changes;
-    if (changes !== undefined) changeNotes(notes ?? [], changes, m, task, pte, pfn);
-  }
-}
-
-function readerOf({ decision, notes }: AskedAt, fact: number): FactReader {
-  const readers = READERS[decision];
-  const note = notes?.[fact - readers.length];
-  return note === undefined ? readers[fact]! : (m, task, pte, pfn) => readNote(note, m, task, pte, pfn);
 }

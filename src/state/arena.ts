@@ -14,6 +14,7 @@ export class Columns {
   readonly #buffer = new ArrayBuffer(BYTES_MAX);
   #used = 0;
   #bytes: Uint8Array | undefined;
+  #start: Uint8Array | undefined;
 
   /** `length` unsigned bytes. */
   u8(length: number): Uint8Array {
@@ -51,6 +52,14 @@ export class Columns {
   /** Sets all columns from a snapshot. */
   restore(snapshot: Uint8Array): void {
     this.bytes.set(snapshot);
+  }
+
+  /** What the columns hold now is their start: `restart` sets it again. */
+  keepStart(): void {
+    this.#start = this.snapshot();
+  }
+  restart(): void {
+    this.restore(this.#start!);
   }
 
   #reserve(bytes: number, align: number): number {
