@@ -42,11 +42,11 @@ class Folios {
     // NO_PFN is none.
     this.numbers = new Uint8Array(NO_PFN + 1);
     this.order = new Uint8Array(folios);
-    this.clear();
+    this.numbers[ZERO_PFN] = FOLIO_ZERO;
   }
   clear(): void {
-    for (let i = 0; i < this.count; i++) this.numbers[this.order[i]!] = 0;
-    this.numbers[ZERO_PFN] = FOLIO_ZERO;
+    const { numbers, order, count } = this;
+    for (let i = 0; i < count; i++) numbers[order[i]!] = 0;
     this.count = 0;
   }
   of(pfn: number): number {
@@ -66,6 +66,9 @@ interface Graph {
   readonly refPfn: ColumnArray;
   readonly refcount: ColumnArray;
   readonly mapcount: ColumnArray;
+  /** What is said of a folio. */
+  readonly word: Asked;
+  readonly folios: Folios;
 }
 
 const mix = (h: number, x: number): number => {
@@ -82,7 +85,6 @@ export class StateKey extends LeastKey {
   readonly #handleCell: ColumnArray;
   readonly #handlePage: ColumnArray;
   readonly #graphs: readonly Graph[];
-  readonly #folios: readonly Folios[];
   readonly #counts: Uint8Array;
 
   readonly #is: Prepared;
@@ -94,7 +96,6 @@ export class StateKey extends LeastKey {
   readonly #slot: Writer;
   readonly #file: Writer;
   readonly #ref: Writer;
-  readonly #folio: readonly Asked[];
   readonly #fetchedWriter: Writer;
   readonly #fetched: readonly { readonly cell: Asked; readonly rare: Asked }[];
   readonly #rare:
@@ -141,8 +142,9 @@ export class StateKey extends LeastKey {
       refPfn: column('machine.refPfn', w),
       refcount: column('machine.refcount', w),
       mapcount: column('machine.mapcount', w),
+      word: backend.word(spec.folio[w]!),
+      folios: new Folios(folios),
     }));
-    this.#folios = this.#graphs.map(() => new Folios(folios));
     this.#counts = Uint8Array.from([0, 1, 2], (state) => (spec.refStates.includes(state) ? 1 : 0));
     this.#mmAt = HEADER_AT + is.headerBits;
     this.#cellShift = spec.worlds * FOLIO_BITS;
@@ -152,7 +154,6 @@ export class StateKey extends LeastKey {
     this.#slot = backend.writer(spec.slots, is.slot.stride);
     this.#file = backend.writer(spec.files, is.file.stride);
     this.#ref = backend.writer(is.refLots, is.ref.stride);
-    this.#folio = spec.folio.map((fields) => backend.word(fields));
     this.#fetchedWriter = backend.writer(is.fetchedLots, 1);
     this.#fetched = spec.fetched.map((f) => ({ cell: backend.word(f.cell), rare: backend.word(f.rare) }));
     const { rare } = spec;
@@ -201,14 +202,16 @@ export class StateKey extends LeastKey {
 
   /** What a slot looks like from within, with the folio that it maps. */
   #signSlot(i: number): number {
+    const slots = this.#slots;
+    const graphs = this.#graphs;
     const { stride, words } = this.#is.slot;
     let h = 0;
-    for (let w = 0; w < words; w++) h = mix(h, this.#slots[i * stride + w]!);
-    for (let w = 0; w < this.#graphs.length; w++) {
-      const { pfn, refcount, mapcount } = this.#graphs[w]!;
+    for (let at = i * stride, end = at + words; at < end; at++) h = mix(h, slots[at]!);
+    for (let w = 0; w < graphs.length; w++) {
+      const { pfn, refcount, mapcount, word } = graphs[w]!;
       const frame = pfn[i]!;
       if (frame === NO_PFN || frame === ZERO_PFN) h = mix(h, w);
-      else h = mix(h, this.#folio[w]!(frame, 0) ^ (mapcount[frame]! << 16) ^ (refcount[frame]! << 20));
+      else h = mix(h, word(frame, 0) ^ (mapcount[frame]! << 16) ^ (refcount[frame]! << 20));
     }
     return h;
   }
@@ -274,25 +277,33 @@ export class StateKey extends LeastKey {
   /** The first part of a key: pages and files. Returns its length; word 0 is left for `encodeRest`. */
   encodePages(out: Int32Array): number {
     const { pages, files } = this.#spec.sizes;
+    const graphs = this.#graphs;
     this.#takePlaces();
-    for (const folios of this.#folios) folios.clear();
+    for (let w = 0; w < graphs.length; w++) graphs[w]!.folios.clear();
     let n = 1;
-    const slot = this.#is.slot;
-    for (let k = 0; k < this.mms.count; k++)
+    const { mms } = this;
+    const slots = this.#slots;
+    const order = this.#pageOrder;
+    const { stride, idWord, idShift } = this.#is.slot;
+    for (let k = 0; k < mms.count; k++)
       for (let p = 0; p < pages; p++) {
-        const i = this.mms.slots[k]! * pages + this.#pageOrder[p]!;
-        for (let w = 0; w < slot.stride; w++) out[n + w] = this.#slots[i * slot.stride + w]!;
-        for (let w = 0; w < this.#graphs.length; w++)
-          out[n + slot.idWord]! |=
-            this.#folios[w]!.of(this.#graphs[w]!.pfn[i]!) << (slot.idShift + w * FOLIO_BITS);
-        n += slot.stride;
+        const i = mms.slots[k]! * pages + order[p]!;
+        for (let w = 0; w < stride; w++) out[n + w] = slots[i * stride + w]!;
+        let ids = 0;
+        for (let w = 0; w < graphs.length; w++) {
+          const { folios, pfn } = graphs[w]!;
+          ids |= folios.of(pfn[i]!) << (idShift + w * FOLIO_BITS);
+        }
+        out[n + idWord]! |= ids;
+        n += stride;
       }
     const file = this.#is.file;
     for (let f = 0; f < files; f++) {
       for (let w = 0; w < file.stride; w++) out[n + w] = this.#files[f * file.stride + w]!;
-      for (let w = 0; w < this.#graphs.length; w++)
-        out[n + file.idWord]! |=
-          this.#folios[w]!.of(this.#graphs[w]!.cache[f]!) << (file.idShift + w * FOLIO_BITS);
+      for (let w = 0; w < graphs.length; w++) {
+        const { folios, cache } = graphs[w]!;
+        out[n + file.idWord]! |= folios.of(cache[f]!) << (file.idShift + w * FOLIO_BITS);
+      }
       n += file.stride;
     }
     return n;
@@ -303,7 +314,7 @@ export class StateKey extends LeastKey {
     let n = this.#encodeRefs(out, at);
     for (let f = 0; f < this.#fetched.length; f++)
       if (this.#heads[f] !== 0) n = this.#encodeFetched(f, out, n);
-    for (let w = 0; w < this.#folios.length; w++) n = this.#encodeFolios(w, out, n);
+    for (let w = 0; w < this.#graphs.length; w++) n = this.#encodeFolios(w, out, n);
     let header = this.mms.count | (this.refs.count << HELD_AT) | (this.#header(0, 0) << HEADER_AT);
     for (let k = 0; k < this.mms.count; k++) {
       if (this.#is.mmInHeader) header |= this.#mms[this.mms.slots[k]!]! << (this.#mmAt + k * this.#is.mmBits);
@@ -332,7 +343,7 @@ export class StateKey extends LeastKey {
       if (stride > words) out[n + words] = 0;
       let ids = this.#pagePlace[this.#handlePage[r]! % this.#pagePlace.length]! << this.#pageShift;
       for (let w = 0; w < this.#graphs.length; w++)
-        ids |= this.#folios[w]!.of(this.#graphs[w]!.refPfn[r]!) << (w * FOLIO_BITS);
+        ids |= this.#graphs[w]!.folios.of(this.#graphs[w]!.refPfn[r]!) << (w * FOLIO_BITS);
       if (this.#spec.cells) {
         const cell = this.#handleCell[r]!;
         let place = this.#cellOf(r);
@@ -377,15 +388,10 @@ export class StateKey extends LeastKey {
     let h = mix(this.#signWords(r), this.#pagePlace[this.#handlePage[r]! % this.#pagePlace.length]!);
     if (this.#spec.cells) h = mix(h, this.#cellOf(r));
     for (let w = 0; w < this.#graphs.length; w++) {
-      const { refPfn, refcount } = this.#graphs[w]!;
+      const { refPfn, refcount, folios, word } = this.#graphs[w]!;
       const pfn = refPfn[r]!;
-      const number = this.#folios[w]!.numbers[pfn]!;
-      h = mix(
-        h,
-        number !== 0 || pfn === NO_PFN
-          ? number
-          : 32 + (refcount[pfn]! << 6) + (this.#folio[w]!(pfn, 0) << 12),
-      );
+      const number = folios.numbers[pfn]!;
+      h = mix(h, number !== 0 || pfn === NO_PFN ? number : 32 + (refcount[pfn]! << 6) + (word(pfn, 0) << 12));
     }
     // Nothing rare is as if there were no such part.
     const rare = this.#rareNow ? this.#signRare(r) : 0;
@@ -393,8 +399,7 @@ export class StateKey extends LeastKey {
   }
 
   #encodeFolios(world: number, out: Int32Array, at: number): number {
-    const folios = this.#folios[world]!;
-    const word = this.#folio[world]!;
+    const { folios, word } = this.#graphs[world]!;
     const bits = this.#is.folioBits[world]!;
     let n = at;
     // How many there are is known from the numbers in use.
