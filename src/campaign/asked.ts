@@ -6,7 +6,8 @@
 import type { PairSpec } from '../check/pair.ts';
 import { tablesOf } from '../machine/ask.ts';
 import { Search } from '../check/search.ts';
-import type { DecisionName } from '../machine/decisions.ts';
+import type { Setup } from '../domain/setup.ts';
+import { DECISIONS, type DecisionName } from '../machine/decisions.ts';
 import {
   answerTexts,
   combinationsOf,
@@ -16,6 +17,8 @@ import {
   readByAny,
 } from '../machine/tables.ts';
 import { countingCombinations } from '../mutate/mutants.ts';
+import { setupsOf } from '../fuzz/generate.ts';
+import type { CampaignResult } from './types.ts';
 
 /** Decision points with facts by which the answers differ, none of which is ever asked for in up to so many steps. */
 export interface Unasked {
@@ -41,6 +44,48 @@ const differing = (a: ExpandedPolicy, b: ExpandedPolicy): number[][] =>
     return same.flatMap((is, at) => (is ? [] : [at]));
   });
 
+/** What two policies keep of their own, which no table shows. */
+const keptBy = ({ keeps, notes }: ExpandedPolicy): string => JSON.stringify([keeps, notes]);
+
+/** Decision points by which the answers differ and that only interleaved operations ask, where there are none. */
+export interface NotInterleaved {
+  readonly decisions: readonly DecisionName[];
+  /** The policies differ in nothing else. */
+  readonly alone: boolean;
+}
+
+/** Undefined if operations are interleaved in one of the setups, or nothing differs that is asked only there. */
+export function notInterleaved(
+  setups: readonly Setup[],
+  a: ExpandedPolicy,
+  b: ExpandedPolicy,
+): NotInterleaved | undefined {
+  if (setups.some(({ tasks }) => tasks !== undefined)) return undefined;
+  const places = differing(a, b);
+  const all = b.tables.flatMap(({ decision }, at) => (places[at]!.length > 0 ? [decision] : []));
+  const decisions = all.filter((name) => DECISIONS[name].fine);
+  if (decisions.length === 0) return undefined;
+  return { decisions, alone: decisions.length === all.length && keptBy(a) === keptBy(b) };
+}
+
+/** The same for a campaign: policies that are judged beside a base, by id. */
+export function notInterleavedIn({
+  policies,
+  bases,
+  space,
+}: Pick<CampaignResult, 'policies' | 'bases' | 'space'>): (readonly [id: string, NotInterleaved])[] {
+  const setups = setupsOf(space.scope, space.profile, space.change);
+  return policies.flatMap((policy, i) => {
+    const base = bases[i];
+    const not = base?.tells === true ? notInterleaved(setups, base.policy, policy) : undefined;
+    return not === undefined ? [] : [[policy.id, not] as const];
+  });
+}
+
+/** For people, after the name of the policy. */
+export const notInterleavedText = ({ decisions, alone }: NotInterleaved): string =>
+  `not tested${alone ? '' : ' in all that it changes'}: ${decisions.join(', ')} ${decisions.length === 1 ? 'is' : 'are'} asked only where operations are interleaved (--scope race, or --tasks 2)`;
+
 /**
  * Undefined if a program asks for one of the facts, or if the policies differ in nothing that is asked by facts.
  * `depth`: steps; Infinity: any number.
@@ -50,8 +95,7 @@ export async function unasked(
   depth: number,
   signal?: AbortSignal,
 ): Promise<Unasked | undefined> {
-  const kept = ({ keeps, notes }: ExpandedPolicy): string => JSON.stringify([keeps, notes]);
-  if (kept(a) !== kept(b)) return undefined;
+  if (keptBy(a) !== keptBy(b)) return undefined;
   const places = differing(a, b);
   const decisions = b.tables.flatMap((table, at) => (places[at]!.length > 0 ? [table.decision] : []));
   if (decisions.length === 0) return undefined;

@@ -155,9 +155,10 @@ export function ruleCoverage(
   const neverFired: string[] = [];
   const cannotFire: string[] = [];
   let rules = 0;
+  const fine = setupsIn(space).some(({ tasks }) => tasks !== undefined);
   policy.tables.forEach((table, t) => {
     // Of what is asked between steps of other tasks only, programs whose steps run to their end say nothing.
-    if (table.usual === true || DECISIONS[table.decision].fine) return;
+    if (table.usual === true || (DECISIONS[table.decision].fine && !fine)) return;
     const impossible = impossibleRules(policy, table, space);
     table.rules.forEach((name, i) => {
       rules++;

@@ -67,13 +67,21 @@ export function tokensFor(setup: Setup): number {
 /** A bound of the steps that a program of the alphabet can do in one state of the setup. */
 export function stepsMaxOf(setup: Setup, alphabet: Alphabet): number {
   const many = { mm: setup.mms, page: setup.pages.length, ref: setup.refs, file: setup.files.length };
-  return OPS.slice(0, alphabet.ops.length).reduce((sum, { task, args, ways }) => {
+  return OPS.reduce((sum, { kind, task, args, ways }, at) => {
+    // What is in flight goes on, whatever the alphabet.
+    const goesOn = kind === 'go_on' && setup.tasks !== undefined;
+    if (!goesOn && at >= alphabet.ops.length) return sum;
     const names = Object.values(args).flatMap((arg) =>
       'is' in arg && arg.is !== 'caller' && arg.after === undefined ? [many[arg.is]] : [],
     );
-    const each = ways?.(alphabet) ?? 1;
-    return sum + [task === 'mm' ? many.mm : 1, ...names].reduce((product, n) => product * n, each);
-  }, setup.tasks ?? 0);
+    const pauses = Object.values(args).flatMap((arg) => ('pause' in arg ? arg.pause : []));
+    const each = (ways?.(alphabet) ?? 1) * (setup.tasks === undefined ? 1 : 1 + pauses.length);
+    return (
+      sum +
+      (goesOn ? each * setup.tasks! : 0) +
+      [task === 'mm' ? many.mm : 1, ...names].reduce((product, n) => product * n, each)
+    );
+  }, 0);
 }
 
 /** Most findings of one step that are kept; a step has a handful of observers. */
@@ -129,7 +137,7 @@ export class PolicyModel implements Model {
   }
   step(step: number): number {
     const world = this.world;
-    const outcome = world.move(step);
+    const outcome = world.step(step);
     this.findings = 0;
     if (outcome === INVALID) return NOT_A_STEP;
     for (const v of world.violations)

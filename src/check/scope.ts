@@ -133,9 +133,21 @@ export const CHECK_SCOPES: {
   readonly [name: string]: Omit<Setup, 'pages' | 'files'> & {
     readonly kinds: readonly PageKind[];
     readonly gups: string;
+    /** As `--ops` takes them; absent: all of the version. */
+    readonly ops?: readonly OpKind[];
   };
 } = {
   pin: { mms: 2, refs: 2, pinBias: 1024, kinds: ['anon'], gups: 'pin:R,pin:W' },
+  // Two operations in flight at a time: fork and faults against GUP-fast.
+  race: {
+    mms: 2,
+    refs: 1,
+    tasks: 2,
+    pinBias: 1024,
+    kinds: ['anon'],
+    gups: 'pin:R:fast,pin:W:fast',
+    ops: ['fork', 'exit', 'read', 'write', 'gup', 'unpin', 'dma_read', 'dma_write'],
+  },
   // One page of each kind; of a private one, with what fork can do to it.
   ...Object.fromEntries(
     PAGE_KINDS.map((kind) => [

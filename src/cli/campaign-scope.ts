@@ -13,6 +13,7 @@ import type { Args } from './command.ts';
 import { usageError } from './exit.ts';
 import {
   gupsOf,
+  interleaved,
   notOne,
   SCOPE_FLAG_NAMES,
   type ScopeFlags,
@@ -79,19 +80,21 @@ export async function campaignScopeOf({ scope: flags, profile }: CampaignFlags):
   const mms = flags.mms ?? small?.mms;
   const refs = flags.refs ?? small?.refs;
   const pinBias = flags.pinBias ?? small?.pinBias;
+  const tasks = flags.tasks ?? small?.tasks;
   const gupText = flags.gups ?? small?.gups;
   const gups = gupText === undefined ? undefined : await gupsOf(gupText);
   const { filesystem, without } = flags;
   const ops =
-    flags.ops ?? (without.length === 0 ? undefined : OP_KINDS.filter((kind) => !without.includes(kind)));
+    flags.ops ?? (without.length === 0 ? small?.ops : OP_KINDS.filter((kind) => !without.includes(kind)));
   const said = [
     ...(pages === undefined ? [] : [`--pages ${pages.join(',')}`]),
     ...(mms === undefined ? [] : [`--mms ${mms}`]),
     ...(refs === undefined ? [] : [`--refs ${refs}`]),
+    ...(tasks === undefined || tasks === 1 ? [] : [`--tasks ${tasks}`]),
     ...(pinBias === undefined ? [] : [`--pin-bias ${pinBias}`]),
     ...(filesystem === undefined ? [] : [`--filesystem ${filesystem}`]),
     ...(gups === undefined ? [] : [`--gups ${gups.text}`]),
-    ...(flags.ops === undefined ? [] : [`--ops ${flags.ops.join(',')}`]),
+    ...(ops === undefined || without.length > 0 ? [] : [`--ops ${ops.join(',')}`]),
     ...(without.length === 0 ? [] : [`--without ${without.join(',')}`]),
   ].join(' ');
   const at = { scope: `${drawn ?? 'default'}@${version}`, profile: profile ?? 'all' } as const;
@@ -100,6 +103,7 @@ export async function campaignScopeOf({ scope: flags, profile }: CampaignFlags):
     ...(pages === undefined ? {} : { pages }),
     ...(mms === undefined ? {} : { mms }),
     ...(refs === undefined ? {} : { refs }),
+    ...interleaved(tasks),
     ...(pinBias === undefined ? {} : { pinBias }),
     ...(filesystem === undefined ? {} : { filesystem }),
     ...(ops === undefined ? {} : { ops }),

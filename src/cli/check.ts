@@ -178,6 +178,7 @@ export const besideOptions = (
     pages: undefined,
     mms: undefined,
     refs: undefined,
+    tasks: undefined,
     pinBias: undefined,
     filesystem: undefined,
     gups: undefined,

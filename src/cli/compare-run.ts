@@ -1,5 +1,6 @@
 /** `compare`: policies x counterexamples, policies x properties, and what is new in a candidate. */
 import { availableParallelism } from 'node:os';
+import { notInterleavedIn, notInterleavedText } from '../campaign/asked.ts';
 import { runCampaign } from '../campaign/campaign.ts';
 import { FindingStore, findingName } from '../campaign/store.ts';
 import type { CampaignResult, Finding } from '../campaign/types.ts';
@@ -145,9 +146,24 @@ export async function runCompare(options: CompareOptions): Promise<number> {
   else if (format === 'junit') print(renderJunit('gupfuzz compare', suitesOf(compared, options)));
   else if (format === 'markdown') print(markdownOf(compared, options));
   else printResult(textOf(compared, options), stopped !== undefined, whereKept(options.out));
+  const untested = notInterleaved(compared);
+  for (const [id, not] of untested) talk(`${id} is ${notInterleavedText(not)}`);
   if (campaign?.failure !== undefined) return reportFailure(campaign.failure);
-  return stopped ?? exitCode(compared, options);
+  return (
+    stopped ??
+    exitCode(
+      compared,
+      options,
+      untested.some(([, not]) => not.alone),
+    )
+  );
 }
+
+/** What only interleaved operations ask, where neither the campaign nor a file has any. */
+const notInterleaved = ({ campaign, files }: Compared): ReturnType<typeof notInterleavedIn> =>
+  campaign === undefined || files.some(({ scenario }) => scenario.setup.tasks !== undefined)
+    ? []
+    : notInterleavedIn(campaign);
 
 async function manyPolicies(names: readonly string[]): Promise<readonly ExpandedPolicy[]> {
   const { policies, broken } = await choosePolicies(names);
@@ -285,6 +301,7 @@ function campaignCosts(campaign: CampaignResult | undefined): CostChange[] {
 function exitCode(
   { loaded, files, campaign, news, policies, failed }: Compared,
   { pair }: CompareOptions,
+  untested: boolean,
 ): number {
   const flaky = files.some((f) => f.replays.some((r) => !r.deterministic));
   const contradicted = files.some((f) => f.unexpected.some((lines) => lines.length > 0));
@@ -293,7 +310,7 @@ function exitCode(
   const tested = files.length > 0 || (campaign !== undefined && campaign.runs > 0);
   return worst([
     ...(loaded.problems.length > 0 ? [exitOf(loaded)] : []),
-    ...(tested ? [] : [EXIT.nothingTested]),
+    ...(tested && !untested ? [] : [EXIT.nothingTested]),
     ...(flaky ? [EXIT.notDeterministic] : []),
     ...(failed.length > 0 ? [EXIT.badInput] : []),
     ...((pair === undefined ? contradicted : news.some((n) => n.class !== '')) ? [EXIT.finding] : []),

@@ -1,6 +1,7 @@
 /** The main job: a campaign with its progress, summary and exit code. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { notInterleavedIn, notInterleavedText } from '../campaign/asked.ts';
 import { runCampaign } from '../campaign/campaign.ts';
 import type { CampaignResult, Finding } from '../campaign/types.ts';
 import type { BasePolicy } from '../fuzz/chunk.ts';
@@ -131,6 +132,7 @@ function problems(result: CampaignResult): string[] {
   });
   for (const id of result.canariesMissed)
     lines.push(`the canary ${id} was not caught: this campaign proves nothing`);
+  for (const [id, not] of notInterleavedIn(result)) lines.push(`${id} is ${notInterleavedText(not)}`);
   if (result.goalsMissed.length > 0)
     lines.push(`goals not reached: ${result.goalsMissed.join(', ')}; try more runs`);
   return lines;
@@ -211,7 +213,11 @@ function exitCode(result: CampaignResult, options: FuzzOptions): number {
   return worst([
     ...(failed ? [EXIT.badInput] : []),
     ...(regressions(result).length > 0 || unexpected(result).length > 0 ? [EXIT.finding] : []),
-    ...(result.runs === 0 ? [EXIT.nothingTested] : missed ? [EXIT.goalsMissed] : []),
+    ...(result.runs === 0 || notInterleavedIn(result).some(([, not]) => not.alone)
+      ? [EXIT.nothingTested]
+      : missed
+        ? [EXIT.goalsMissed]
+        : []),
   ]);
 }
 

@@ -9,7 +9,7 @@ import { CHOSEN_FILESYSTEMS } from '../domain/filesystems.ts';
 import { CALLERS } from '../domain/kinds.ts';
 import { own } from '../domain/own.ts';
 import { choosesFilesystem, PAGE_KINDS, type PageKind } from '../domain/page-kinds.ts';
-import { MMS_MAX, PAGES_MAX, REFS_MAX, type Setup, shapeOf } from '../domain/setup.ts';
+import { MMS_MAX, PAGES_MAX, REFS_MAX, type Setup, shapeOf, TASKS_MAX } from '../domain/setup.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 import { hint } from '../policies/nearest.ts';
 import type { Args } from './command.ts';
@@ -21,6 +21,7 @@ export interface ScopeFlags {
   readonly pages: readonly PageKind[] | undefined;
   readonly mms: number | undefined;
   readonly refs: number | undefined;
+  readonly tasks: number | undefined;
   readonly pinBias: number | undefined;
   readonly filesystem: string | undefined;
   /** `plain`, `all`, or gups such as `pin:R,get:W:fast`. */
@@ -45,6 +46,7 @@ export const SCOPE_FLAG_NAMES = [
   'pages',
   'mms',
   'refs',
+  'tasks',
   'pin-bias',
   'filesystem',
   'gups',
@@ -69,6 +71,7 @@ export function withScope<T>(
     ['pages', `page kinds, comma between: ${PAGE_KINDS.join(', ')}`],
     ['mms', `processes at a time, 1 to ${MMS_MAX}`],
     ['refs', `references at a time, 0 to ${REFS_MAX}`],
+    ['tasks', `operations in flight at a time: 1, or ${TASKS_MAX}: they are interleaved`],
     ['pin-bias', `what a pin adds to the refcount, 2 to ${PIN_BIAS_MAX}`],
     ['filesystem', CHOSEN_FILESYSTEMS.join(', ')],
     ['gups', 'plain, all, or such as pin:R,get:W,pin:R:lt,get:R:fast'],
@@ -97,6 +100,7 @@ export function scopeFlagsOf(args: Args): ScopeFlags {
     pages,
     mms: args.whole('mms', 1, MMS_MAX),
     refs: args.whole('refs', 0, REFS_MAX),
+    tasks: args.whole('tasks', 1, TASKS_MAX),
     pinBias: args.whole('pin-bias', 2, PIN_BIAS_MAX),
     filesystem: args.oneOf('filesystem', CHOSEN_FILESYSTEMS),
     gups: args.text('gups'),
@@ -133,6 +137,10 @@ export const notOne = (flag: string, word: string, allowed: readonly string[]): 
 export const usesFilesystem = ({ files, aside }: Setup, filesystem: string): boolean =>
   aside === filesystem || files.some((f) => f.filesystem === filesystem);
 
+/** Setup.tasks of that many; none where each operation runs to its end. */
+export const interleaved = (tasks: number | undefined): Pick<Setup, 'tasks'> =>
+  tasks === undefined || tasks === 1 ? {} : { tasks };
+
 /** A name as `--scope` takes it. Throws UserError (usage) for a version that there is not. */
 export async function scopeNameOf(text: string): Promise<ScopeName> {
   const { OP_VERSIONS, scopeName } = await import('../check/scope.ts');
@@ -148,20 +156,23 @@ export async function scopeNameOf(text: string): Promise<ScopeName> {
 }
 
 /** The scope of these flags; `named` if they name none. Throws UserError (usage) if there is no such scope. */
-export async function scopeOf(flags: ScopeFlags, named: string): Promise<Scope> {
+export async function scopeOf(given: ScopeFlags, named: string): Promise<Scope> {
   const { checkFolios } = await import('../check/key.ts');
   const { alphabetFor, CHECK_SCOPES, DEFAULT_FILESYSTEM, pagesOf, versionOf } = await import(
     '../check/scope.ts'
   );
-  const { name, version } = await scopeNameOf(flags.scope ?? named);
+  const { name, version } = await scopeNameOf(given.scope ?? named);
   const base = own(CHECK_SCOPES, name);
   if (base === undefined) throw notOne('scope', name, Object.keys(CHECK_SCOPES));
+  const ops = given.ops ?? (given.without.length === 0 ? base.ops : undefined);
+  const flags = { ...given, ops };
   const kinds = flags.pages ?? base.kinds;
   const filesystem = flags.filesystem ?? DEFAULT_FILESYSTEM;
   const setup: Setup = {
     ...pagesOf(kinds, filesystem),
     mms: flags.mms ?? base.mms,
     refs: flags.refs ?? base.refs,
+    ...interleaved(flags.tasks ?? base.tasks),
     pinBias: flags.pinBias ?? base.pinBias,
   };
   try {
@@ -193,6 +204,7 @@ export async function scopeOf(flags: ScopeFlags, named: string): Promise<Scope> 
     flags: [
       ...(isLatest ? [] : [`--scope ${name}@${version}`]),
       `--pages ${kinds.join(',')} --mms ${setup.mms} --refs ${setup.refs}`,
+      ...(setup.tasks === undefined ? [] : [`--tasks ${setup.tasks}`]),
       ...(setup.pinBias === PIN_BIAS_MAX ? [] : [`--pin-bias ${setup.pinBias}`]),
       ...(usesFilesystem(setup, filesystem) ? [`--filesystem ${filesystem}`] : []),
       ...(setup.refs === 0 ? [] : [`--gups ${gups.text}`]),
@@ -218,7 +230,8 @@ function wordsOf(
   });
   const aside = setup.aside === undefined || gups === 'none' ? '' : `, O_DIRECT writes to ${setup.aside}`;
   const bias = setup.pinBias === PIN_BIAS_MAX ? '' : `, a pin counts ${setup.pinBias}`;
-  const first = `${pages.join(' and ')}, ${count(setup.mms, 'mm')}, ${count(setup.refs, 'reference')}${aside}${bias}`;
+  const tasks = setup.tasks === undefined ? '' : `, ${setup.tasks} operations in flight`;
+  const first = `${pages.join(' and ')}, ${count(setup.mms, 'mm')}, ${count(setup.refs, 'reference')}${tasks}${aside}${bias}`;
   const operations =
     ops !== undefined
       ? `only ${ops.join(', ')}`

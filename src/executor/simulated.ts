@@ -50,10 +50,10 @@ import {
 } from '../machine/machine.ts';
 import { hasLocks, runToEnd, stepName, stepOnce } from '../machine/procedures.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
-import { INTERLEAVED } from '../ops/go-on.ts';
 import { callerOf, longtermOf, writeOf } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
-import { aOf, bOf, cOf, OP_KINDS, opOf, pack } from '../ops/op.ts';
+import { aOf, bOf, cOf, OP_KINDS, opOf } from '../ops/op.ts';
+import { goesOnOf, goOnOf, isLater, pausedBefore, pauseOf, unpaused } from '../ops/pauses.ts';
 import {
   DAMAGES,
   type Damage,
@@ -101,40 +101,9 @@ export const INVALID = 6;
 /** The operation has begun, and has not ended yet. */
 export const IN_FLIGHT = 7;
 
-const ADVANCE = 63;
-/** As a packed step: an operation in flight does its next atomic step. */
-export const advanceOf = (task: number): number => pack(ADVANCE, task);
-/** Is the packed step one of advanceOf()? */
-export const isAdvance = (step: number): boolean => opOf(step) === ADVANCE;
-
 const GO_ON = OP_KINDS.indexOf('go_on');
-const INTERLEAVED_OPS: readonly number[] = INTERLEAVED.map((kind) => OP_KINDS.indexOf(kind));
-
-/** By operation: where its packed step says at which place it pauses. */
-const PAUSES = OPS.map(({ packing }) =>
-  packing.fields
-    .flatMap(({ arg, shift, bits }) =>
-      'pause' in arg ? { shift, mask: (1 << bits) - 1, places: arg.pause } : [],
-    )
-    .at(0),
-);
-/** Name of the atomic step before which the packed step pauses; undefined: it runs to its end. */
-function pauseOf(step: number): string | undefined {
-  const pause = PAUSES[opOf(step)];
-  return pause?.places[((step >>> pause.shift) & pause.mask) - 1];
-}
-/** The packed step, paused before the atomic step `pc`. */
-export function pausedAt(step: number, pc: number): number {
-  const { shift, mask, places } = PAUSES[opOf(step)]!;
-  return (step & ~(mask << shift)) | ((1 + places.indexOf(placeOf(pc))) << shift);
-}
-/** The packed step that lets what the task of `begun` has in flight go on, to its end. */
-export const goOnOf = (begun: number): number =>
-  pack(GO_ON, aOf(begun), 0, INTERLEAVED_OPS.indexOf(opOf(begun)));
-/** Index in INTERLEAVED of what goes on. */
-const whatOf = (step: number): number => cOf(step) & (INTERLEAVED.length - 1);
 /** `K4` of `fork.K4`. */
-export const placeOf = (pc: number): string => stepName(pc).split('.')[1] ?? '';
+const placeOf = (pc: number): string => stepName(pc).split('.')[1] ?? '';
 
 /** Claims of a policy about itself come after the properties in class codes. */
 export const CLAIM_PROPERTIES = [
@@ -265,11 +234,11 @@ export class World {
 
   /**
    * Executes one step and judges what was observed. Returns its outcome (domain/kinds.ts), or INVALID if the program cannot
-   * do it now. Where there are several tasks it may be one of advanceOf(); others run as far as they can: IN_FLIGHT if they
-   * need a lock that another has.
+   * do it now. Where there are several tasks: IN_FLIGHT if it pauses, or needs a lock that another has. What it has to wait
+   * for before it can begin, as a task or a name that is made, goes on first.
    */
   step(step: number): number {
-    if (this.fine) return isAdvance(step) ? this.advance(aOf(step)) : this.#stepUntil(step);
+    if (this.fine) return this.#stepUntil(step);
     const { machine } = this;
     const entry = this.#open(0, step);
     if (entry < 0) return -1 - entry;
@@ -285,17 +254,19 @@ export class World {
   #stepUntil(step: number): number {
     const { machine, flight } = this;
     const goesOn = opOf(step) === GO_ON;
-    const task = goesOn ? this.#inFlightOf(aOf(step), INTERLEAVED_OPS[whatOf(step)]!) : this.idleTask();
-    if (goesOn && task < 0) {
-      this.violations = [];
-      this.slot = -1;
-      return OPS[GO_ON]!.enabled(this.reference, step) ? NO_EFFECT : INVALID;
-    }
+    const violations: Violation[] = [];
+    if (!goesOn) this.#makeWay(step, violations);
+    if (goesOn ? !OPS[GO_ON]!.enabled(this.reference, step) : this.ended) return this.#nothing(violations);
+    const task = goesOn ? this.#inFlightOf(aOf(step), goesOnOf(step), isLater(step)) : this.idleTask();
+    if (task < 0) return this.#nothing(violations, goesOn);
     const until = pauseOf(step);
-    let outcome = goesOn ? IN_FLIGHT : task < 0 ? INVALID : this.begin(task, step);
-    if (goesOn && !this.canAdvance(task)) this.violations = [];
-    const violations = goesOn ? [] : this.violations;
-    const slot = goesOn ? (flight.slot[task] === NO_SLOT ? -1 : flight.slot[task]!) : this.slot;
+    let outcome = IN_FLIGHT;
+    if (goesOn) this.slot = flight.slot[task] === NO_SLOT ? -1 : flight.slot[task]!;
+    else {
+      outcome = this.begin(task, step);
+      violations.push(...this.violations);
+    }
+    const { slot } = this;
     let moved = !goesOn;
     while (
       outcome === IN_FLIGHT &&
@@ -311,22 +282,49 @@ export class World {
     return outcome;
   }
 
-  /** The task that has an operation of this kind and mm in flight, the one that began first; or -1. */
-  #inFlightOf(mm: number, op: number): number {
-    const { pc, mm: of } = this.machine.task;
+  /** The step is none, or has no effect: of those that waited for something one has ended the run, or none is there. */
+  #nothing(violations: Violation[], noEffect: boolean = violations.length > 0): number {
+    this.violations = violations;
+    this.slot = -1;
+    return noEffect ? NO_EFFECT : INVALID;
+  }
+
+  /** What is in flight goes on, the one that began first before the other, until the step can begin. */
+  #makeWay(step: number, violations: Violation[]): void {
+    while (this.inFlight() && !this.#canStart(step)) {
+      const task = this.#nextInFlight();
+      if (task < 0) return;
+      this.advance(task);
+      violations.push(...this.violations);
+    }
+  }
+
+  /** Is there a task for the step, what it names, and the locks that it takes first? */
+  #canStart(step: number): boolean {
+    const op = OPS[opOf(step)]!;
+    const task = this.idleTask();
+    if (task < 0) return false;
+    if (op.usesRef === true && this.reference.handleState[aOf(step)] === HANDLE_VOID) return true;
+    return op.enabled(this.reference, step) && this.#canBegin(task, step);
+  }
+
+  /** Of the tasks that can go on the one whose operation began first, or -1. */
+  #nextInFlight(): number {
     let first = -1;
-    for (let t = 0; t < pc.length; t++)
-      if (pc[t] !== 0 && of[t] === mm && opOf(this.flight.step[t]!) === op)
-        if (first < 0 || this.flight.order[t]! < this.flight.order[first]!) first = t;
+    for (let t = 0; t < this.flight.step.length; t++)
+      if (this.canAdvance(t) && (first < 0 || this.flight.order[t]! < this.flight.order[first]!)) first = t;
     return first;
   }
 
-  /** One of what enumerate() gives: one atomic step where there are several tasks, else as step(). */
-  move(step: number): number {
-    if (!this.fine) return this.step(step);
-    if (isAdvance(step)) return this.advance(aOf(step));
-    const task = this.idleTask();
-    return task < 0 ? INVALID : this.begin(task, step);
+  /** The task that has an operation of this kind and mm in flight, the first or the last one that began; or -1. */
+  #inFlightOf(mm: number, op: number, later: boolean): number {
+    const { pc, mm: of } = this.machine.task;
+    const { step, order } = this.flight;
+    let found = -1;
+    for (let t = 0; t < pc.length; t++)
+      if (pc[t] !== 0 && of[t] === mm && opOf(step[t]!) === op)
+        if (found < 0 || (later ? order[t]! > order[found]! : order[t]! < order[found]!)) found = t;
+    return found;
   }
 
   /** A task without an operation in flight, or -1. */
@@ -362,7 +360,7 @@ export class World {
     if (this.inFlight()) flight.overlapped[0] = 1;
     flight.order[task] = this.inFlight() ? 1 : 0;
     op.begins?.(this.reference, step, this.slot);
-    flight.step[task] = step;
+    flight.step[task] = unpaused(step); // where it is left says pc
     flight.token[task] = this.#token;
     flight.slot[task] = this.slot < 0 ? NO_SLOT : this.slot;
     flight.allowed[task] = this.#allows(step) ? WAS_ALLOWED : WAS_FORBIDDEN;
@@ -512,15 +510,45 @@ export class World {
     return this.fine ? this.#enumerateFine(out, n) : n;
   }
 
-  /** Of `n` steps that the reference allows those that can begin now; and what is in flight goes on. */
+  /**
+   * Of `n` steps that the reference allows those that can begin now; and what is in flight goes on. Each to its end, and to
+   * every place where it can be paused.
+   */
   #enumerateFine(out: Int32Array, n: number): number {
     // A pair at a time: what three operations do to each other is not searched.
     const idle = this.flight.overlapped[0] === 1 ? -1 : this.idleTask();
+    const offered = out.slice(0, idle < 0 ? 0 : n);
+    const before = this.columns.bytes.slice();
     let kept = 0;
-    for (let i = 0; idle >= 0 && i < n; i++) if (this.#canBegin(idle, out[i]!)) out[kept++] = out[i]!;
-    for (let task = 0; task < this.machine.task.pc.length; task++)
-      if (this.canAdvance(task)) out[kept++] = advanceOf(task);
+    for (const step of offered)
+      if (this.#canBegin(idle, step)) kept = this.#withPauses(idle, step, before, out, kept);
+    const { pc, mm } = this.machine.task;
+    for (let task = 0; task < pc.length; task++) {
+      if (!this.canAdvance(task)) continue;
+      const begun = this.flight.step[task]!;
+      const later = this.#inFlightOf(mm[task]!, opOf(begun), false) !== task;
+      kept = this.#withPauses(task, goOnOf(begun, later), before, out, kept);
+    }
     return kept;
+  }
+
+  /** Appends the step, and what pauses at the places that it comes to. `before`: the state, which is left as it was. */
+  #withPauses(task: number, step: number, before: Uint8Array, out: Int32Array, at: number): number {
+    let n = at;
+    out[n++] = step;
+    const goesOn = opOf(step) === GO_ON;
+    if (!goesOn && OPS[opOf(step)]!.fine !== true) return n;
+    const { pc } = this.machine.task;
+    let outcome = goesOn ? this.advance(task) : this.begin(task, step);
+    while (outcome === IN_FLIGHT && this.canAdvance(task)) {
+      const paused = pausedBefore(step, placeOf(pc[task]!));
+      if (out.indexOf(paused, at) < 0 || out.indexOf(paused, at) >= n) out[n++] = paused;
+      outcome = this.advance(task);
+    }
+    this.columns.bytes.set(before);
+    this.ended = false;
+    this.violations = [];
+    return n;
   }
 
   /** Are the locks free that the first atomic step takes? Leaves the task idle. */
@@ -662,7 +690,7 @@ export class World {
         this.#page(o, b);
         o.expected = ref.expectedLoad(a, b);
         const said = ref.judgeLoad(a, b, token);
-        this.#content(o, said, token, o.expected);
+        this.#content(o, said, token, this.fine ? ref.missed(ref.cellOfLoad(a, b)) : o.expected);
         if (said !== MATCH) o.excuse = EXCUSES[ref.excuseLoad(a, b, token)]!;
         else if (this.fine) ref.settle(ref.cellOfLoad(a, b), token);
         return;
@@ -674,7 +702,8 @@ export class World {
         o.observedBy = 'device';
         o.expected = ref.expectedDevice(a);
         const said = ref.judgeDevice(a, token);
-        this.#content(o, said, token, o.expected);
+        const exact = this.fine && (ref.handleFlags[a]! & REF_EXACT) !== 0;
+        this.#content(o, said, token, exact ? ref.missed(ref.handleCell[a]!) : o.expected);
         this.#reference(o, a);
         if (said !== MATCH) o.excuse = EXCUSES[ref.excuseDevice(a, token)]!;
         else if (this.fine && (ref.handleFlags[a]! & REF_EXACT) !== 0) ref.settle(ref.handleCell[a]!, token);

@@ -11,6 +11,7 @@ import { choosesFilesystem, type PageKind } from '../domain/page-kinds.ts';
 import { DRAWN_SETS, type PageSet, PROFILE_TAKES } from '../domain/page-sets.ts';
 import type { Rng } from '../domain/rng.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
+import { goOnOf, pausedBefore, placesOf } from '../ops/pauses.ts';
 import { callerOf } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
 import { type Alphabet, aOf, cOf, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
@@ -46,6 +47,7 @@ export interface ScopeChange {
   readonly pages?: readonly PageKind[];
   readonly mms?: number;
   readonly refs?: number;
+  readonly tasks?: number;
   readonly pinBias?: number;
   /** This one alone. */
   readonly filesystem?: string;
@@ -65,6 +67,7 @@ export function setupsOf(scope: string, profile: Profile, change?: ScopeChange):
   const found = namedScope(scope);
   const mms = change?.mms ?? found.mms;
   const refs = change?.refs ?? found.refs;
+  const tasks = change?.tasks ?? found.tasks;
   const pinBias = change?.pinBias ?? found.pinBias;
   const filesystems = change?.filesystem === undefined ? DRAWN_FILESYSTEMS : [change.filesystem];
   const kinds = change?.pages === undefined ? kindsOf(scope, profile) : [change.pages];
@@ -74,6 +77,7 @@ export function setupsOf(scope: string, profile: Profile, change?: ScopeChange):
       ...pagesOf(pages, f),
       mms,
       refs,
+      ...(tasks === undefined ? {} : { tasks }),
       pinBias,
     }));
     if (change !== undefined) for (const setup of setups) shapeOf(setup);
@@ -97,6 +101,92 @@ export interface Packed {
   readonly steps: Int32Array;
   readonly length: number;
   readonly drawn: number;
+}
+
+const setupTasks = ({ tasks }: Setup): number => tasks ?? 1;
+
+/**
+ * Of so many operations one is left in flight; of so many steps meanwhile one lets it go on; and of so many that would have
+ * to wait for it one is drawn.
+ */
+const PAUSED = 2;
+const GOES_ON = 3;
+const WAITS = 8;
+
+/**
+ * Pauses of a program: what it leaves in flight, as far as it can be known before a policy runs it. Where that has ended
+ * by then, to go on has no effect.
+ */
+class InFlight {
+  /** Packed steps that began, in order. */
+  #begun: number[] = [];
+  /** What each of them makes. */
+  #made: number[] = [];
+  readonly #tasks: number;
+  constructor(tasks: number) {
+    this.#tasks = tasks;
+  }
+
+  /** The step, paused at a place or not. The end of an mm waits for what it has in flight. */
+  begin(step: number, rng: Rng): number {
+    if (OPS[opOf(step)]!.ends === 'mm') {
+      this.#made = this.#made.filter((_, i) => aOf(this.#begun[i]!) !== aOf(step));
+      this.#begun = this.#begun.filter((begun) => aOf(begun) !== aOf(step));
+    }
+    const places = placesOf(step);
+    if (places.length === 0 || this.#begun.length === this.#tasks || rng.below(PAUSED) !== 0) return step;
+    this.#begun.push(step);
+    return pausedBefore(step, places[rng.below(places.length)]!);
+  }
+
+  /** What the step that was left in flight makes. */
+  made(slot: number): void {
+    if (this.#begun.length > this.#made.length) this.#made.push(slot);
+  }
+
+  /** The step has to wait for what is in flight, and ends the interleaving; of so many one is drawn all the same. */
+  spares(step: number, rng: Rng): boolean {
+    const { usesRef, task } = OPS[opOf(step)]!;
+    if (this.#begun.length === 0 || (task !== 'mm' && usesRef !== true)) return false;
+    const kind = usesRef === true ? 'ref' : 'mm';
+    const waits = this.#begun.some(
+      (begun, i) => OPS[opOf(begun)]!.makes === kind && this.#made[i] === aOf(step),
+    );
+    return waits && rng.below(WAITS) !== 0;
+  }
+
+  /** A step that lets something go on, to its end or to another place; undefined: none is drawn. */
+  goOn(rng: Rng): number | undefined {
+    const count = this.#begun.length;
+    if (count === 0 || (count < this.#tasks && rng.below(GOES_ON) !== 0)) return undefined;
+    const at = rng.below(count);
+    const begun = this.#begun[at]!;
+    const step = this.#goOnAt(at);
+    if (rng.below(PAUSED) === 0) {
+      const places = placesOf(begun);
+      return pausedBefore(step, places[rng.below(places.length)]!);
+    }
+    this.#begun.splice(at, 1);
+    this.#made.splice(at, 1);
+    return step;
+  }
+
+  /** All go on to their ends. Returns the new length of the program. */
+  end(steps: Int32Array, length: number): number {
+    let n = length;
+    while (this.#begun.length > 0) {
+      steps[n++] = this.#goOnAt(0);
+      this.#begun.shift();
+      this.#made.shift();
+    }
+    return n;
+  }
+
+  #goOnAt(at: number): number {
+    const begun = this.#begun[at]!;
+    const alike = this.#begun.findIndex((other) => opOf(other) === opOf(begun) && aOf(other) === aOf(begun));
+    return goOnOf(begun, alike < at);
+  }
 }
 
 /** Draws programs for a fixed list of setups. The result's `steps` are overwritten by the next call. */
@@ -147,27 +237,35 @@ export class Generator {
     for (let i = 0; i < count && variants.length > 0; i++) gups.push(variants[rng.below(variants.length)]!);
     const alphabet = { ops: possible, gups };
 
+    const flight = setupTasks(this.setups[at]!) > 1 ? new InFlight(setupTasks(this.setups[at]!)) : undefined;
     const want = STEPS_MIN + rng.below(STEPS_MAX - STEPS_MIN + 1);
     let n = 0;
     let failed = 0;
     while (n < want && failed < TRIES_MAX) {
+      const goesOn = flight?.goOn(rng);
+      if (goesOn !== undefined) {
+        this.#steps[n++] = goesOn;
+        continue;
+      }
       const pick = rng.below(total);
       let op = 0;
       while (this.#cumulative[op]! <= pick) op++;
       const step = OPS[op]!.draw(reference, alphabet, rng);
-      if (step < 0 || !OPS[op]!.offered(reference, step)) {
+      if (step < 0 || !OPS[op]!.offered(reference, step) || flight?.spares(step, rng) === true) {
         failed++;
         continue;
       }
       failed = 0;
-      this.#steps[n++] = step;
+      this.#steps[n++] = flight?.begin(step, rng) ?? step;
       const slot = advance(reference, step);
+      flight?.made(slot);
       // A program has few names: that of a reference that nobody may have is given up at once.
       if (slot >= 0 && reference.handleState[slot] === HANDLE_VOID && OPS[op]!.kind === 'gup') {
         this.#steps[n++] = releaseOf(step, slot);
         advance(reference, this.#steps[n - 1]!);
       }
     }
+    if (flight !== undefined) n = flight.end(this.#steps, n);
     const drawn = n;
     n = sweep(reference, possible, this.#steps, n);
     return { setup: at, steps: this.#steps, length: n, drawn };

@@ -57,7 +57,7 @@ function valuesMet(): { met: Map<string, Set<unknown>>; atHand: Map<string, Set<
       const out = new Int32Array(4096);
       for (let i = 0; i < 200; i++) {
         if (i % 20 === 0 || world.ended) world.reset();
-        const outcome = world.move(out[rng.below(world.enumerate(alphabet, out))]!);
+        const outcome = world.step(out[rng.below(world.enumerate(alphabet, out))]!);
         if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
       }
     }

@@ -11,6 +11,7 @@ export const GO_ON = {
       noun: 'operation',
       title: 'Which operation of the mm goes on',
     },
+    later: { flag: 'later', title: 'Of two of them in flight the one that began later' },
     until: {
       pause: [
         'K2',
@@ -43,12 +44,12 @@ export const INTERLEAVED: typeof GO_ON.args.what.oneOf = GO_ON.args.what.oneOf;
 
 /**
  * An operation of the mm that is in flight goes on, the one that began first; no effect where there is none. The world
- * does it (executor/simulated.ts): nothing is started here. Searches have a transition of their own per atomic step.
+ * does it (executor/simulated.ts): nothing is started here.
  */
 export const goOn: Op<typeof GO_ON> = {
   ...GO_ON,
   weight: 4,
-  words: (s) => `the ${s.what} of ${s.task} goes on`,
+  words: (s) => `the ${s.later ? 'later ' : ''}${s.what} of ${s.task} goes on`,
   title: 'an operation in flight goes on',
   kernel: 'none: the task runs again',
   live: { how: 'no program can stop a kernel between two of its steps' },

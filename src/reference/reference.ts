@@ -467,6 +467,14 @@ export class Reference extends ReferenceState {
     const cell = mm * this.shape.pages + page;
     return this.cellState[cell] === FIXED ? this.current[cell]! : -1;
   }
+  /**
+   * What a cell lost for certain that shows another content: the only one that it may have; of those that fork may have
+   * copied the oldest. -1 where nobody can say.
+   */
+  missed(cell: number): number {
+    if (this.cellState[cell] === FIXED) return this.current[cell]!;
+    return this.cellState[cell] === UNSETTLED ? this.seen.first(this.#may + cell) : -1;
+  }
   /** Token that a load through this reference must show, or -1 where several may be shown. */
   expectedDevice(handle: number): number {
     const cell = this.handleCell[handle]!;

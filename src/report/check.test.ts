@@ -198,11 +198,7 @@ it('bytes are told in a unit that fits', () => {
 describe('what no program asks', () => {
   it.each([
     ['wpFault', 'another --scope, --gups all, or --pin-bias 2 may'],
-    // No scope has interleaved operations: none is proposed.
-    [
-      'writeProtectSeq',
-      'only interleaved operations ask, which no scope has: replay programs with "tasks 2"',
-    ],
+    ['writeProtectSeq', 'only interleaved operations ask: --scope race, or --tasks 2'],
   ] as const)('%s', (decision, may) => {
     expect(unaskedText({ decisions: [decision], steps: 3 })).toBe(
       `no program of up to 3 steps asks ${decision} for facts by which the answers differ (${may}).`,

@@ -359,9 +359,8 @@ function newsText(r: CheckReport): string {
 export function unaskedText({ decisions, steps }: Unasked): string {
   const programs =
     steps === Infinity ? 'no program of this scope' : `no program of up to ${count(steps, 'step')}`;
-  // Such points are asked by programs that people write with `tasks 2`, and by no scope.
   const may = decisions.every((name) => DECISIONS[name].fine)
-    ? 'only interleaved operations ask, which no scope has: replay programs with "tasks 2"'
+    ? 'only interleaved operations ask: --scope race, or --tasks 2'
     : 'another --scope, --gups all, or --pin-bias 2 may';
   return `${programs} asks ${decisions.join(', ')} for facts by which the answers differ (${may}).`;
 }

@@ -22,7 +22,6 @@ import {
   failsAs,
   gupsFor,
   type Keeping,
-  notSearched,
   otherProgram,
   PROGRESS_STATES,
   runPassesOn,
@@ -57,7 +56,6 @@ export function* shrinkingForAll(
     kept,
     keeping === undefined ? PASSES : LEAVING_OUT,
   );
-  if (start.setup.tasks !== undefined) return notSearched(start);
   const gups = gupsFor(start);
   const setup: Setup = { ...start.setup, ...bounds(start) };
   const names = shrinkers.map((s) => s.policy.id).join(' and ');

@@ -190,7 +190,6 @@ export class Shrinker {
   }
 
   *#shortest(scenario: Scenario, target: Target, keeping?: Keeping): Generator<SearchProgress, Shrunk> {
-    if (scenario.setup.tasks !== undefined) return notSearched(scenario);
     const { best, widest, covered, gups } = yield* this.#searched(scenario, target);
     const version = versionWith(scenario.steps);
     const length = scenario.steps.length;
@@ -262,6 +261,8 @@ export class Shrinker {
     let depthMax = scenario.steps.length;
     let covered = 0;
     for (const scope of ladder(setup, limit)) {
+      // A program without pauses is plainer than any with them.
+      if (best !== undefined && best.search.options.setup.tasks !== scope.tasks) break;
       const search = this.#search(scope, gups, version);
       const found = yield* this.#find(search, target, depthMax);
       // The last scope contains the others. A shared search may have gone deeper: that is not for this one to say.
@@ -324,17 +325,6 @@ export class Shrinker {
   }
 }
 
-/** Searches count the atomic steps of interleaved operations, which says nothing of how many lines a program needs. */
-export const notSearched = (scenario: Scenario): Shrunk => ({
-  scenario,
-  minimality: {
-    kind: '1-minimal',
-    scope: scopeText(scenario.setup, gupsFor(scenario), versionWith(scenario.steps)),
-    depth: 0,
-    reason: 'not proved: programs of interleaved operations are not searched for shorter ones',
-  },
-});
-
 /** Why what is shorter will not do. */
 export const otherProgram = (steps: number, why: string): string =>
   `not proved: a program of ${steps} steps shows the class as well, but ${why}`;
@@ -347,8 +337,13 @@ export function drain<T>(work: Generator<unknown, T>): T {
   }
 }
 
-/** Scopes up to the limit, smallest first. */
-function* ladder(setup: Setup, limit: { mms: number; refs: number }): Generator<Setup> {
+/** Scopes up to the limit, smallest first; those in which operations are interleaved at the end. */
+function* ladder({ tasks: _, ...setup }: Setup, limit: Bounds): Generator<Setup> {
+  yield* roomier(setup, limit);
+  if (limit.tasks !== undefined) yield* roomier({ ...setup, tasks: limit.tasks }, limit);
+}
+type Bounds = ReturnType<typeof bounds>;
+function* roomier(setup: Setup, limit: Bounds): Generator<Setup> {
   for (let room = 1; room <= limit.mms + limit.refs; room++)
     for (let mms = 1; mms <= limit.mms; mms++) {
       const refs = room - mms;
@@ -374,7 +369,7 @@ export function scopeText(setup: Setup, gups: readonly number[], version: number
   const pages = setup.pages.map((p) => `${p.kind} ${p.name}`).join(', ');
   const filesystems = setup.files.map((f) => f.filesystem).join(', ');
   return (
-    `up to ${setup.mms} ${setup.mms === 1 ? 'mm' : 'mms'} and ${setup.refs} ${setup.refs === 1 ? 'reference' : 'references'} at a time; ${pages}` +
+    `up to ${setup.mms} ${setup.mms === 1 ? 'mm' : 'mms'} and ${setup.refs} ${setup.refs === 1 ? 'reference' : 'references'} at a time${setup.tasks === undefined ? '' : `, ${setup.tasks} operations in flight`}; ${pages}` +
     `${filesystems === '' ? '' : ` on ${filesystems}`}${setup.aside === undefined ? '' : `, O_DIRECT writes to ${setup.aside}`}; operations of version ${version}, ${gups.length} kinds of gup`
   );
 }
