@@ -23,6 +23,15 @@ const KINDS: readonly (readonly PageKind[])[] = [
   ['shmem', 'private-shmem'],
 ];
 
+/** On files that may be truncated. */
+const TRUNCATED: readonly (readonly PageKind[])[] = [
+  ['shared-file'],
+  ['private-file'],
+  ['private-shmem'],
+  ['private-file', 'shared-file'],
+  ['shared-file', 'shared-file'],
+];
+
 const EXCUSING: readonly number[] = [
   gupVariant('get', true, false, false),
   gupVariant('o_direct_read', true, false, false),
@@ -99,13 +108,19 @@ describe('the law of the key: one key, one behaviour', () => {
         for (const filesystem of ['ext4-v5.18', 'ext4-v5.17-stable', 'ext4-v5.18-stable-apart'])
           expect(law({ kinds: ['shared-file'], policy, grain, filesystem }, 1000, 12)).toBeGreaterThan(20);
       });
-    for (const { policy, kinds } of WRONG)
+    for (const policy of BUILT_IN)
+      it.each(TRUNCATED)(`${grain}, ${policy.id}, truncated: %s %s`, (...kinds) => {
+        for (const filePages of [1, 2])
+          expect(law({ kinds: kinds.filter(Boolean), policy, grain, filePages }, 600, 8)).toBeGreaterThan(20);
+      });
+    for (const { policy, kinds, filePages } of WRONG)
       it(`${grain}, the wrong policy ${policy.id}`, () => {
         const also = kinds.includes('anon')
           ? (['anon', 'private-file'] as const)
           : (['shared-file'] as const);
         let compared = 0;
-        for (const pages of [kinds, also]) compared += law({ kinds: pages, policy, grain }, 350, 77);
+        for (const pages of [kinds, also])
+          compared += law({ kinds: pages, policy, grain, filePages }, 350, 77);
         expect(compared).toBeGreaterThan(3);
       });
     // References that excuse what is stored while they are held over fork, and those that see what comes of it.

@@ -156,6 +156,12 @@ export function folioFields(world: number, files: number): Field[] {
   ];
 }
 
+/** What became of a file page whose file may be truncated. */
+export const endFields = ({ truncated }: Shape, file: number): Field[] =>
+  truncated[file] === 1
+    ? [field('end', widthOf(REFERENCE_COLUMNS.fileEnd.is.oneOf.length - 1), col('reference.fileEnd', file))]
+    : [];
+
 /** What the policy has noted of each mm, or of each folio; there are `count` of them. */
 export const noteFields = (sort: NoteSort, notes: readonly NoteColumn[], count: number, world = 0): Field[] =>
   notes
@@ -320,6 +326,7 @@ function specOf(shape: Shape, notes: readonly NoteColumn[], grain: Grain, pagesT
         ),
         field('current', storeBits, store(col('reference.current', plus(I, fileCell)))),
         ...(apart ? [field('read by the disk', 1, col('machine.sent'))] : []),
+        ...endFields(shape, f),
       ],
     };
   };

@@ -49,6 +49,7 @@ import type { KeySpec } from '../state/key-spec.ts';
 import {
   ALIKE,
   checkFolios,
+  endFields,
   field,
   flag,
   folioFields,
@@ -198,6 +199,7 @@ function specOf(shape: Shape, notes: readonly (readonly NoteColumn[])[]): KeySpe
         field('changed', 1, changed(A)),
         field('changed', 1, changed(B)),
         ...(apart(f) ? [A, B].map((w) => field('read by the disk', 1, sent(w, f))) : []),
+        ...endFields(shape, f),
         ...contents.flatMap((one, i) =>
           contents
             .slice(i + 1)

@@ -54,8 +54,14 @@ const KINDS: readonly (readonly PageKind[])[] = [
   ['anon', 'anon'],
 ];
 
-const scope = (kinds: readonly PageKind[], mms: number, refs: number, filesystem = 'ext4-v5.18'): Setup => ({
-  ...pagesOf(kinds, filesystem),
+const scope = (
+  kinds: readonly PageKind[],
+  mms: number,
+  refs: number,
+  filesystem = 'ext4-v5.18',
+  filePages = 0,
+): Setup => ({
+  ...pagesOf(kinds, filesystem, filePages),
   mms,
   refs,
   pinBias: 8,
@@ -137,13 +143,16 @@ describe('the law of the key of a pair: one key, one behaviour', () => {
       for (const kinds of [['shared-file'], ['private-file', 'shared-file']] as const)
         for (const filesystem of ['ext4-v5.17-stable', 'ext4-v5.18-stable-apart'])
           expect(law(pair, scope(kinds, 2, 2, filesystem), 400, 4712)).toBeGreaterThan(20);
+      for (const kinds of [['private-file', 'shared-file'], ['private-shmem']] as const)
+        expect(law(pair, scope(kinds, 2, 2, undefined, 2), 400, 4715)).toBeGreaterThan(20);
     });
 
-  it.each(WRONG)('$policy.id and its base', ({ policy, base, kinds }) => {
+  it.each(WRONG)('$policy.id and its base', ({ policy, base, kinds, filePages }) => {
     const pair = [expandPolicy(base), expandPolicy(policy)] as const;
     const also = kinds.includes('anon') ? (['anon', 'private-file'] as const) : (['shared-file'] as const);
     let compared = 0;
-    for (const pages of [kinds, also]) compared += law(pair, scope(pages, 3, 2), 300, 4714);
+    for (const pages of [kinds, also])
+      compared += law(pair, scope(pages, 3, 2, undefined, filePages), 300, 4714);
     expect(compared).toBeGreaterThan(3);
   });
 

@@ -90,13 +90,16 @@ export function versionedScope(text: string): string {
 }
 
 /**
- * Pages of the given kinds with their usual names, those of one backing on the same file page. The profile is that of the
+ * Pages of the given kinds with their usual names, those of one backing on the same file page; or, where files are said to
+ * have so many pages and may be truncated, the pages of each kind on one after the other. The profile is that of the
  * files which have a choice; where it needs stable pages, so does what O_DIRECT writes go to. `''`: no such file.
  */
 export function pagesOf(
   kinds: readonly PageKind[],
   filesystem: string,
+  filePages = 0,
 ): Pick<Setup, 'pages' | 'files' | 'aside'> {
+  const fileName = (file: string, index: number): string => (index === 0 ? file : `${file}${index + 1}`);
   const used = new Map<PageKind, number>();
   const pages: PageSetup[] = kinds.map((kind) => {
     const n = used.get(kind) ?? 0;
@@ -104,13 +107,15 @@ export function pagesOf(
     const { names } = KIND_TRAITS[kind];
     const name = names[n] ?? `${names[0]}${n + 1}`;
     const { file } = backingOf(kind);
-    return { name, kind, prot: 'rw', ...(file === '' ? {} : { file }) };
+    const at = filePages === 0 ? 0 : n % filePages;
+    return { name, kind, prot: 'rw', ...(file === '' ? {} : { file: fileName(file, at) }) };
   });
-  const files: FileSetup[] = Object.values(BACKINGS).flatMap(({ file, profile }) =>
-    pages.some((p) => file !== '' && p.file === file)
-      ? [{ name: file, filesystem: profile || filesystem }]
-      : [],
-  );
+  const files: FileSetup[] = Object.values(BACKINGS).flatMap(({ file, profile }): FileSetup[] => {
+    if (file === '' || !kinds.some((kind) => backingOf(kind).file === file)) return [];
+    const one = { name: file, filesystem: profile || filesystem };
+    if (filePages === 0) return [one];
+    return Array.from({ length: filePages }, (_, index) => ({ ...one, name: fileName(file, index), index }));
+  });
   const stable = FILESYSTEMS.some((f) => f.id === filesystem && f.stablePages);
   return { pages, files, ...(stable ? { aside: filesystem } : {}) };
 }
@@ -135,6 +140,8 @@ export const CHECK_SCOPES: {
     readonly gups: string;
     /** As `--ops` takes them; absent: all of the version. */
     readonly ops?: readonly OpKind[];
+    /** Files have so many pages, and truncate moves their end; absent: one each, and none. */
+    readonly filePages?: number;
   };
 } = {
   pin: { mms: 2, refs: 2, pinBias: 1024, kinds: ['anon'], gups: 'pin:R,pin:W' },
@@ -155,6 +162,15 @@ export const CHECK_SCOPES: {
       { mms: KIND_TRAITS[kind].private ? 2 : 1, refs: 1, pinBias: 1024, kinds: [kind], gups: 'plain' },
     ]),
   ),
+  // Both pages of a file, one mapped.
+  truncate: {
+    mms: 1,
+    refs: 1,
+    pinBias: 1024,
+    kinds: ['shared-file'],
+    gups: 'get:W,pin:R,pin:W',
+    filePages: 2,
+  },
   ...Object.fromEntries(Object.entries(SCOPES).map(([name, scope]) => [name, { ...scope, gups: 'plain' }])),
 };
 

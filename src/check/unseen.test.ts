@@ -61,9 +61,12 @@ function valuesOf(column: Column, sizes: Sizes): number[] {
 /** States that no run reaches, of elements that exist: a file page is always fixed, a reference always has a cell. */
 const IMPOSSIBLE: { readonly [name: string]: (world: World, at: number, value: number) => boolean } = {
   'reference.cellState': ({ reference }, cell) => cell >= reference.fileCell && cell < reference.orphanCell,
-  'reference.handleCell': ({ reference, shape }, _, cell) =>
+  'reference.handleCell': ({ reference, shape }, ref, cell) =>
     cell >= reference.cells ||
-    (cell < reference.fileCell && reference.alive[Math.floor(cell / shape.pages)] === 0),
+    (cell < reference.fileCell && reference.alive[Math.floor(cell / shape.pages)] === 0) ||
+    (cell >= reference.fileCell &&
+      cell < reference.orphanCell &&
+      cell !== reference.fileCell + shape.file[reference.handlePage[ref]! % shape.pages]!),
   // Nothing parts from the page of a reference that was not held over fork.
   'reference.parted': (world, ref) => {
     const { reference } = world;
@@ -119,8 +122,9 @@ function attack(
   steps = STEPS,
   filesystem = 'ext4-v5.17-stable',
   seed = 1,
+  filePages = 0,
 ): Map<string, number> {
-  const setup = { ...pagesOf(kinds, filesystem), mms: 2, refs: 2, pinBias: 4 };
+  const setup = { ...pagesOf(kinds, filesystem, filePages), mms: 2, refs: 2, pinBias: 4 };
   const world = new World(setup, expandPolicy(policy));
   world.checkInvariants = false;
   const whole = new KeyEncoder(world, 'all', grain);
@@ -185,6 +189,8 @@ describe('what the key does not see makes no difference', () => {
       // Where the disk reads at a time of its own there are two columns more.
       const apart = kind === 'shared-file' ? ['ext4-v5.18-stable-apart'] : [];
       for (const filesystem of apart) attack([kind], BUILT_IN[4]!, grain, undefined, STEPS, filesystem);
+      // Of a file that may be truncated, two more.
+      if (kind !== 'anon') attack([kind], BUILT_IN[4]!, grain, undefined, STEPS, undefined, 1, 2);
       for (const policy of [BUILT_IN[0]!, BUILT_IN[4]!])
         for (const [name, n] of attack([kind], policy, grain)) unseen.set(name, n + (unseen.get(name) ?? 0));
       expect(unseen.size, 'columns of which something was unseen').toBeGreaterThan(8);

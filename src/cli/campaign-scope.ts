@@ -84,6 +84,7 @@ export async function campaignScopeOf({ scope: flags, profile }: CampaignFlags):
   const gupText = flags.gups ?? small?.gups;
   const gups = gupText === undefined ? undefined : await gupsOf(gupText);
   const { filesystem, without } = flags;
+  const filePages = flags.filePages ?? small?.filePages;
   const ops =
     flags.ops ?? (without.length === 0 ? small?.ops : OP_KINDS.filter((kind) => !without.includes(kind)));
   const said = [
@@ -93,6 +94,7 @@ export async function campaignScopeOf({ scope: flags, profile }: CampaignFlags):
     ...(tasks === undefined || tasks === 1 ? [] : [`--tasks ${tasks}`]),
     ...(pinBias === undefined ? [] : [`--pin-bias ${pinBias}`]),
     ...(filesystem === undefined ? [] : [`--filesystem ${filesystem}`]),
+    ...(filePages === undefined ? [] : [`--file-pages ${filePages}`]),
     ...(gups === undefined ? [] : [`--gups ${gups.text}`]),
     ...(ops === undefined || without.length > 0 ? [] : [`--ops ${ops.join(',')}`]),
     ...(without.length === 0 ? [] : [`--without ${without.join(',')}`]),
@@ -106,6 +108,7 @@ export async function campaignScopeOf({ scope: flags, profile }: CampaignFlags):
     ...interleaved(tasks),
     ...(pinBias === undefined ? {} : { pinBias }),
     ...(filesystem === undefined ? {} : { filesystem }),
+    ...(filePages === undefined ? {} : { filePages }),
     ...(ops === undefined ? {} : { ops }),
     ...(gups === undefined ? {} : { gups: gups.list }),
     flags: said,

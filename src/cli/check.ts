@@ -181,6 +181,7 @@ export const besideOptions = (
     tasks: undefined,
     pinBias: undefined,
     filesystem: undefined,
+    filePages: undefined,
     gups: undefined,
     ops: undefined,
     without: [],

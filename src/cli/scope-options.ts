@@ -9,7 +9,7 @@ import { CHOSEN_FILESYSTEMS } from '../domain/filesystems.ts';
 import { CALLERS } from '../domain/kinds.ts';
 import { own } from '../domain/own.ts';
 import { choosesFilesystem, PAGE_KINDS, type PageKind } from '../domain/page-kinds.ts';
-import { MMS_MAX, PAGES_MAX, REFS_MAX, type Setup, shapeOf, TASKS_MAX } from '../domain/setup.ts';
+import { FILES_MAX, MMS_MAX, PAGES_MAX, REFS_MAX, type Setup, shapeOf, TASKS_MAX } from '../domain/setup.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 import { hint } from '../policies/nearest.ts';
 import type { Args } from './command.ts';
@@ -24,6 +24,7 @@ export interface ScopeFlags {
   readonly tasks: number | undefined;
   readonly pinBias: number | undefined;
   readonly filesystem: string | undefined;
+  readonly filePages: number | undefined;
   /** `plain`, `all`, or gups such as `pin:R,get:W:fast`. */
   readonly gups: string | undefined;
   /** These operations alone. */
@@ -49,6 +50,7 @@ export const SCOPE_FLAG_NAMES = [
   'tasks',
   'pin-bias',
   'filesystem',
+  'file-pages',
   'gups',
   'ops',
   'without',
@@ -74,6 +76,7 @@ export function withScope<T>(
     ['tasks', `operations in flight at a time: 1, or ${TASKS_MAX}: they are interleaved`],
     ['pin-bias', `what a pin adds to the refcount, 2 to ${PIN_BIAS_MAX}`],
     ['filesystem', CHOSEN_FILESYSTEMS.join(', ')],
+    ['file-pages', `pages of each file, whose end truncate moves, 1 to ${FILES_MAX}`],
     ['gups', 'plain, all, or such as pin:R,get:W,pin:R:lt,get:R:fast'],
     ['ops', 'these operations alone, comma between (listed by ops)'],
     ['without', 'all operations but these'],
@@ -103,6 +106,7 @@ export function scopeFlagsOf(args: Args): ScopeFlags {
     tasks: args.whole('tasks', 1, TASKS_MAX),
     pinBias: args.whole('pin-bias', 2, PIN_BIAS_MAX),
     filesystem: args.oneOf('filesystem', CHOSEN_FILESYSTEMS),
+    filePages: args.whole('file-pages', 1, FILES_MAX),
     gups: args.text('gups'),
     ops,
     without: without ?? [],
@@ -168,8 +172,9 @@ export async function scopeOf(given: ScopeFlags, named: string): Promise<Scope> 
   const flags = { ...given, ops };
   const kinds = flags.pages ?? base.kinds;
   const filesystem = flags.filesystem ?? DEFAULT_FILESYSTEM;
+  const filePages = flags.filePages ?? base.filePages ?? 0;
   const setup: Setup = {
-    ...pagesOf(kinds, filesystem),
+    ...pagesOf(kinds, filesystem, filePages),
     mms: flags.mms ?? base.mms,
     refs: flags.refs ?? base.refs,
     ...interleaved(flags.tasks ?? base.tasks),
@@ -207,6 +212,7 @@ export async function scopeOf(given: ScopeFlags, named: string): Promise<Scope> 
       ...(setup.tasks === undefined ? [] : [`--tasks ${setup.tasks}`]),
       ...(setup.pinBias === PIN_BIAS_MAX ? [] : [`--pin-bias ${setup.pinBias}`]),
       ...(usesFilesystem(setup, filesystem) ? [`--filesystem ${filesystem}`] : []),
+      ...(filePages === 0 ? [] : [`--file-pages ${filePages}`]),
       ...(setup.refs === 0 ? [] : [`--gups ${gups.text}`]),
       ...(flags.ops === undefined ? [] : [`--ops ${flags.ops.join(',')}`]),
       ...(flags.without.length === 0 ? [] : [`--without ${flags.without.join(',')}`]),
@@ -231,7 +237,9 @@ function wordsOf(
   const aside = setup.aside === undefined || gups === 'none' ? '' : `, O_DIRECT writes to ${setup.aside}`;
   const bias = setup.pinBias === PIN_BIAS_MAX ? '' : `, a pin counts ${setup.pinBias}`;
   const tasks = setup.tasks === undefined ? '' : `, ${setup.tasks} operations in flight`;
-  const first = `${pages.join(' and ')}, ${count(setup.mms, 'mm')}, ${count(setup.refs, 'reference')}${tasks}${aside}${bias}`;
+  const cut = setup.files.filter(({ index }) => index === 0).length;
+  const files = cut === 0 ? '' : `, files of ${count(setup.files.length / cut, 'page')}`;
+  const first = `${pages.join(' and ')}${files}, ${count(setup.mms, 'mm')}, ${count(setup.refs, 'reference')}${tasks}${aside}${bias}`;
   const operations =
     ops !== undefined
       ? `only ${ops.join(', ')}`

@@ -29,6 +29,11 @@ export interface FileSetup {
   readonly name: string;
   /** A filesystem profile id (filesystems.ts). */
   readonly filesystem: string;
+  /**
+   * folio->index: its place in a file whose end may be moved (truncate). Pages of one file come one after the other, from
+   * index 0, on one filesystem. Absent: a file of one page that nobody truncates.
+   */
+  readonly index?: number;
 }
 
 /** Where a scenario starts: one mm, nothing faulted in, nothing cached. */
@@ -83,6 +88,10 @@ export interface Shape {
   readonly startsZero: Uint8Array;
   /** The disk reads what is written back at a step of its own, or at the end of writeback. */
   readonly readsApart: Uint8Array;
+  /** Per file page: its file may be truncated, 1 or 0; its index there; how many pages that has, said at its first. */
+  readonly truncated: Uint8Array;
+  readonly fileIndex: Uint8Array;
+  readonly filePages: Uint8Array;
   /** Per file page: the kind as which it is told of where no page of it is concerned. */
   readonly fileKind: readonly PageKind[];
   /** Most tokens alive at a time. */
@@ -111,6 +120,7 @@ export function shapeOf(setup: Setup, tokens = 64): Shape {
   if (new Set(pages.map((p) => p.name)).size !== pages.length)
     throw new RangeError('setup.pages: a name is used twice');
   const profiles = files.map((f) => filesystem(f.filesystem));
+  const filePages = pagesOfFiles(files);
   const kind = new Uint8Array(pages.length);
   const file = new Uint8Array(pages.length).fill(NO_FILE);
   const writable = new Uint8Array(pages.length);
@@ -160,9 +170,28 @@ export function shapeOf(setup: Setup, tokens = 64): Shape {
     onDisk: flags(profiles, (f) => f.disk),
     startsZero: flags(profiles, (f) => f.startsZero),
     readsApart: flags(profiles, (f) => f.readsApart),
+    truncated: flags(files, ({ index }) => index !== undefined),
+    fileIndex: Uint8Array.from(files, ({ index = 0 }) => index),
+    filePages,
     fileKind: profiles.map((f) => sharedKind(f.backing)),
     tokens,
   };
+}
+
+/** How many pages the file has whose first page is this; 0 of others. */
+function pagesOfFiles(files: readonly FileSetup[]): Uint8Array {
+  const counts = new Uint8Array(files.length);
+  let first = 0;
+  files.forEach(({ name, index = 0, filesystem: id }, i) => {
+    bounded(`files ${name}: index`, index, 0, FILES_MAX - 1);
+    if (index === 0) first = i;
+    else if (files[i - 1]?.index !== index - 1 || files[first]!.filesystem !== id)
+      throw new RangeError(
+        `setup.files ${name}: index ${index} is not behind page ${index - 1} of a file on ${id} (pages of one file come one after the other, from index 0)`,
+      );
+    counts[first]!++;
+  });
+  return counts;
 }
 
 function bounded(what: string, value: number, min: number, max: number): void {

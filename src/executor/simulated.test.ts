@@ -29,6 +29,7 @@ const SETUPS: readonly Setup[] = [
     pinBias: 1024,
   },
   { ...pagesOf(['private-file', 'shared-file', 'shmem'], 'ext4-v5.18'), mms: 2, refs: 2, pinBias: 4 },
+  { ...pagesOf(['private-file', 'shared-file'], 'ext4-v5.18', 2), mms: 2, refs: 2, pinBias: 1024 },
 ];
 
 /** How often each operation is tried; one that ends a page or a process leaves less to do, so less often. */
@@ -199,7 +200,7 @@ describe('random programs', () => {
   it('do something: steps are done, stores often outnumber 16 tokens, promises are broken', () => {
     expect(executed).toBeGreaterThan(40 * PROGRAMS);
     expect(compacting).toBeGreaterThan(PROGRAMS / 3);
-    expect(violations).toBeGreaterThan(PROGRAMS / 5);
+    expect(violations).toBeGreaterThan(PROGRAMS / 8);
   });
   it('are replayed to the same bytes', () => {
     expect(differs).toEqual([]);

@@ -554,7 +554,8 @@ export class World {
   /** Are the locks free that the first atomic step takes? Leaves the task idle. */
   #canBegin(task: number, step: number): boolean {
     const op = OPS[opOf(step)]!;
-    if (op.replaces === true && this.#isBusy(task, aOf(step))) return false;
+    if (op.replaces === true && (op.task === 'mm' ? this.#isBusy(task, aOf(step)) : this.inFlight()))
+      return false;
     const { machine } = this;
     const can = hasLocks(machine, task, op.start(machine, task, step, 0, NO_SLOT));
     fillTask(TASK_COLUMNS, machine.task, task);

@@ -51,6 +51,8 @@ export interface ScopeChange {
   readonly pinBias?: number;
   /** This one alone. */
   readonly filesystem?: string;
+  /** Files have so many pages, and truncate moves their end. */
+  readonly filePages?: number;
   /** These operations alone, the sweep of observations at the end included. */
   readonly ops?: readonly OpKind[];
   /** Gup variants (ops/gup.ts) to draw from. */
@@ -74,7 +76,7 @@ export function setupsOf(scope: string, profile: Profile, change?: ScopeChange):
   return kinds.flatMap((pages) => {
     const onFile = pages.some(choosesFilesystem);
     const setups = (onFile ? filesystems : [change?.filesystem ?? '']).map((f) => ({
-      ...pagesOf(pages, f),
+      ...pagesOf(pages, f, change?.filePages),
       mms,
       refs,
       ...(tasks === undefined ? {} : { tasks }),

@@ -50,7 +50,8 @@ const ALIKE = (['write', 'pteWrite'] as const).map((fact) =>
 
 it('code asks as the tables are read', () => {
   const counts = DECISION_NAMES.map(() => 0);
-  const setups = setupsOf('default', 'all');
+  const truncated = { pages: ['private-file', 'shared-file'], filePages: 1, flags: '' } as const;
+  const setups = [...setupsOf('default', 'all'), ...setupsOf('default', 'all', truncated)];
   const generator = new Generator(setups);
   const rng = new Rng();
   rng.seed(3, 1, 1, 1);

@@ -465,6 +465,48 @@ const DECLARED = {
       { name: 'otherwise', answer: 'remove' },
     ],
   },
+  /**
+   * truncate is about to cut off a page that is in the page cache and not under writeback, which it waits for. Filesystems
+   * on DAX break the layout: they wait until nobody has a reference to the page.
+   */
+  breakLayout: {
+    kernel: 'fs/ext4/inode.c: ext4_setattr(), ext4_break_layouts()',
+    lacks: ['mm'],
+    facts: ['refcount', 'extraRefs', 'maybeDmaPinned', 'folioDirty'],
+    own: {
+      /** page_mapcount(). */
+      mapcount: FOLIO_MAPCOUNT as Fact<number>,
+    },
+    answers: {
+      'go on': 'the page is cut off, whoever has a reference to it',
+      wait: 'truncate waits and has no effect yet',
+    },
+    usual: 'go on',
+  },
+  /** truncate meets a PTE of a page that is cut off, of any mm: with even_cows, copies of private mappings too. */
+  truncateUnmap: {
+    kernel: 'mm/memory.c: unmap_mapping_range(), should_zap_cows()',
+    facts: ['frame', 'vma', 'anonExclusive', 'maybeDmaPinned', 'pteDirty', 'refcount', 'mapcount'],
+    own: {},
+    answers: {
+      zap: 'it is unmapped',
+      leave: 'it stays mapped',
+    },
+    usual: 'zap',
+  },
+  /** The page that is cut off, unmapped, leaves the page cache; references beyond those expected do not matter. */
+  truncateFolio: {
+    kernel: 'mm/truncate.c: truncate_inode_folio(), truncate_cleanup_folio()',
+    lacks: ['mm'],
+    facts: ['refcount', 'extraRefs', 'maybeDmaPinned', 'folioDirty', 'buffers'],
+    own: {},
+    answers: {
+      remove:
+        'it is clean, without private state and of no file: an orphan, as long as somebody has a reference',
+      keep: 'it stays in the page cache as it is, beyond the end of the file',
+    },
+    usual: 'remove',
+  },
   /** A reference is given up, not of the zero page; asked so that a policy may take note of it. */
   putRef: {
     kernel: 'mm/gup.c: gup_put_folio(); mm/swap.c: folio_put()',

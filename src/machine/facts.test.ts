@@ -42,13 +42,14 @@ function valuesMet(): { met: Map<string, Set<unknown>>; atHand: Map<string, Set<
     }
   };
   for (const policy of [...BUILT_IN, ...WRONG.map((w) => w.policy)])
-    for (const [tasks, ...kinds] of [
-      [1, 'anon', 'private-file'],
-      [1, 'shared-file'],
-      [1, 'shmem', 'private-file'],
-      [2, 'anon'], // what GUP-fast and fork ask of each other
+    for (const [tasks, filePages, ...kinds] of [
+      [1, 0, 'anon', 'private-file'],
+      [1, 0, 'shared-file'],
+      [1, 0, 'shmem', 'private-file'],
+      [1, 2, 'shared-file', 'private-file'], // what truncate asks
+      [2, 0, 'anon'], // what GUP-fast and fork ask of each other
     ] as const) {
-      const setup = { ...pagesOf(kinds, 'ext4-v5.17-stable'), mms: 3, refs: 3, tasks, pinBias: 4 };
+      const setup = { ...pagesOf(kinds, 'ext4-v5.17-stable', filePages), mms: 3, refs: 3, tasks, pinBias: 4 };
       const world = new World(setup, expandPolicy(policy));
       watch(world.machine);
       const alphabet = alphabetFor(setup, GUP_VARIANTS);

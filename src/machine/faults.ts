@@ -119,6 +119,8 @@ export const fault: {
         }
         return m.task.ret[t]!;
       }
+      // filemap_fault(), shmem_fault(): the page is beyond i_size, of a private mapping too.
+      if (m.isBeyond(file)) return refuse(m, (m.task.flags[t]! & T_BY_GUP) !== 0 ? 'EFAULT' : 'SIGBUS');
       const cached = m.cacheFolio(file);
       if (write && m.shape.isPrivate[page] === 1) {
         m.costs.copies++;
@@ -142,6 +144,9 @@ export const fault: {
       const pfn = m.pfn[pte]!;
       const file = m.shape.file[m.task.page[t]!]!;
       if (isElsewise(m, pte)) return m.task.ret[t]!;
+      // ext4_page_mkwrite(): the page of a file that was truncated, if a policy left it mapped. The kernel faults again.
+      if (m.mapping[pfn] === NO_FILE)
+        return refuse(m, (m.task.flags[t]! & T_BY_GUP) !== 0 ? 'EFAULT' : 'SIGBUS');
       if (m.ask.mkwrite(t, pte, pfn) === 'skip') {
         m.flags[pfn]! |= F_DIRTY; // fault_dirty_shared_page()
         m.pte[pte]! |= P_WRITE | P_DIRTY;

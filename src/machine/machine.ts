@@ -149,6 +149,7 @@ export class Machine extends MachineState {
     super(sizes, columns, {
       mmNotes: notes.filter(({ of }) => of === 'mm').length,
       ...(shape.readsApart.includes(1) ? {} : { sent: 0, sentContent: 0 }),
+      ...(shape.truncated.includes(1) ? {} : { beyond: 0 }),
       folioNotes: notes.filter(({ of }) => of === 'folio').length,
     });
     this.notes = notes;
@@ -307,6 +308,16 @@ export class Machine extends MachineState {
     for (let i = 0; i < this.pte.length; i++)
       if (this.pfn[i] === pfn && (this.pte[i]! & P_DIRTY) !== 0) return true;
     return false;
+  }
+
+  /** Is the page beyond the end of its file? */
+  isBeyond(file: number): boolean {
+    return this.shape.truncated[file] === 1 && this.beyond[file] === 1;
+  }
+  /** i_size_write(): the file ends behind this page, which is written to and may have been beyond the end. */
+  extendTo(file: number): void {
+    if (this.isBeyond(file))
+      for (let f = file; f >= file - this.shape.fileIndex[file]!; f--) this.beyond[f] = 0;
   }
 
   /** The folio of a file page, read from disk if it is not in the page cache; a zeroed page of a hole. */

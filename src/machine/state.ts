@@ -136,6 +136,13 @@ export const MACHINE_COLUMNS = {
     start: NO_PFN as number,
     source: 'mapping->i_pages',
   },
+  /** Where the file may be truncated. */
+  beyond: {
+    of: 'file',
+    is: { count: 1 },
+    key: { derived: 'reference.fileEnd' },
+    source: 'folio->index << PAGE_SHIFT >= i_size_read(inode)',
+  },
   disk: { of: 'file', is: { content: true }, source: 'the block on disk' },
   /** What the folio held when writeback began; the bounce copy. */
   submitted: { of: 'file', is: { content: true }, source: 'the bio' },

@@ -36,7 +36,8 @@ function mkclean(m: Machine, pfn: number, leave: boolean): void {
 function begin(m: Machine, t: number): boolean {
   const file = m.task.other[t]!;
   const pfn = m.cache[file]!;
-  if (pfn === NO_PFN) return false;
+  // fs/ext4/inode.c: ext4_bio_write_folio() writes nothing beyond i_size, if a policy left a page there.
+  if (pfn === NO_PFN || m.isBeyond(file)) return false;
   const cleaning = m.ask.wbClean(t, NO_PTE, pfn);
   if (cleaning === 'put off') {
     if (m.isDirty(pfn)) m.costs.deferred++;
@@ -120,7 +121,8 @@ export const writebackSteps: { readonly [K in 'B1' | 'B5' | 'B6' | 'Y1' | 'Y2' |
       return writebackSteps.Y3;
     },
     Y3: (m, t) => {
-      m.emit(EV_DISK, m.task.other[t]!, 0, m.disk[m.task.other[t]!]!, 0);
+      const file = m.task.other[t]!;
+      if (!m.isBeyond(file)) m.emit(EV_DISK, file, 0, m.disk[file]!, 0);
       return END_DONE;
     },
   },

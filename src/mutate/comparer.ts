@@ -13,12 +13,12 @@ const RANKS: readonly ((told: Told) => boolean)[] = [
 ];
 
 export const COMPARER: Comparer | undefined = (policy, mutant) => (scope, depth) => {
-  const { setup, gups, statesMax } = scope;
+  const { setup, gups, version = MUTATION_VERSION, statesMax } = scope;
   const spec: PairSpec = {
     setup,
     a: policy,
     b: mutant,
-    alphabet: alphabetFor(setup, gups, MUTATION_VERSION),
+    alphabet: alphabetFor(setup, gups, version),
   };
   const search = new PairSearch(spec, statesMax);
   search.runTo(depth, (found) => found.some((d) => d.kind === 'observable'));

@@ -243,8 +243,11 @@ export class Judge {
   }
 }
 
-function searchOf({ setup, gups, statesMax }: MutationScope, policy: ExpandedPolicy): Search {
-  return new Search({ setup, policy, alphabet: alphabetFor(setup, gups, MUTATION_VERSION), statesMax });
+function searchOf(
+  { setup, gups, version = MUTATION_VERSION, statesMax }: MutationScope,
+  policy: ExpandedPolicy,
+): Search {
+  return new Search({ setup, policy, alphabet: alphabetFor(setup, gups, version), statesMax });
 }
 
 const isClaim = ({ code }: Found): boolean => decodeClass(code).property.startsWith('claim: ');

@@ -2,7 +2,7 @@
  * The fixed ladder of small scopes in which mutants of each decision point are searched: the pages, mms, references and
  * kinds of gup that matter to it, smallest first. Fixed, so that the same policy gets the same answer every time.
  */
-import { PLAIN_GUPS, pagesOf } from '../check/scope.ts';
+import { PLAIN_GUPS, pagesOf, versionWith } from '../check/scope.ts';
 import { CALLERS, type PageKind } from '../domain/kinds.ts';
 import type { Setup } from '../domain/setup.ts';
 import type { DecisionName } from '../machine/decisions.ts';
@@ -14,6 +14,8 @@ export interface MutationScope {
   readonly setup: Setup;
   /** Variants of gup (ops/gup.ts). */
   readonly gups: readonly number[];
+  /** Of its operations (check/scope.ts); absent: MUTATION_VERSION. */
+  readonly version?: number;
   /** All scenarios of up to so many steps are tried. */
   readonly depth: number;
   /** States after which a search gives up. */
@@ -22,7 +24,7 @@ export interface MutationScope {
 
 const STATES_MAX = 400_000;
 
-/** Of the operations (check/scope.ts): a later one is not for this ladder. */
+/** Of the operations (check/scope.ts), but for points that a later one asks. */
 export const MUTATION_VERSION = 1;
 
 /** Which kinds of gup: the plain ones, `get` and `pin` with GUP-fast first, or every caller without it. */
@@ -76,6 +78,22 @@ const writeback = (gups: Gups): MutationScope[] => [
   scope(['private-file', 'shared-file'], 1, 1, gups, 5),
 ];
 
+const truncated = (kinds: readonly PageKind[], depth: number): MutationScope => {
+  const small = scope(kinds, 1, 1, 'plain', depth);
+  const { name, setup } = small;
+  return {
+    ...small,
+    name: `${name}, a file that is truncated`,
+    setup: { ...setup, ...pagesOf(kinds, 'ext4-v5.18', 1) },
+    version: versionWith([{ op: 'truncate' }]),
+  };
+};
+const truncatedPages: readonly MutationScope[] = [
+  truncated(['shared-file'], ALL),
+  truncated(['private-file'], 6),
+  truncated(['shmem'], ALL),
+];
+
 export const LADDER: { readonly [D in DecisionName]: readonly MutationScope[] } = {
   wpFault: [...privatePages('plain'), scope(['anon'], 3, 1, 'plain', 5)],
   unshareFault: [...privatePages('plain'), scope(['private-file', 'shared-file'], 1, 1, 'plain', 5)],
@@ -110,5 +128,8 @@ export const LADDER: { readonly [D in DecisionName]: readonly MutationScope[] } 
   reclaimUnmap: writeback('plain'),
   writeProtectSeq: privatePages('fast'),
   removeMapping: writeback('plain'),
+  breakLayout: truncatedPages,
+  truncateUnmap: truncatedPages,
+  truncateFolio: truncatedPages,
   putRef: [...privatePages('plain'), ...filePages('plain')],
 };

@@ -1,11 +1,12 @@
 import { EV_FILE_READ } from '../machine/machine.ts';
-import { END_DONE, procedure } from '../machine/procedures.ts';
+import { END_DONE, END_NO_EFFECT, procedure } from '../machine/procedures.ts';
 import { aOf, OP_KINDS, type Op, onFile } from './op.ts';
 
 /** read(2) of the file by another process, through the page cache. mm/filemap.c: filemap_read(). */
 const steps: { readonly [K in 'R1']: number } = procedure('buffered_read', {
   R1: (m, t) => {
     const file = m.task.other[t]!;
+    if (m.isBeyond(file)) return END_NO_EFFECT; // at the end of the file: it returns 0
     m.emit(EV_FILE_READ, file, 0, m.content[m.cacheFolio(file)]!, 0);
     return END_DONE;
   },

@@ -13,6 +13,7 @@ const steps: { readonly [K in 'W1']: number } = procedure('buffered_write', {
     const pfn = m.cacheFolio(file);
     const { dirtyTracked, stablePages } = m.filesystems[file]!;
     if (stablePages && (m.flags[pfn]! & F_WRITEBACK) !== 0) return END_BLOCKED;
+    m.extendTo(file);
     m.content[pfn] = m.task.token[t]!;
     if (dirtyTracked) {
       m.attachBuffers(pfn);

@@ -246,15 +246,18 @@ function backOut(m: Machine, t: number): number {
 const enabled = (ref: Reference, step: number): boolean => ref.freeHandle() >= 0 && namesPage(ref, step);
 
 /** FOLL_WRITE without VM_WRITE is EFAULT (there is no FOLL_FORCE here), and so is any reference to nothing. */
-const allowed = (ref: Reference, step: number): boolean =>
+const isPermitted = (ref: Reference, step: number): boolean =>
   writeOf(cOf(step)) ? ref.isWritable(aOf(step), bOf(step)) : ref.isMapped(aOf(step), bOf(step));
+
+const allowed = (ref: Reference, step: number): boolean => isPermitted(ref, step) && ref.isThere(bOf(step));
 
 /**
  * Of what is EFAULT, GUP-fast for writing is offered: it sees the PTE alone, so that the policy answers for what is
- * forbidden. Slow, or where nothing is mapped, no more comes of it under any policy than that a pin sets MMF_HAS_PINNED.
+ * forbidden; and what is beyond the end of a file, of which the policy may have left something mapped. Slow, or where
+ * nothing is mapped, no more comes of it under any policy than that a pin sets MMF_HAS_PINNED.
  */
 const offered = (ref: Reference, step: number): boolean =>
-  enabled(ref, step) && (allowed(ref, step) || (fastOf(cOf(step)) && ref.isMapped(aOf(step), bOf(step))));
+  enabled(ref, step) && (isPermitted(ref, step) || (fastOf(cOf(step)) && ref.isMapped(aOf(step), bOf(step))));
 
 const drawAny = (ref: Reference, { gups }: Alphabet, rng: Rng): number =>
   pack(AT, drawMm(ref, rng), rng.below(ref.shape.pages), gups[rng.below(gups.length)]!);
@@ -488,7 +491,7 @@ static long register_fixed_buffer(long page, long ref)
   draw: (ref, alphabet: Alphabet, rng) => {
     if (ref.freeHandle() < 0 || alphabet.gups.length === 0) return -1;
     const step = drawAny(ref, alphabet, rng);
-    const keep = !fastOf(cOf(step)) || allowed(ref, step) || rng.below(FORBIDDEN_DRAWN) === 0;
+    const keep = !fastOf(cOf(step)) || isPermitted(ref, step) || rng.below(FORBIDDEN_DRAWN) === 0;
     return keep ? step : drawAny(ref, alphabet, rng);
   },
   fine: true,

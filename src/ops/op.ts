@@ -44,6 +44,7 @@ export const OP_VERSIONS = [
   ],
   ['mremap'],
   ['go_on', 'wb_io'],
+  ['truncate'],
 ] as const;
 export type OpKind = (typeof OP_VERSIONS)[number][number];
 export const OP_KINDS: readonly OpKind[] = OP_VERSIONS.flat();
@@ -118,7 +119,7 @@ interface Declaration<G extends Grammar> {
    * the reference with its last step. If absent it is one step, and takes the locks of its first one.
    */
   readonly fine?: boolean;
-  /** It unmaps or replaces pages, and does not begin while an operation of its mm is in flight. */
+  /** It unmaps or replaces pages, and does not begin while an operation of its mm, if it is of one, is in flight. */
   readonly replaces?: boolean;
   /** Effect on the reference when it begins, where other tasks may do something before it ends. */
   begins?(ref: Reference, step: number, slot: number): void;

@@ -28,6 +28,7 @@ describe('which steps a program can do', () => {
       pinBias: 1024,
     },
     { ...pagesOf(['private-file', 'shared-file'], 'ext4-v5.18-stable-apart'), mms: 2, refs: 2, pinBias: 2 },
+    { ...pagesOf(['private-file', 'shared-file'], 'ext4-v5.18', 2), mms: 2, refs: 2, pinBias: 1024 },
   ];
   const ALL: Alphabet = { ops: OP_KINDS.map(() => true), gups: GUP_VARIANTS };
   const PROGRAMS = 240;

@@ -67,7 +67,7 @@ static long load(long page, long unused)
   },
   shows: ['load'],
   ...onPage(OP_KINDS.indexOf('read'), 1, (ref, mm, page) => ref.isMapped(mm, page)),
-  allowed: (ref, step) => ref.isMapped(aOf(step), bOf(step)),
+  allowed: (ref, step) => ref.isMapped(aOf(step), bOf(step)) && ref.isThere(bOf(step)),
   fine: true,
   start: (m, t, step) => {
     m.task.mm[t] = aOf(step);

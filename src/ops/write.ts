@@ -1,3 +1,4 @@
+import { NO_FILE } from '../domain/setup.ts';
 import { callFault } from '../machine/faults.ts';
 import { EV_DIRTIED, F_BUFFERS, F_COVERED, NO_REF, P_DIRTY, P_WRITE } from '../machine/machine.ts';
 import { END_DONE, procedure, T_FAULT_WRITE } from '../machine/procedures.ts';
@@ -18,7 +19,12 @@ const steps: { readonly [K in 'S1']: number } = procedure('write', {
     const pfn = m.pfn[pte]!;
     m.content[pfn] = m.task.token[t]!;
     // A store that page_mkwrite did not precede (a PTE made writable too boldly) is the filesystem's to complain of.
-    if (m.shape.tracked[m.task.page[t]!] === 1 && (m.flags[pfn]! & F_COVERED) === 0)
+    // What was truncated is no filesystem's any more.
+    if (
+      m.shape.tracked[m.task.page[t]!] === 1 &&
+      (m.flags[pfn]! & F_COVERED) === 0 &&
+      m.mapping[pfn] !== NO_FILE
+    )
       m.emit(EV_DIRTIED, m.mapping[pfn]!, NO_REF, 0, (m.flags[pfn]! & F_BUFFERS) !== 0 ? 2 : 0);
     return END_DONE;
   },
@@ -84,7 +90,7 @@ static long store(long page, long content)
     const keep = ref.isWritable(aOf(step), bOf(step)) || rng.below(FORBIDDEN_DRAWN) === 0;
     return keep ? step : drawPage(AT, ref, 1, rng);
   },
-  allowed: (ref, step) => ref.isWritable(aOf(step), bOf(step)),
+  allowed: (ref, step) => ref.isWritable(aOf(step), bOf(step)) && ref.isThere(bOf(step)),
   fine: true,
   start: (m, t, step, token) => {
     m.task.mm[t] = aOf(step);

@@ -18,8 +18,8 @@ import { policyByName } from './index.ts';
 const TOLD_DEPTH = 6;
 const BROKEN_DEPTH = 5;
 
-function specOf({ policy, base, kinds, mms, pinBias }: WrongPolicy) {
-  const setup = { ...pagesOf(kinds, 'ext4-v5.18'), mms, refs: 1, pinBias };
+function specOf({ policy, base, kinds, mms, pinBias, filePages }: WrongPolicy) {
+  const setup = { ...pagesOf(kinds, 'ext4-v5.18', filePages), mms, refs: 1, pinBias };
   return {
     setup,
     a: expandPolicy(base),
@@ -63,7 +63,7 @@ const NOTHING = `nothing in ${BROKEN_DEPTH} steps`;
  * What the searches say. That some break nothing has its reason: `unshared-not-exclusive` asks to unshare again, and the
  * second fault reuses the copy, which marks it; `pinned-redirty` spares the filesystem a dirtying behind its back;
  * `fork-counts` and `inherits-has-pinned` copy more than they must, `no-zero-page` allocates more, `no-get-of-files` and
- * `unmaps-dirty` take away what nobody was promised.
+ * `unmaps-dirty` take away what nobody was promised; `truncate-waits` harms only who waits.
  */
 const EXPECTED: { readonly [policy: string]: readonly [told: string, broken: string] } = {
   'shares-exclusive': [
@@ -130,6 +130,23 @@ const EXPECTED: { readonly [policy: string]: readonly [told: string, broken: str
     'h1 = P: gup A pin W; C = P: fork; D = P: fork: copies: 1 / copies: 0',
     'h1 = P: gup A pin W; C = P: fork; D = P: fork: claim: pinned anon folio => exclusive/stale/anon/-/initial->filesystem',
   ],
+  'truncate-leaves-copies': [
+    'P: write M; other: truncate before f; P: read M: refused: SIGBUS / done',
+    'h1 = P: gup M get W; other: truncate before f; P: read M: isolation/leak/private-file/-/initial->cpu',
+  ],
+  'truncate-leaves-ptes': [
+    'P: read F; other: truncate before f; P: read F: refused: SIGBUS / done',
+    'P: read F; other: truncate before f; P: read F: cpu-view/leak/shared-file/-/initial->cpu',
+  ],
+  'truncate-keeps-pinned': [
+    'h1 = P: gup S pin R; other: truncate before s; other: buffered_write s; device: dma_read h1: sees 0 / sees other@3',
+    'h1 = P: gup S pin R; other: truncate before s; other: buffered_write s; device: dma_read h1: get-lifetime/leak/shmem/PIN-R/file->device',
+  ],
+  'truncate-keeps-dirty': [
+    'P: write F; other: truncate before f; other: truncate behind f; P: read F: sees 0 / sees P@1',
+    'h1 = P: gup F get W; other: truncate before f; other: truncate behind f; P: read F: cpu-view/leak/shared-file/-/initial->cpu',
+  ],
+  'truncate-waits': ['h1 = P: gup F pin R; other: truncate before f: done / blocked', NOTHING],
   'zap-forgets': [
     'h1 = P: gup F get W; kernel: wb_start f NONE; P: munmap F; device: unpin h1 dirty: nothing is dirtied behind its back / dirtied without page_mkwrite',
     'P: write F; other: fsync f; P: write F; P: munmap F; other: fsync f: durability/stale/shared-file/-/cpu->disk',

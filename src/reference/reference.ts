@@ -18,6 +18,8 @@ import {
   EXCUSE_FORK_DIO,
   EXCUSE_FORK_GET,
   EXCUSE_UNDIRTIED,
+  END_AGAIN,
+  END_CUT,
   FIXED,
   FLOATING,
   FORK_EXCUSES,
@@ -81,7 +83,11 @@ export class Reference extends ReferenceState {
     const may = cells + files + refs + FORK_EXCUSES.length * cells;
     const row = may + (fine ? cells : 0);
     const parted = Math.ceil((mms * pages + refs) / 16);
-    super(sizesOf(shape, { row }), columns, { rows: wordsOf(tokens), parted });
+    super(sizesOf(shape, { row }), columns, {
+      rows: wordsOf(tokens),
+      parted,
+      ...(shape.truncated.includes(1) ? {} : { fileEnd: 0 }),
+    });
     this.shape = shape;
     this.#fine = fine;
     this.#may = may;
@@ -162,6 +168,16 @@ export class Reference extends ReferenceState {
   }
   isWritable(mm: number, page: number): boolean {
     return this.isMapped(mm, page) && this.writable[mm * this.shape.pages + page] === 1;
+  }
+
+  /** Is the file page within its file? */
+  isWithin(file: number): boolean {
+    return this.shape.truncated[file] !== 1 || this.fileEnd[file] !== END_CUT;
+  }
+  /** Is there something behind the page: anonymous memory, or a page of a file that has not been cut off? */
+  isThere(page: number): boolean {
+    const file = this.shape.file[page]!;
+    return file === NO_FILE || this.isWithin(file);
   }
 
   // ---- Operations in flight, where there are several tasks -------------------------------------------------------
@@ -297,8 +313,40 @@ export class Reference extends ReferenceState {
     this.#setCurrent(cell, token);
   }
 
-  /** write(2) to the file by another process. */
+  /**
+   * ftruncate(2): of the file of which `first` is the first page there are `pages` from now on. What is cut off is gone
+   * from every mapping, from private copies too; where it is there again, it is zero. References keep what they have, of
+   * which nothing is ever in the file again.
+   */
+  truncate(first: number, pages: number): void {
+    for (let i = 0; i < this.shape.filePages[first]!; i++)
+      if (i < pages) {
+        if (!this.isWithin(first + i)) this.fileEnd[first + i] = END_AGAIN;
+      } else if (this.isWithin(first + i)) this.#cutOff(first + i);
+  }
+
+  #cutOff(file: number): void {
+    const { shape } = this;
+    for (let mm = 0; mm < shape.mms; mm++)
+      for (let v = 0; v < shape.pages; v++) {
+        if (shape.file[v] !== file || shape.isPrivate[v] === 0 || !this.isMapped(mm, v)) continue;
+        this.#dropCell(mm * shape.pages + v);
+        this.#freshPage(mm, v);
+      }
+    const cell = this.fileCell + file;
+    this.#orphan(cell);
+    this.seen.clear(cell);
+    this.current[cell] = ZERO_TOKEN;
+    for (let h = 0; h < shape.refs; h++)
+      if (this.#followsFile(h, file)) this.handleFlags[h]! &= ~REF_FOLLOWS_FILE;
+    this.fileEnd[file] = END_CUT;
+    this.#contractDisk(file);
+  }
+
+  /** write(2) to the file by another process; beyond its end, it is extended. */
   fileStore(file: number, token: number): void {
+    const at = this.shape.fileIndex[file]!;
+    if (!this.isWithin(file)) this.truncate(file - at, at + 1);
     this.storer[token] = STORER_FILE;
     this.#setFileCurrent(file, token);
     this.#contractDisk(file);
@@ -584,8 +632,19 @@ export class Reference extends ReferenceState {
         ? this.current[cell] === ZERO_TOKEN
         : candidates >= this.#may
           ? this.seen.has(candidates, ZERO_TOKEN)
-          : this.shape.neverZero[page] === 0;
+          : this.#mayShowZero(page);
     if (!mayBeZero) this.seen.remove(own, ZERO_TOKEN);
+  }
+
+  /** Has the file page ever been zero, for all that the reference knows: a hole, or cut off and there again? */
+  #mayBeZero(file: number): boolean {
+    return (
+      this.shape.startsZero[file] !== 0 || (this.shape.truncated[file] === 1 && this.fileEnd[file] !== 0)
+    );
+  }
+  /** Likewise of what a page shows that was not stored to. */
+  #mayShowZero(page: number): boolean {
+    return this.shape.neverZero[page] === 0 || this.#mayBeZero(this.shape.file[page]!);
   }
 
   /** Nothing is left open of what fork copied here. */
@@ -612,7 +671,7 @@ export class Reference extends ReferenceState {
     } else if (state === UNSETTLED) {
       if (this.seen.has(this.#may + cell, token)) return MATCH;
     } else {
-      if (token === ZERO_TOKEN && this.shape.startsZero[file] === 0) return STALE; // the file never held zeroes
+      if (token === ZERO_TOKEN && !this.#mayBeZero(file)) return STALE; // the file never held zeroes
       return this.seen.has(state === TRANSPARENT ? this.fileCell + file : cell, token) ? MATCH : LEAK;
     }
     return this.seen.has(cell, token) ? STALE : LEAK;
@@ -688,13 +747,18 @@ export class Reference extends ReferenceState {
     const cell = this.fileCell + file;
     this.#setCurrent(cell, token);
     for (let h = 0; h < this.shape.refs; h++)
-      if (
-        (this.handleFlags[h]! & REF_FOLLOWS_FILE) !== 0 &&
-        this.shape.file[this.handlePage[h]! % this.shape.pages] === file
-      ) {
+      if (this.#followsFile(h, file)) {
         this.seen.add(this.#handle + h, token);
         this.handleFlags[h]! |= REF_STORED;
       }
+  }
+
+  /** Taken of a private page that showed this file page, and its promise follows that. */
+  #followsFile(handle: number, file: number): boolean {
+    return (
+      (this.handleFlags[handle]! & REF_FOLLOWS_FILE) !== 0 &&
+      this.shape.file[this.handlePage[handle]! % this.shape.pages] === file
+    );
   }
 
   /** From now on only the current content may be found on disk after fsync. */
@@ -754,8 +818,14 @@ export class Reference extends ReferenceState {
     }
   }
 
-  /** References to a replaced private page keep the old one, as an orphan; their promise is lowered. */
+  /** A private page that is replaced, or gone. */
   #dropCell(cell: number): void {
+    this.#orphan(cell);
+    this.#emptyCell(cell);
+  }
+
+  /** References to a page that is replaced keep the old one, as an orphan; their promise is lowered. */
+  #orphan(cell: number): void {
     let orphan = -1;
     for (let h = 0; h < this.shape.refs; h++) {
       if (this.handleCell[h] !== cell) continue;
@@ -764,7 +834,6 @@ export class Reference extends ReferenceState {
       if ((this.handleFlags[h]! & REF_EXACT) !== 0) this.#lowerPromise(h, cell);
       this.handleFlags[h] = (this.handleFlags[h]! & ~(REF_EXACT | REF_EXCUSES_FORK)) | REF_DETACHED;
     }
-    this.#emptyCell(cell);
   }
 
   /** Nothing is mapped here. */
@@ -797,7 +866,7 @@ export class Reference extends ReferenceState {
     const own = this.#handle + handle;
     const page = this.handlePage[handle]! % this.shape.pages;
     // What never held zeroes does not show them, though every page has seen the zero token.
-    const zero = this.seen.has(own, ZERO_TOKEN) || this.shape.neverZero[page] === 0;
+    const zero = this.seen.has(own, ZERO_TOKEN) || this.#mayShowZero(page);
     this.seen.unite(cell, own);
     if ((this.handleFlags[handle]! & REF_FOLLOWS_FILE) !== 0)
       this.seen.unite(this.fileCell + this.shape.file[page]!, own);

@@ -55,6 +55,10 @@ export const REF_EXCUSES_FORK = 64;
 /** It was held over fork: what is stored to its page, or to one that parted from it, is excused until it is let go. */
 export const REF_HELD_OVER_FORK = 128;
 
+/** What became of a file page. */
+export const END_CUT = 1;
+export const END_AGAIN = 2;
+
 const FOLLOWS_VMA: NotInKey = { derived: 'machine.vma' };
 
 export const REFERENCE_COLUMNS = {
@@ -104,6 +108,12 @@ export const REFERENCE_COLUMNS = {
     of: 'file',
     is: { id: 'ref', from: 1, none: LOSSY } as Value,
     source: 'pin_user_pages.rst: set_page_dirty_lock() by the driver',
+  },
+  /** Where the file may be truncated. A page that was cut off is zero from then on, until somebody stores to it. */
+  fileEnd: {
+    of: 'file',
+    is: { oneOf: ['as it was', 'cut off', 'there again'] },
+    source: 'ftruncate(2): the page is beyond the end; or it was',
   },
   wbStarted: { of: 'file', is: { count: 1 }, source: 'the program started writeback' },
   handleState: {

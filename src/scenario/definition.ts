@@ -240,6 +240,11 @@ const FILE = object({
     FILESYSTEMS.map((f) => f.id) as [string, ...string[]],
     'Filesystem profile: what it does with a page dirtied without notice',
   ),
+  index: whole(
+    0,
+    FILES_MAX - 1,
+    'Its place in a file that may be truncated, behind the page before it; absent: the one page of a file that is not',
+  ).exactOptional(),
 }).meta({ id: 'File', title: 'One page of a file' });
 
 const CLASS = object(

@@ -46,6 +46,20 @@ function checkSetup(c: Counterexample, file: string): void {
       if (first < i)
         fail(`setup.${what}[${i}].name`, name, `a name not yet used (setup.${what}[${first}] has it)`);
     });
+  files.forEach(({ index, filesystem }, i) => {
+    if (index === undefined || index === 0) return;
+    const before = files[i - 1];
+    if (before?.index !== index - 1 || before.filesystem !== filesystem)
+      fail(
+        `setup.files[${i}].index`,
+        index,
+        `0, or one more than that of the file page before it, on the same filesystem (${
+          before === undefined
+            ? 'there is none'
+            : `${before.name} on ${before.filesystem} has ${before.index ?? 'none'}`
+        })`,
+      );
+  });
   pages.forEach((page, i) => {
     if (page.file !== undefined && !files.some((f) => f.name === page.file))
       fail(`setup.pages[${i}].file`, page.file, oneNamed('a file of setup.files', files, page.file));

@@ -10,7 +10,7 @@
  *     P: write A
  *     device: dma_read h1
  *
- * `page NAME KIND PROT [FILE]`, `file NAME FILESYSTEM`; `aside FILESYSTEM` is what O_DIRECT writes go to that name no file
+ * `page NAME KIND PROT [FILE]`, `file NAME FILESYSTEM [INDEX]` (with an index, its file may be truncated); `aside FILESYSTEM` is what O_DIRECT writes go to that name no file
  * of the setup (`gup A o_direct_write R to f`), a plain one where it is not said; the bounds `mms N`, `refs N`, `tasks N` and `pinBias N` are taken from the
  * steps (and 1024) where they are not said. The comment before the first line that is none has the title on its first
  * line, and below it the explanation. What is wrong is said as `file:line: field is value; allowed: ...`.
@@ -65,11 +65,15 @@ export interface ScenarioText {
 // ---- Reading -----------------------------------------------------------------------------------------------------
 
 const PAGE_FIELDS = ['name', 'kind', 'prot', 'file'] as const;
-const FILE_FIELDS = ['name', 'filesystem'] as const;
+const FILE_FIELDS = ['name', 'filesystem', 'index'] as const;
+/** Whether a page has a file depends on its kind, which the checks of all files know; a file page has an index or none. */
+const MAY_LACK: readonly string[] = ['file', 'index'];
+const INDICES: readonly string[] = Array.from({ length: FILES_MAX }, (_, i) => String(i));
 const ALLOWED: { readonly [field: string]: readonly string[] } = {
   kind: PAGE_KINDS,
   prot: ['r', 'rw'],
   filesystem: FILESYSTEMS.map((f) => f.id),
+  index: INDICES,
 };
 
 /** Throws FileError. `name`: the file's name for messages, and for the title where the text has none. */
@@ -191,13 +195,14 @@ function fieldsOf(
     );
   fields.forEach((field, i) => {
     const [value, allowed] = [args[i], ALLOWED[field]];
-    // Whether a page has a file depends on its kind, which the checks of all files know.
-    if (value === undefined && field !== 'file')
+    if (value === undefined && !MAY_LACK.includes(field))
       fail(`${field} of ${word} is missing; allowed: ${allowed?.join(', ') ?? usage}`);
     if (value !== undefined && allowed !== undefined && !allowed.includes(value))
       fail(`${field} is ${shown(value)}; allowed: ${allowed.join(', ')}${near(value, allowed)}`);
   });
-  return Object.fromEntries(args.map((value, i) => [fields[i]!, value]));
+  return Object.fromEntries(
+    args.map((value, i) => [fields[i]!, fields[i] === 'index' ? Number(value) : value]),
+  );
 }
 
 function stepOf(body: string, fail: (what: string) => never): Step {
@@ -308,7 +313,7 @@ function atLine(
 export function setupLines({ setup, steps }: Scenario): string[] {
   const inferred = { ...bounds({ steps }), pinBias: PIN_BIAS_DEFAULT };
   return [
-    ...setup.files.map((f) => `file ${f.name} ${f.filesystem}`),
+    ...setup.files.map((f) => `file ${f.name} ${f.filesystem}${f.index === undefined ? '' : ` ${f.index}`}`),
     ...(setup.aside === undefined ? [] : [`aside ${setup.aside}`]),
     ...setup.pages.map(
       (p) => `page ${p.name} ${p.kind} ${p.prot}${p.file === undefined ? '' : ` ${p.file}`}`,

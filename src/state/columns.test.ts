@@ -35,6 +35,7 @@ const FOLLOWS: { readonly [name: string]: (world: World, i: number) => number } 
         ? 1
         : 0
       : machine.refWrite[r]!,
+  'machine.beyond': ({ reference }, f) => (reference.isWithin(f) ? 0 : 1),
   'reference.mapped': ({ machine }, i) => ((machine.vma[i]! & V_MAPPED) !== 0 ? 1 : 0),
   'reference.writable': ({ machine }, i) => ((machine.vma[i]! & V_WRITE) !== 0 ? 1 : 0),
   'reference.dontfork': ({ machine }, i) => ((machine.vma[i]! & V_DONTFORK) !== 0 ? 1 : 0),

@@ -73,6 +73,8 @@ export interface Walk {
   readonly filesystem?: string;
   /** What O_DIRECT writes go to that name no file; as the filesystem, if absent. */
   readonly aside?: string;
+  /** Pages of each file, which may be truncated; absent: of one page, and it may not. */
+  readonly filePages?: number;
   readonly gups?: readonly number[];
   readonly pinBias?: number;
   /** Operations; all, if absent. */
@@ -121,7 +123,7 @@ export function law(walk: Walk, steps: number, seed: number, backend?: MakeBacke
   const { kinds, grain, gups = PLAIN_GUPS, pinBias = 8 } = walk;
   const { aside = walk.filesystem } = walk;
   const setup = {
-    ...pagesOf(kinds, walk.filesystem ?? 'ext4-v5.18'),
+    ...pagesOf(kinds, walk.filesystem ?? 'ext4-v5.18', walk.filePages),
     ...(aside === undefined ? {} : { aside }),
     mms: 3,
     refs: 2,

@@ -25,6 +25,8 @@ export interface WrongPolicy {
   readonly kinds: readonly PageKind[];
   readonly mms: number;
   readonly pinBias: number;
+  /** Pages of each file, which may be truncated; 0: of one page, and it may not. */
+  readonly filePages: number;
 }
 
 const wrong = (
@@ -35,8 +37,14 @@ const wrong = (
   {
     mms = 2,
     pinBias = 1024,
+    filePages = 0,
     notes,
-  }: { readonly mms?: number; readonly pinBias?: number; readonly notes?: Notes } = {},
+  }: {
+    readonly mms?: number;
+    readonly pinBias?: number;
+    readonly filePages?: number;
+    readonly notes?: Notes;
+  } = {},
 ): WrongPolicy => ({
   policy: derive(
     base,
@@ -47,6 +55,7 @@ const wrong = (
   kinds,
   mms,
   pinBias,
+  filePages,
 });
 
 const PAGE_COUNT = policyByName('v5.11-page-count');
@@ -206,5 +215,71 @@ export const WRONG: readonly WrongPolicy[] = [
       ],
     },
     { mms: 3, notes: { pins: { of: 'folio', most: 3 } } },
+  ),
+  // even_cows is forgotten: copies of private mappings outlive the page that they were made of.
+  wrong(
+    'truncate-leaves-copies',
+    LAST,
+    ['private-file'],
+    {
+      truncateUnmap: [
+        table(
+          rule('a copy', (f) => f.frame === 'anon', 'leave'),
+          otherwise('zap'),
+        ),
+      ],
+    },
+    { mms: 1, filePages: 1 },
+  ),
+  wrong(
+    'truncate-leaves-ptes',
+    LAST,
+    ['shared-file'],
+    { truncateUnmap: [table(otherwise('leave'))] },
+    { mms: 1, filePages: 1 },
+  ),
+  wrong(
+    'truncate-keeps-pinned',
+    LAST,
+    ['shmem'],
+    {
+      truncateFolio: [
+        table(
+          rule('pinned', (f) => f.maybeDmaPinned, 'keep'),
+          otherwise('remove'),
+        ),
+      ],
+    },
+    { mms: 1, filePages: 1 },
+  ),
+  // What is dirty is written where it is no more.
+  wrong(
+    'truncate-keeps-dirty',
+    LAST,
+    ['shared-file'],
+    {
+      truncateFolio: [
+        table(
+          rule('dirty', (f) => f.folioDirty, 'keep'),
+          otherwise('remove'),
+        ),
+      ],
+    },
+    { mms: 1, filePages: 1 },
+  ),
+  // As if all were DAX: nobody is harmed but who waits.
+  wrong(
+    'truncate-waits',
+    LAST,
+    ['shared-file'],
+    {
+      breakLayout: [
+        table(
+          rule('pinned', (f) => f.maybeDmaPinned, 'wait'),
+          otherwise('go on'),
+        ),
+      ],
+    },
+    { mms: 1, filePages: 1 },
   ),
 ];
