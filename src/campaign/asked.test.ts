@@ -4,7 +4,7 @@ import { derive, otherwise, table, without } from '../machine/policy.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { gupVariant } from '../ops/gup.ts';
 import { policyByName } from '../policies/index.ts';
-import { unasked } from './asked.ts';
+import { notInterleaved, notInterleavedText, unasked } from './asked.ts';
 
 const BASE = policyByName('v6.5-longterm-ban');
 const b = expandPolicy(BASE);
@@ -18,6 +18,25 @@ const spec = (a: typeof b, fast: boolean) => ({
   alphabet: alphabetFor(setup, [gupVariant('pin', false, false, fast)]),
   a,
   b,
+});
+
+describe('what only interleaved operations ask', () => {
+  const ignored = [table<'writeProtectSeq'>(otherwise('ignore'))];
+  it('is not tested where none are interleaved, and all of a change may be that', () => {
+    const not = notInterleaved([setup], b, of({ writeProtectSeq: ignored }))!;
+    expect(not).toEqual({ decisions: ['writeProtectSeq'], alone: true });
+    expect(notInterleavedText(not)).toBe(
+      'not tested: writeProtectSeq is asked only where operations are interleaved (--scope race, or --tasks 2)',
+    );
+    const more = of({ writeProtectSeq: ignored, wpFault: [table(otherwise('copy'))] });
+    expect(notInterleaved([setup], b, more)).toEqual({ decisions: ['writeProtectSeq'], alone: false });
+  });
+  it('is tested in one setup of several; of what does not differ nothing is said', () => {
+    expect(
+      notInterleaved([setup, { ...setup, tasks: 2 }], b, of({ writeProtectSeq: ignored })),
+    ).toBeUndefined();
+    expect(notInterleaved([setup], b, FAST)).toBeUndefined();
+  });
 });
 
 describe('whether anybody asks what two policies answer differently', () => {

@@ -10,7 +10,7 @@ import { BUILT_IN, policyByName } from '../policies/index.ts';
 import { WRONG } from '../testing/wrong-policies.ts';
 import { behaviour, keyText, law } from '../testing/key-law.ts';
 import { GRAINS, type Grain, KeyEncoder } from './key.ts';
-import { alphabetFor, PLAIN_GUPS, pagesOf } from './scope.ts';
+import { alphabetFor, CHECK_SCOPES, PLAIN_GUPS, pagesOf } from './scope.ts';
 
 const KINDS: readonly (readonly PageKind[])[] = [
   ['anon'],
@@ -122,6 +122,13 @@ describe('the law of the key: one key, one behaviour', () => {
         for (const pages of [kinds, also])
           compared += law({ kinds: pages, policy, grain, filePages }, 350, 77);
         expect(compared).toBeGreaterThan(3);
+      });
+    for (const policy of [BUILT_IN[0]!, LAST])
+      it(`${grain}, between interleaved operations, ${policy.id}`, () => {
+        const only = CHECK_SCOPES.race!.ops!;
+        const gups = [gupVariant('pin', true, false, true), gupVariant('get', true, false, false)];
+        for (const kind of ['anon', 'private-file'] as const)
+          expect(law({ kinds: [kind], policy, grain, gups, only, tasks: 2 }, 150, 4711)).toBeGreaterThan(2);
       });
     // References that excuse what is stored while they are held over fork, and those that see what comes of it.
     for (const policy of [...BUILT_IN, ...ZERO_STORED])

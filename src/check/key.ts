@@ -223,7 +223,8 @@ function slotLot(v: number, shape: Shape, { privates, copiesFile, storeBits, sto
   const current = col('reference.current');
   fields.push(
     field('cell', CELL_BITS, col('reference.cellState')),
-    field('current', storeBits, cond(fixed, store(current))),
+    // Of what fork may have copied, what its page held at the begin.
+    field('current', storeBits, cond(less(FIXED - 1, col('reference.cellState')), store(current))),
     field('current is zero', 1, cond(fixed, same(current, ZERO_TOKEN))),
     field('content', RELATION_BITS, cond(present, relation(I, TOKEN))),
   );

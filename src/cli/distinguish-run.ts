@@ -25,7 +25,7 @@ import { EXIT, inputError, usageError } from './exit.ts';
 import { EXTENSION } from './files.ts';
 import { paint, print, printJson, printResult, talk, talkText, whereKept, width } from './io.ts';
 import { memoryForStates } from './memory.ts';
-import { type Scope, scopeOf } from './scope-options.ts';
+import { refuseInterleaved, type Scope, scopeOf } from './scope-options.ts';
 import { onStop } from './stop.ts';
 import { checkFolder } from './write.ts';
 
@@ -56,6 +56,7 @@ export async function runDistinguish(options: DistinguishOptions): Promise<numbe
   if (out !== undefined) checkFolder(out);
   const store = new FindingStore(out, talk, talkText);
   const scope = await scopeOf(options.scope, DISTINGUISH_SCOPE);
+  refuseInterleaved(scope, 'compared step by step: one policy waits where another does not');
   const [a, b] = [await onePolicy(options.a), await onePolicy(options.b)];
   const spec = { setup: scope.setup, a, b, alphabet: scope.alphabet };
   const wanted = (d: Difference): boolean => d.kind === by;

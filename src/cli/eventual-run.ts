@@ -12,7 +12,7 @@ import { EVENTUAL_SCOPE } from './defaults.ts';
 import type { EventualCommandOptions } from './eventual.ts';
 import { EXIT, inputError, worst } from './exit.ts';
 import { paint, print, printJson, talk, width } from './io.ts';
-import { type Scope, scopeOf } from './scope-options.ts';
+import { refuseInterleaved, type Scope, scopeOf } from './scope-options.ts';
 
 interface Judged {
   readonly report: EventualReport;
@@ -23,6 +23,7 @@ interface Judged {
 
 export async function runEventual(options: EventualCommandOptions): Promise<number> {
   const scope = await scopeOf(options.scope, EVENTUAL_SCOPE);
+  refuseInterleaved(scope, 'followed to what comes about in the end');
   const { policies, broken } = await choosePolicies(options.policies);
   if (broken.length > 0) throw inputError(broken[0]!.message);
   const codes: number[] = [];

@@ -1,5 +1,6 @@
 /** `mutate`: every rule of a policy, changed, and what becomes of it. */
 import { setImmediate } from 'node:timers/promises';
+import { DECISIONS } from '../machine/decisions.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
 import { mutantsData, mutantsMarkdown, mutantsText } from '../mutate/report.ts';
 import { type Explained, mutating } from '../mutate/run.ts';
@@ -16,6 +17,16 @@ export async function runMutate(options: MutateCommandOptions): Promise<number> 
   if (broken.length > 0) throw inputError(broken[0]!.message);
   const policy = policies[0]!;
   checkRule(policy, options);
+  const fine = policy.tables.filter((t) => DECISIONS[t.decision].fine && t.usual !== true);
+  if (options.table !== undefined && DECISIONS[options.table].fine)
+    throw inputError(
+      `--table ${options.table}: mutants are not judged where operations are interleaved, and nothing else asks it; check a policy with the change on --scope race`,
+    );
+  if (options.table === undefined)
+    for (const { decision } of fine)
+      talk(
+        `not judged: ${decision}, which is asked only where operations are interleaved (check --scope race)`,
+      );
   const { total, mutants, ...rest } = mutating(policy, { table: options.table, rule: options.rule });
   const line = progressLine();
   const stop = onStop(() => {

@@ -13,7 +13,7 @@ import { FILES_MAX, MMS_MAX, PAGES_MAX, REFS_MAX, type Setup, shapeOf, TASKS_MAX
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 import { hint } from '../policies/nearest.ts';
 import type { Args } from './command.ts';
-import { usageError } from './exit.ts';
+import { inputError, usageError } from './exit.ts';
 
 /** Flags as given; undefined: not given, the named scope says. */
 export interface ScopeFlags {
@@ -144,6 +144,14 @@ export const usesFilesystem = ({ files, aside }: Setup, filesystem: string): boo
 /** Setup.tasks of that many; none where each operation runs to its end. */
 export const interleaved = (tasks: number | undefined): Pick<Setup, 'tasks'> =>
   tasks === undefined || tasks === 1 ? {} : { tasks };
+
+/** Throws UserError where operations are interleaved. `does`: what the command does with programs. */
+export function refuseInterleaved({ setup }: Scope, does: string): void {
+  if (setup.tasks !== undefined)
+    throw inputError(
+      `programs of interleaved operations (--tasks ${setup.tasks}) are not ${does}; allowed: --tasks 1. check and fuzz take them`,
+    );
+}
 
 /** A name as `--scope` takes it. Throws UserError (usage) for a version that there is not. */
 export async function scopeNameOf(text: string): Promise<ScopeName> {

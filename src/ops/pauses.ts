@@ -42,6 +42,8 @@ export function unpaused(step: number): number {
   return pause === undefined ? step : step & ~(pause.mask << pause.shift);
 }
 
+/** Is it a go_on? */
+export const isGoOn = (step: number): boolean => opOf(step) === GO_ON;
 /** The packed step that lets what `begun` has begun go on, to its end. `later`: one like it began before, and is in flight. */
 export const goOnOf = (begun: number, later: boolean): number =>
   pack(GO_ON, aOf(begun)) |

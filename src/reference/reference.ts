@@ -193,6 +193,8 @@ export class Reference extends ReferenceState {
       const to = child * this.shape.pages + v;
       if (this.shape.isPrivate[v] === 0 || this.mapped[from] === 0 || this.dontfork[from] === 1) continue;
       this.#forgetMay(to);
+      const missed = this.missed(from);
+      this.current[to] = missed < 0 ? ZERO_TOKEN : missed;
       if (this.cellState[from] === FIXED) this.seen.add(this.#may + to, this.current[from]!);
       else if (this.cellState[from] === UNSETTLED) this.seen.copy(this.#may + from, this.#may + to);
       else if (this.cellState[from] === FLOATING) this.seen.copy(from, this.#may + to);
@@ -203,12 +205,12 @@ export class Reference extends ReferenceState {
   /** A gup has begun: its name is taken, and it may return what its page holds from here on. */
   reserve(handle: number, mm: number, page: number): void {
     const cell = this.#cellOf(mm, page);
-    this.handleState[handle] = HANDLE_PENDING;
     this.handleCell[handle] = cell;
     this.handlePage[handle] = mm * this.shape.pages + page;
     this.handleFlags[handle] =
       this.shape.isPrivate[page] === 1 && this.cellState[cell] === TRANSPARENT ? REF_FOLLOWS_FILE : 0;
-    this.#showFromNow(handle, cell, page);
+    this.#showFromNow(handle, cell, page); // and nothing of what the name stood for before
+    this.handleState[handle] = HANDLE_PENDING;
   }
 
   /** A page that fork copied has shown this content: it has no other until it is stored to. */
@@ -245,9 +247,9 @@ export class Reference extends ReferenceState {
       if (this.forked[from + v] === 0) this.forked[from + v] = 1 + v;
       this.forked[to + v] = this.forked[from + v]!;
       this.cellState[to + v] = this.cellState[from + v]!;
-      this.current[to + v] = this.current[from + v]!;
-      if (!this.#fine || this.cellState[to + v] === TRANSPARENT || this.cellState[to + v] === FLOATING)
-        continue;
+      const settled = this.cellState[to + v] === TRANSPARENT || this.cellState[to + v] === FLOATING;
+      if (!this.#fine || settled) this.current[to + v] = this.current[from + v]!;
+      if (!this.#fine || settled) continue;
       this.cellState[to + v] = UNSETTLED;
       const only = this.seen.only(this.#may + to + v);
       if (only >= 0) this.settle(to + v, only);
@@ -516,12 +518,12 @@ export class Reference extends ReferenceState {
     return this.cellState[cell] === FIXED ? this.current[cell]! : -1;
   }
   /**
-   * What a cell lost for certain that shows another content: the only one that it may have; of those that fork may have
-   * copied the oldest. -1 where nobody can say.
+   * What a cell lost that shows another content: the only one that it may have; of those that fork may have copied that of
+   * its begin, as its copy is no older. -1 where nobody can say.
    */
   missed(cell: number): number {
-    if (this.cellState[cell] === FIXED) return this.current[cell]!;
-    return this.cellState[cell] === UNSETTLED ? this.seen.first(this.#may + cell) : -1;
+    const state = this.cellState[cell]!;
+    return state === FIXED || state === UNSETTLED ? this.current[cell]! : -1;
   }
   /** Token that a load through this reference must show, or -1 where several may be shown. */
   expectedDevice(handle: number): number {

@@ -32,14 +32,6 @@ export class Rows {
     }
     return at;
   }
-  /** The lowest token of the row, or -1 where there is none. */
-  first(row: number): number {
-    for (let w = 0; w < this.#words; w++) {
-      const word = this.bits[row * this.#words + w]!;
-      if (word !== 0) return w * 32 + (31 - Math.clz32(word & -word));
-    }
-    return -1;
-  }
   add(row: number, token: number): void {
     this.bits[row * this.#words + (token >> 5)]! |= 1 << (token & 31);
   }

@@ -1,4 +1,5 @@
 /** What the key of a state must keep: judged over random walks. */
+import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import { type Grain, KeyEncoder } from '../check/key.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from '../check/scope.ts';
@@ -8,6 +9,7 @@ import { coarseClass, INVALID, World } from '../executor/simulated.ts';
 import type { Policy } from '../machine/policy.ts';
 import { expanded } from '../machine/tables.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
+import { isGoOn, pauseOf } from '../ops/pauses.ts';
 import type { Source } from '../state/expression.ts';
 import { type Backend, Compiled, type Field, type Lot, type Writer } from '../state/fields.ts';
 import { nameless } from './nameless.ts';
@@ -42,24 +44,45 @@ export class Without implements Backend {
 export const keyText = ({ words, length }: Pick<KeyEncoder, 'words' | 'length'>): string =>
   Buffer.from(words.buffer, words.byteOffset, length * words.BYTES_PER_ELEMENT).toString('hex');
 
-/** What a state can do, less the names: per enabled step its kind, page, variant, outcome, findings, successor. */
+/** As a search tells states (check/model.ts): of one with operations in flight all columns, with contents by age. */
+function stateText(world: World, key: KeyEncoder): string {
+  if (!world.inFlight()) {
+    key.encode();
+    return keyText(key);
+  }
+  world.compactTokens();
+  return `in flight ${Buffer.from(world.columns.bytes).toString('hex')}`;
+}
+
+/**
+ * What a state can do, less the names: per enabled step its kind, page, variant, outcome, findings, successor. One with an
+ * operation in flight is told by what it can do in its turn, other operations run to their ends.
+ */
 export function behaviour(world: World, key: KeyEncoder, grain: Grain, alphabet: Alphabet): string {
   const out = new Int32Array(4096);
   const snapshot = world.columns.snapshot();
   const lines: string[] = [];
   const n = world.enumerate(alphabet, out);
+  const inFlight = world.inFlight();
   for (let e = 0; e < n; e++) {
+    const step = out[e]!;
+    if (inFlight && !isGoOn(step) && pauseOf(step) !== undefined) continue;
     world.columns.restore(snapshot);
     world.ended = false;
-    const step = out[e]!;
     const outcome = world.step(step);
     const found = world.violations
       .map((v) => `${grain === 'class' ? v.code : coarseClass(v.code)}${v.documented ? 'd' : ''}`)
       .join('+');
     if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
-    key.encode();
-    const next = keyText(key);
-    lines.push(`${nameless(world.shape, step)} -> ${outcome} ${found} ${world.ended ? 'end' : next}`);
+    const next = (): string => {
+      if (world.ended) return 'end';
+      if (world.inFlight())
+        return createHash('sha256')
+          .update(behaviour(world, key, grain, alphabet))
+          .digest('hex');
+      return stateText(world, key);
+    };
+    lines.push(`${nameless(world.shape, step)} -> ${outcome} ${found} ${next()}`);
   }
   world.columns.restore(snapshot);
   world.ended = false;
@@ -79,6 +102,8 @@ export interface Walk {
   readonly pinBias?: number;
   /** Operations; all, if absent. */
   readonly only?: readonly OpKind[];
+  /** Setup.tasks. */
+  readonly tasks?: number;
 }
 
 /** What states are judged in. */
@@ -125,8 +150,9 @@ export function law(walk: Walk, steps: number, seed: number, backend?: MakeBacke
   const setup = {
     ...pagesOf(kinds, walk.filesystem ?? 'ext4-v5.18', walk.filePages),
     ...(aside === undefined ? {} : { aside }),
-    mms: 3,
-    refs: 2,
+    mms: walk.tasks === undefined ? 3 : 2,
+    refs: walk.tasks === undefined ? 2 : 1,
+    ...(walk.tasks === undefined ? {} : { tasks: walk.tasks }),
     pinBias,
   };
   const world = new World(setup, expanded(walk.policy));
@@ -141,7 +167,8 @@ export function law(walk: Walk, steps: number, seed: number, backend?: MakeBacke
   const met = new OneBehaviour({
     save: () => world.columns.snapshot(),
     load: (state) => world.columns.restore(state),
-    behaviour: () => behaviour(world, key, grain, all),
+    // Of interleavings there are many.
+    behaviour: () => behaviour(world, key, grain, walk.tasks === undefined ? all : alphabet),
   });
   for (let i = 0; i < steps; i++) {
     if (i % 14 === 0 || world.ended) world.reset();
@@ -151,8 +178,7 @@ export function law(walk: Walk, steps: number, seed: number, backend?: MakeBacke
     if (outcome === INVALID) expect.fail(`step ${i} was enumerated and is none`);
     if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
     if (world.ended) continue;
-    key.encode();
-    met.meet(keyText(key));
+    met.meet(stateText(world, key));
   }
   return met.compared;
 }
