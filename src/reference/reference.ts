@@ -198,6 +198,8 @@ export class Reference extends ReferenceState {
       if (this.cellState[from] === FIXED) this.seen.add(this.#may + to, this.current[from]!);
       else if (this.cellState[from] === UNSETTLED) this.seen.copy(this.#may + from, this.#may + to);
       else if (this.cellState[from] === FLOATING) this.seen.copy(from, this.#may + to);
+      // A copy that a reference made, say; what is the file's still is that of both.
+      else this.seen.copy(this.fileCell + this.shape.file[v]!, this.#may + to);
       this.#part(from, to);
     }
   }
@@ -362,7 +364,14 @@ export class Reference extends ReferenceState {
     const contract = CALLER_CONTRACTS[CALLERS[caller]!];
     const shared = this.shape.isPrivate[page] === 0;
     const cell = this.#cellOf(mm, page);
-    const row = promiseFor(contract.ref, write, longterm, contract.copies, this.#mappedAs(page, cell));
+    // One that looked while the page was the file's may have taken that, whatever the page is by now.
+    const begun =
+      !write &&
+      this.handleState[handle] === HANDLE_PENDING &&
+      this.handleCell[handle] === cell &&
+      (this.handleFlags[handle]! & REF_FOLLOWS_FILE) !== 0;
+    const mapped = begun ? 'private file, transparent' : this.#mappedAs(page, cell);
+    const row = promiseFor(contract.ref, write, longterm, contract.copies, mapped);
     let flags = 0;
     if (write) flags |= REF_WRITE;
     if (longterm) flags |= REF_LONGTERM;
@@ -373,10 +382,11 @@ export class Reference extends ReferenceState {
         this.#own(cell, this.shape.file[page]!);
         this.cellState[cell] = FLOATING;
       } else flags |= REF_FOLLOWS_FILE;
-    }
+    } else if (begun) flags |= REF_FOLLOWS_FILE;
     this.handleFlags[handle] = flags;
     // What it may show: the content of this instant, and of a gup that was in flight all since it began.
     this.#showFromNow(handle, cell, page);
+    if (begun && this.cellState[cell] === FIXED) this.seen.add(this.#handle + handle, this.current[cell]!);
     this.takenExcused[handle] =
       !shared && row.promise === 'since-take' && this.cellState[cell] === FIXED
         ? this.excuseOf(cell, this.current[cell]!)
