@@ -155,6 +155,16 @@ export const CHECK_SCOPES: {
     gups: 'pin:R:fast,pin:W:fast',
     ops: ['fork', 'exit', 'read', 'write', 'gup', 'unpin', 'dma_read', 'dma_write'],
   },
+  // Transfers and stores of half a page.
+  parts: {
+    mms: 2,
+    refs: 2,
+    parts: 2,
+    pinBias: 1024,
+    kinds: ['anon'],
+    gups: 'o_direct_read',
+    ops: ['fork', 'exit', 'read', 'write', 'gup', 'dio_end'],
+  },
   // One page of each kind; of a private one, with what fork can do to it.
   ...Object.fromEntries(
     PAGE_KINDS.map((kind) => [

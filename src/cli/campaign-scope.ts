@@ -13,6 +13,7 @@ import type { Args } from './command.ts';
 import { usageError } from './exit.ts';
 import {
   gupsOf,
+  inParts,
   interleaved,
   notOne,
   SCOPE_FLAG_NAMES,
@@ -81,6 +82,7 @@ export async function campaignScopeOf({ scope: flags, profile }: CampaignFlags):
   const refs = flags.refs ?? small?.refs;
   const pinBias = flags.pinBias ?? small?.pinBias;
   const tasks = flags.tasks ?? small?.tasks;
+  const parts = flags.parts ?? small?.parts;
   const gupText = flags.gups ?? small?.gups;
   const gups = gupText === undefined ? undefined : await gupsOf(gupText);
   const { filesystem, without } = flags;
@@ -92,6 +94,7 @@ export async function campaignScopeOf({ scope: flags, profile }: CampaignFlags):
     ...(mms === undefined ? [] : [`--mms ${mms}`]),
     ...(refs === undefined ? [] : [`--refs ${refs}`]),
     ...(tasks === undefined || tasks === 1 ? [] : [`--tasks ${tasks}`]),
+    ...(parts === undefined || parts === 1 ? [] : [`--parts ${parts}`]),
     ...(pinBias === undefined ? [] : [`--pin-bias ${pinBias}`]),
     ...(filesystem === undefined ? [] : [`--filesystem ${filesystem}`]),
     ...(filePages === undefined ? [] : [`--file-pages ${filePages}`]),
@@ -106,6 +109,7 @@ export async function campaignScopeOf({ scope: flags, profile }: CampaignFlags):
     ...(mms === undefined ? {} : { mms }),
     ...(refs === undefined ? {} : { refs }),
     ...interleaved(tasks),
+    ...inParts(parts),
     ...(pinBias === undefined ? {} : { pinBias }),
     ...(filesystem === undefined ? {} : { filesystem }),
     ...(filePages === undefined ? {} : { filePages }),

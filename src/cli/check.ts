@@ -179,6 +179,7 @@ export const besideOptions = (
     mms: undefined,
     refs: undefined,
     tasks: undefined,
+    parts: undefined,
     pinBias: undefined,
     filesystem: undefined,
     filePages: undefined,

@@ -9,7 +9,16 @@ import { CHOSEN_FILESYSTEMS } from '../domain/filesystems.ts';
 import { CALLERS } from '../domain/kinds.ts';
 import { own } from '../domain/own.ts';
 import { choosesFilesystem, PAGE_KINDS, type PageKind } from '../domain/page-kinds.ts';
-import { FILES_MAX, MMS_MAX, PAGES_MAX, REFS_MAX, type Setup, shapeOf, TASKS_MAX } from '../domain/setup.ts';
+import {
+  FILES_MAX,
+  MMS_MAX,
+  PAGES_MAX,
+  PARTS_MAX,
+  REFS_MAX,
+  type Setup,
+  shapeOf,
+  TASKS_MAX,
+} from '../domain/setup.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 import { hint } from '../policies/nearest.ts';
 import type { Args } from './command.ts';
@@ -22,6 +31,7 @@ export interface ScopeFlags {
   readonly mms: number | undefined;
   readonly refs: number | undefined;
   readonly tasks: number | undefined;
+  readonly parts: number | undefined;
   readonly pinBias: number | undefined;
   readonly filesystem: string | undefined;
   readonly filePages: number | undefined;
@@ -48,6 +58,7 @@ export const SCOPE_FLAG_NAMES = [
   'mms',
   'refs',
   'tasks',
+  'parts',
   'pin-bias',
   'filesystem',
   'file-pages',
@@ -74,6 +85,7 @@ export function withScope<T>(
     ['mms', `processes at a time, 1 to ${MMS_MAX}`],
     ['refs', `references at a time, 0 to ${REFS_MAX}`],
     ['tasks', `operations in flight at a time: 1, or ${TASKS_MAX}: they are interleaved`],
+    ['parts', `parts of a page that may be stored to alone: 1, or ${PARTS_MAX}: a low and a high half`],
     ['pin-bias', `what a pin adds to the refcount, 2 to ${PIN_BIAS_MAX}`],
     ['filesystem', CHOSEN_FILESYSTEMS.join(', ')],
     ['file-pages', `pages of each file, whose end truncate moves, 1 to ${FILES_MAX}`],
@@ -104,6 +116,7 @@ export function scopeFlagsOf(args: Args): ScopeFlags {
     mms: args.whole('mms', 1, MMS_MAX),
     refs: args.whole('refs', 0, REFS_MAX),
     tasks: args.whole('tasks', 1, TASKS_MAX),
+    parts: args.whole('parts', 1, PARTS_MAX),
     pinBias: args.whole('pin-bias', 2, PIN_BIAS_MAX),
     filesystem: args.oneOf('filesystem', CHOSEN_FILESYSTEMS),
     filePages: args.whole('file-pages', 1, FILES_MAX),
@@ -153,6 +166,10 @@ export function refuseInterleaved({ setup }: Scope, does: string): void {
     );
 }
 
+/** Setup.parts of that many; none where pages have no parts. */
+export const inParts = (parts: number | undefined): Pick<Setup, 'parts'> =>
+  parts === undefined || parts === 1 ? {} : { parts };
+
 /** A name as `--scope` takes it. Throws UserError (usage) for a version that there is not. */
 export async function scopeNameOf(text: string): Promise<ScopeName> {
   const { OP_VERSIONS, scopeName } = await import('../check/scope.ts');
@@ -186,6 +203,7 @@ export async function scopeOf(given: ScopeFlags, named: string): Promise<Scope> 
     mms: flags.mms ?? base.mms,
     refs: flags.refs ?? base.refs,
     ...interleaved(flags.tasks ?? base.tasks),
+    ...inParts(flags.parts ?? base.parts),
     pinBias: flags.pinBias ?? base.pinBias,
   };
   try {
@@ -218,6 +236,7 @@ export async function scopeOf(given: ScopeFlags, named: string): Promise<Scope> 
       ...(isLatest ? [] : [`--scope ${name}@${version}`]),
       `--pages ${kinds.join(',')} --mms ${setup.mms} --refs ${setup.refs}`,
       ...(setup.tasks === undefined ? [] : [`--tasks ${setup.tasks}`]),
+      ...(setup.parts === undefined ? [] : [`--parts ${setup.parts}`]),
       ...(setup.pinBias === PIN_BIAS_MAX ? [] : [`--pin-bias ${setup.pinBias}`]),
       ...(usesFilesystem(setup, filesystem) ? [`--filesystem ${filesystem}`] : []),
       ...(filePages === 0 ? [] : [`--file-pages ${filePages}`]),
@@ -247,7 +266,8 @@ function wordsOf(
   const tasks = setup.tasks === undefined ? '' : `, ${setup.tasks} operations in flight`;
   const cut = setup.files.filter(({ index }) => index === 0).length;
   const files = cut === 0 ? '' : `, files of ${count(setup.files.length / cut, 'page')}`;
-  const first = `${pages.join(' and ')}${files}, ${count(setup.mms, 'mm')}, ${count(setup.refs, 'reference')}${tasks}${aside}${bias}`;
+  const parts = setup.parts === undefined ? '' : `, of ${setup.parts} parts each`;
+  const first = `${pages.join(' and ')}${parts}${files}, ${count(setup.mms, 'mm')}, ${count(setup.refs, 'reference')}${tasks}${aside}${bias}`;
   const operations =
     ops !== undefined
       ? `only ${ops.join(', ')}`

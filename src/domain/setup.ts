@@ -50,6 +50,11 @@ export interface Setup {
   readonly refs: number;
   /** Operations that may be in flight at a time, each of a task of its own; absent: one, and each runs to its end. */
   readonly tasks?: number;
+  /**
+   * Parts of a page that may be stored to and looked at alone: 2, a low and a high half; absent: one, and each store fills
+   * the page. Worlds follow the low half (scenario/parts.ts).
+   */
+  readonly parts?: number;
   /** GUP_PIN_COUNTING_BIAS: 1024 in the kernel, small in exhaustive search so that false positives are reachable. */
   readonly pinBias: number;
 }
@@ -64,6 +69,8 @@ export interface Shape {
   readonly files: number;
   /** Operations that may be in flight at a time. */
   readonly tasks: number;
+  /** Parts of a page (Setup.parts). */
+  readonly parts: number;
   /** Page frames, the zero page (pfn 0) included. */
   readonly folios: number;
   /** Per page: index in PAGE_KINDS; index of the file page or 255; 1 if mapped writable at first. */
@@ -105,15 +112,17 @@ export const PAGES_MAX = 8;
 export const REFS_MAX = 6;
 export const FILES_MAX = 4;
 export const TASKS_MAX = 2;
+export const PARTS_MAX = 2;
 
 /** Throws RangeError with one clear line if the setup is inconsistent or beyond what the columns can hold. */
 export function shapeOf(setup: Setup, tokens = 64): Shape {
-  const { pages, files, mms, refs, pinBias, tasks = 1 } = setup;
+  const { pages, files, mms, refs, pinBias, tasks = 1, parts = 1 } = setup;
   bounded('mms', mms, 1, MMS_MAX);
   bounded('pages', pages.length, 1, PAGES_MAX);
   bounded('refs', refs, 0, REFS_MAX);
   bounded('files', files.length, 0, FILES_MAX);
   bounded('tasks', tasks, 1, TASKS_MAX);
+  bounded('parts', parts, 1, PARTS_MAX);
   bounded('pinBias', pinBias, 2, 1024);
   const names = new Map(files.map((f, i) => [f.name, i]));
   if (names.size !== files.length) throw new RangeError('setup.files: a name is used twice');
@@ -155,6 +164,7 @@ export function shapeOf(setup: Setup, tokens = 64): Shape {
     refs,
     files: files.length,
     tasks,
+    parts,
     // Each task may hold a fresh page that it has not installed, and keep one that nothing maps any more.
     folios: 1 + mms * pages.length + refs + files.length + 1 + 2 * (tasks - 1),
     kind,

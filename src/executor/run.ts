@@ -4,6 +4,7 @@ import type { Costs } from '../machine/machine.ts';
 import { COST_NAMES, noCosts } from '../machine/machine.ts';
 import { type AnyPolicy, expanded } from '../machine/tables.ts';
 import { classId, type FindingClass } from '../property/property.ts';
+import { mirrored } from '../scenario/parts.ts';
 import { Binding, type Scenario } from '../scenario/scenario.ts';
 import { decodeClass, IN_FLIGHT, INVALID, type Violation, World } from './simulated.ts';
 import { whyNot } from './why-not.ts';
@@ -83,8 +84,36 @@ export function notesOf(...results: readonly Pick<RunResult, 'policy' | 'outcome
   });
 }
 
-/** Runs every step; a step that does not apply ends the run as `unsupported`. Throws InvariantError (our bug). */
+/**
+ * Runs every step; a step that does not apply ends the run as `unsupported`. If pages have parts, what any of them showed
+ * is in the result. Throws InvariantError (our bug).
+ */
 export function runScenario(scenario: Scenario, anyPolicy: AnyPolicy, world?: World): RunResult {
+  const result = runLow(scenario, anyPolicy, world);
+  const other = mirrored(scenario);
+  return other === undefined ? result : withFound(result, runLow(other, expanded(anyPolicy)));
+}
+
+/** With what is found in the other part; all else is of whole pages, and the same. */
+function withFound(result: RunResult, { violations, documented }: RunResult): RunResult {
+  const both = (ours: readonly FoundInRun[], theirs: readonly FoundInRun[]): FoundInRun[] => {
+    const codes = [...new Set([...ours, ...theirs].map(({ code }) => code))];
+    return codes
+      .map((code) => {
+        const found = [...ours, ...theirs].filter((f) => f.code === code);
+        return found.reduce((first, f) => (f.at < first.at ? f : first));
+      })
+      .sort((a, b) => a.at - b.at);
+  };
+  const all = {
+    violations: both(result.violations, violations),
+    documented: both(result.documented, documented),
+  };
+  return { ...result, ...all, verdict: verdictOf({ ...result, ...all }) };
+}
+
+/** As runScenario; what the low part of pages showed, if they have parts. */
+export function runLow(scenario: Scenario, anyPolicy: AnyPolicy, world?: World): RunResult {
   const policy = expanded(anyPolicy);
   const w = world ?? new World(scenario.setup, policy);
   w.reset();
@@ -134,14 +163,7 @@ export function runScenario(scenario: Scenario, anyPolicy: AnyPolicy, world?: Wo
   for (const name of COST_NAMES) costs[name] = w.machine.costs[name];
   return {
     policy: policy.id,
-    verdict:
-      violations.length > 0
-        ? 'violated'
-        : notApplicable >= 0 || policyError !== ''
-          ? 'unsupported'
-          : documented.length > 0
-            ? 'documented'
-            : 'not violated',
+    verdict: verdictOf({ violations, documented, notApplicable, policyError }),
     outcomes,
     errnos,
     violations,
@@ -151,4 +173,15 @@ export function runScenario(scenario: Scenario, anyPolicy: AnyPolicy, world?: Wo
     whyNot: reason,
     policyError,
   };
+}
+
+function verdictOf({
+  violations,
+  documented,
+  notApplicable,
+  policyError,
+}: Pick<RunResult, 'violations' | 'documented' | 'notApplicable' | 'policyError'>): ScenarioVerdict {
+  if (violations.length > 0) return 'violated';
+  if (notApplicable >= 0 || policyError !== '') return 'unsupported';
+  return documented.length > 0 ? 'documented' : 'not violated';
 }

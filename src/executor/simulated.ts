@@ -50,6 +50,7 @@ import {
 } from '../machine/machine.ts';
 import { hasLocks, runToEnd, stepName, stepOnce } from '../machine/procedures.ts';
 import type { ExpandedPolicy } from '../machine/tables.ts';
+import { isElsewhere } from '../ops/elsewhere.ts';
 import { callerOf, longtermOf, writeOf } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
 import { aOf, bOf, cOf, OP_KINDS, opOf } from '../ops/op.ts';
@@ -95,6 +96,11 @@ import { FLIGHT_COLUMNS, NO_SLOT, WAS_ALLOWED, WAS_FORBIDDEN } from './flight.ts
 
 const FORK = OP_KINDS.indexOf('fork');
 const GUP = OP_KINDS.indexOf('gup');
+
+/** By event: it shows what the part of a page holds that the step is about. */
+const SHOWS_CONTENT: readonly boolean[] = EVENTS.map((kind) =>
+  ['load', 'device-load', 'file-read', 'dio-write'].includes(kind),
+);
 
 /** The step is not one that the program can do now (a candidate of the shrinker, or a hand-written file). */
 export const INVALID = 6;
@@ -186,6 +192,8 @@ export class World {
   /** Several tasks: operations may be left in flight. */
   readonly fine: boolean;
 
+  /** Pages have parts, of which one is followed. */
+  readonly #parted: boolean;
   /** Columns of contents. */
   readonly #contents: ReturnType<typeof contentColumns>;
   readonly #observation: MutableObservation;
@@ -199,6 +207,7 @@ export class World {
     this.reference = new Reference(this.shape, this.columns);
     this.machine = new Machine(this.shape, policy, this.columns);
     this.fine = this.shape.tasks > 1;
+    this.#parted = this.shape.parts > 1;
     this.flight = layOut(FLIGHT_COLUMNS, sizesOf(this.shape), this.columns);
     this.#contents = [
       ...contentColumns(MACHINE_COLUMNS, this.machine),
@@ -384,6 +393,7 @@ export class World {
     const step = flight.step[task]!;
     const token = flight.token[task]!;
     const slot = this.slot;
+    this.#elsewhere = this.#parted && isElsewhere(step);
     machine.events = 0;
     const pc = stepOnce(machine, task, machine.task.pc[task]!);
     if (machine.events > 0) this.#judge();
@@ -424,6 +434,8 @@ export class World {
   }
 
   #token = 0;
+  /** The step at hand moves the part of a page that is not followed (ops/parts.ts). */
+  #elsewhere = false;
 
   /** The first atomic step of an operation that the program can begin; else how it ends at once, as -1 - outcome. */
   #open(task: number, step: number): number {
@@ -440,7 +452,8 @@ export class World {
     if (!op.enabled(reference, step)) return -1 - INVALID;
     const slot = at === FORK ? reference.freeMm() : at === GUP ? reference.freeHandle() : -1;
     this.slot = slot;
-    this.#token = op.stores === true ? this.#freshToken() : 0;
+    this.#elsewhere = this.#parted && isElsewhere(step);
+    this.#token = op.stores === true && !this.#elsewhere ? this.#freshToken() : 0;
     machine.events = 0;
     return op.start(machine, task, step, this.#token, slot);
   }
@@ -601,6 +614,7 @@ export class World {
         if (reference.ownersOf(machine.eventToken[e]!) <= 1) machine.costs.needlessCopies++;
         continue;
       }
+      if (this.#elsewhere && SHOWS_CONTENT[machine.eventKind[e]!]) continue;
       this.#observe(e);
       const o = this.#observation;
       this.#ask(this.#judges[machine.eventKind[e]!]!, o);

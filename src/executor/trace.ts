@@ -39,8 +39,9 @@ import {
 } from '../machine/tables.ts';
 import type { ObservationKind, ObservedBy, Provenance } from '../property/property.ts';
 import { HANDLE_LIVE, REF_DETACHED, REF_EXACT } from '../reference/reference.ts';
+import { mirrored } from '../scenario/parts.ts';
 import { FIRST_MM, type Scenario, stepText } from '../scenario/scenario.ts';
-import { type FoundInRun, type RunResult, runScenario, type StepOutcome } from './run.ts';
+import { type FoundInRun, type RunResult, runLow, runScenario, type StepOutcome } from './run.ts';
 import { type Violation, World } from './simulated.ts';
 
 /** A rule that was the first to match, and the facts that the table's rules read. */
@@ -151,6 +152,9 @@ export interface Trace {
   readonly steps: readonly TraceStep[];
   /** Index of the step that stored a content, by its name. */
   readonly origins: ReadonlyMap<string, number>;
+  /** Contents are those of this part of pages, the one in which more is broken; undefined: pages have no parts. */
+  readonly part: 'low' | 'high' | undefined;
+  /** Of all parts. */
   readonly result: RunResult;
 }
 
@@ -161,11 +165,24 @@ export interface Trace {
  */
 export function traceScenario(scenario: Scenario, policy: AnyPolicy, beside?: ExpandedPolicy): Trace {
   // A policy object of its own: counting rules here must not count as coverage elsewhere.
-  const world = new TracingWorld(scenario, { ...expanded(policy) }, beside);
-  const start = world.state();
-  const result = runScenario(scenario, world.machine.policy, world);
-  return { start, steps: world.steps, origins: world.origins, result };
+  const trace = (followed: Scenario): Omit<Trace, 'part'> => {
+    const world = new TracingWorld(scenario, { ...expanded(policy) }, beside);
+    const start = world.state();
+    const result = runLow(followed, world.machine.policy, world);
+    return { start, steps: world.steps, origins: world.origins, result };
+  };
+  const low = trace(scenario);
+  const other = mirrored(scenario);
+  if (other === undefined) return { ...low, part: undefined };
+  const high = trace(other);
+  const result = runScenario(scenario, { ...expanded(policy) });
+  return bad(high.result) > bad(low.result)
+    ? { ...high, result, part: 'high' }
+    : { ...low, result, part: 'low' };
 }
+
+const bad = ({ violations, documented }: RunResult): number =>
+  violations.length > 0 ? 2 : documented.length > 0 ? 1 : 0;
 
 /** What an observer saw: contents by name, as the head of this file says. */
 export interface SeenContent {

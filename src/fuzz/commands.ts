@@ -66,6 +66,7 @@ const variantFields = (
 ): readonly { readonly at: number; readonly size: number }[] =>
   packing.fields.flatMap(({ arg, shift }) => {
     if ('pause' in arg && setup.tasks === undefined) return [];
+    if ('maybe' in arg && setup.parts === undefined) return [];
     if (shift < VARIANT_AT || ('after' in arg && arg.after !== undefined)) return [];
     const size = 'is' in arg && arg.is === 'page' ? setup.pages.length : sizeOf(arg);
     return [{ at: shift - VARIANT_AT, size }];

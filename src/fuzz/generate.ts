@@ -11,10 +11,10 @@ import { choosesFilesystem, type PageKind } from '../domain/page-kinds.ts';
 import { DRAWN_SETS, type PageSet, PROFILE_TAKES } from '../domain/page-sets.ts';
 import type { Rng } from '../domain/rng.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
-import { goOnOf, pausedBefore, placesOf } from '../ops/pauses.ts';
 import { callerOf } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
 import { type Alphabet, aOf, cOf, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
+import { goOnOf, pausedBefore, placesOf } from '../ops/pauses.ts';
 import { UNPIN_CLEAN, UNPIN_DIRTYING } from '../ops/unpin.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { HANDLE_LIVE, HANDLE_VOID, Reference } from '../reference/reference.ts';
@@ -48,6 +48,7 @@ export interface ScopeChange {
   readonly mms?: number;
   readonly refs?: number;
   readonly tasks?: number;
+  readonly parts?: number;
   readonly pinBias?: number;
   /** This one alone. */
   readonly filesystem?: string;
@@ -70,6 +71,7 @@ export function setupsOf(scope: string, profile: Profile, change?: ScopeChange):
   const mms = change?.mms ?? found.mms;
   const refs = change?.refs ?? found.refs;
   const tasks = change?.tasks ?? found.tasks;
+  const parts = change?.parts ?? found.parts;
   const pinBias = change?.pinBias ?? found.pinBias;
   const filesystems = change?.filesystem === undefined ? DRAWN_FILESYSTEMS : [change.filesystem];
   const kinds = change?.pages === undefined ? kindsOf(scope, profile) : [change.pages];
@@ -80,6 +82,7 @@ export function setupsOf(scope: string, profile: Profile, change?: ScopeChange):
       mms,
       refs,
       ...(tasks === undefined ? {} : { tasks }),
+      ...(parts === undefined ? {} : { parts }),
       pinBias,
     }));
     if (change !== undefined) for (const setup of setups) shapeOf(setup);

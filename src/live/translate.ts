@@ -126,6 +126,7 @@ function translate(original: Scenario, capabilities: Capabilities): Translated {
 function setupFor({ setup, steps }: Scenario, capabilities: Capabilities, substitutions: Set<string>): Setup {
   if (setup.tasks !== undefined)
     throw new Cannot('operations are interleaved; no program can stop a kernel between two of its steps');
+  if (setup.parts !== undefined) throw new Cannot('parts of pages are stored to; the executor fills pages');
   if (setup.pinBias !== KERNEL_BIAS)
     throw new Cannot(`the pin bias is ${setup.pinBias}; that of kernels is ${KERNEL_BIAS}`);
   for (const { name, kind } of setup.pages) {

@@ -217,6 +217,10 @@ export class Machine extends MachineState {
 
   // ---- Folios --------------------------------------------------------------------------------------------------
 
+  /** A store to a folio; ZERO_TOKEN: to a part of it that is not followed (ops/parts.ts). */
+  store(pfn: number, token: number): void {
+    if (token !== ZERO_TOKEN) this.content[pfn] = token;
+  }
   /** A free folio with content `token`, refcount 1. The lowest free pfn, so that frames are reused at once. */
   alloc(token: number, flags: number): number {
     for (let pfn = 1; pfn < this.shape.folios; pfn++) {

@@ -32,6 +32,7 @@ const NAMES: Names & Numbers = {
 const anyValue = (arg: Arg): fc.Arbitrary<string | boolean | undefined> => {
   if ('oneOf' in arg) return fc.constantFrom(...arg.oneOf);
   if ('pause' in arg) return fc.option(fc.constantFrom(...arg.pause), { nil: undefined });
+  if ('maybe' in arg) return fc.option(fc.constantFrom(...arg.maybe), { nil: undefined });
   if (!('is' in arg)) return fc.boolean();
   if (arg.is === 'caller') return fc.constantFrom(...CALLERS);
   const { is } = arg;

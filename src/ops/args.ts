@@ -49,11 +49,15 @@ interface EitherArg extends Words {
 interface FlagArg extends Words {
   readonly flag: string;
 }
+/** One of these words, or none. */
+interface MaybeArg extends Words {
+  readonly maybe: readonly string[];
+}
 /** Where the operation is left in flight: before its next atomic step of this name; absent: it runs to its end. */
 interface PauseArg extends Words {
   readonly pause: readonly string[];
 }
-export type Arg = NameArg | CallerArg | WordArg | EitherArg | FlagArg | PauseArg;
+export type Arg = NameArg | CallerArg | WordArg | EitherArg | FlagArg | MaybeArg | PauseArg;
 
 /** What is said of an operation's steps. */
 export interface Grammar {
@@ -82,13 +86,16 @@ export type Value<A> = A extends { readonly is: 'caller' }
     ? string
     : A extends { readonly oneOf: readonly (infer W)[] }
       ? W
-      : A extends { readonly pause: readonly (infer W)[] }
+      : A extends { readonly pause: readonly (infer W)[] } | { readonly maybe: readonly (infer W)[] }
         ? W
         : boolean;
 type Fields<A> = {
   readonly [F in keyof A as A[F] extends MayBeAbsent ? never : F]: Value<A[F]>;
 } & { readonly [F in keyof A as A[F] extends MayBeAbsent ? F : never]?: Value<A[F]> };
-type MayBeAbsent = { readonly after: string } | { readonly pause: readonly string[] };
+type MayBeAbsent =
+  | { readonly after: string }
+  | { readonly pause: readonly string[] }
+  | { readonly maybe: readonly string[] };
 type Flat<T> = { readonly [K in keyof T]: T[K] };
 
 /** A step of whatever operation, as its fields. */
@@ -132,6 +139,7 @@ export const cOf = (step: number): number => step >>> C_AT;
 export function sizeOf(arg: Arg): number {
   if ('oneOf' in arg) return arg.oneOf.length;
   if ('pause' in arg) return 1 + arg.pause.length;
+  if ('maybe' in arg) return 1 + arg.maybe.length;
   if (!('is' in arg)) return 2;
   if (arg.is === 'caller') return CALLERS.length;
   const most = { ref: REFS_MAX, page: PAGES_MAX, file: FILES_MAX }[arg.is];
@@ -222,7 +230,8 @@ export function packStep({ grammar, op, fields }: Packing, step: AnyStep, names:
 function packedAs(arg: Arg, value: string | boolean | undefined, names: Numbers): number | undefined {
   if (typeof value === 'boolean') return value ? 1 : 0;
   if ('oneOf' in arg) return arg.oneOf.indexOf(value!);
-  if ('pause' in arg) return value === undefined ? 0 : pauseOf(arg.pause, value);
+  if ('pause' in arg) return value === undefined ? 0 : wordOf(arg.pause, value);
+  if ('maybe' in arg) return value === undefined ? 0 : wordOf(arg.maybe, value);
   if (!('is' in arg)) return 0;
   if (arg.is === 'caller') return (CALLERS as readonly string[]).indexOf(value!);
   if (arg.after === undefined) return names.number(arg.is, value!);
@@ -250,15 +259,16 @@ export function unpackStep(
   return step as unknown as AnyStep;
 }
 
-/** As packed: -1 if there is no such place. */
-const pauseOf = (places: readonly string[], name: string): number => {
-  const at = places.indexOf(name);
+/** As packed, where none is 0: -1 if there is no such word. */
+const wordOf = (words: readonly string[], word: string): number => {
+  const at = words.indexOf(word);
   return at < 0 ? -1 : 1 + at;
 };
 
 function saidBy(arg: Arg, number: number, names: Names): string | boolean | undefined {
   if ('oneOf' in arg) return arg.oneOf[number]!;
   if ('pause' in arg) return number === 0 ? undefined : arg.pause[number - 1];
+  if ('maybe' in arg) return number === 0 ? undefined : arg.maybe[number - 1];
   if (!('is' in arg)) return number === 1;
   if (arg.is === 'caller') return CALLERS[number]!;
   if (arg.after === undefined) return names.nameOf(arg.is, number);
@@ -338,9 +348,9 @@ export const argumentsCost = (grammar: Grammar, step: AnyStep): number =>
 /** The step with plainer words, plainest first: of each argument that has a cost, one after the other. */
 export function plainerWords(grammar: Grammar, step: AnyStep): AnyStep[] {
   return Object.entries(grammar.args).flatMap(([field, arg]): AnyStep[] => {
-    if ('pause' in arg) {
-      const { [field]: paused, ...toTheEnd } = step;
-      return paused === undefined ? [] : [toTheEnd as AnyStep];
+    if ('pause' in arg || 'maybe' in arg) {
+      const { [field]: said, ...without } = step;
+      return said === undefined ? [] : [without as AnyStep];
     }
     if (arg.cost === undefined || 'is' in arg) return [];
     const values: readonly (string | boolean)[] = 'oneOf' in arg ? arg.oneOf : [false, true];

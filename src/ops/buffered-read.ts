@@ -1,6 +1,7 @@
 import { EV_FILE_READ } from '../machine/machine.ts';
 import { END_DONE, END_NO_EFFECT, procedure } from '../machine/procedures.ts';
-import { aOf, OP_KINDS, type Op, onFile } from './op.ts';
+import { aOf, BY_PART, OP_KINDS, type Op, onFile } from './op.ts';
+import { PART, type Part, partOf } from './parts.ts';
 
 /** read(2) of the file by another process, through the page cache. mm/filemap.c: filemap_read(). */
 const steps: { readonly [K in 'R1']: number } = procedure('buffered_read', {
@@ -16,14 +17,14 @@ const steps: { readonly [K in 'R1']: number } = procedure('buffered_read', {
 export const BUFFERED_READ = {
   kind: 'buffered_read',
   task: 'other',
-  args: { file: { is: 'file' } },
+  args: { file: { is: 'file' }, part: PART as Part },
   sends: ['file'],
 } as const;
 
 export const bufferedRead: Op<typeof BUFFERED_READ> = {
   ...BUFFERED_READ,
   weight: 1,
-  words: (s) => `another process read(2)s ${s.file}`,
+  words: (s) => `another process read(2)s ${partOf(s.part)}${s.file}`,
   title: 'read(2) of the file by another process',
   kernel: 'mm/filemap.c: filemap_read()',
   live: {
@@ -55,7 +56,7 @@ static long buffered_read(int file)
   },
   shows: ['file-read'],
   cost: 1,
-  ...onFile(OP_KINDS.indexOf('buffered_read'), 1, () => true),
+  ...onFile(OP_KINDS.indexOf('buffered_read'), BY_PART, () => true),
   start: (m, t, step) => {
     m.task.other[t] = aOf(step);
     return steps.R1;

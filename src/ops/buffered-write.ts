@@ -1,6 +1,7 @@
 import { F_COVERED, F_DIRTY, F_WRITEBACK } from '../machine/machine.ts';
 import { END_BLOCKED, END_DONE, procedure } from '../machine/procedures.ts';
-import { aOf, OP_KINDS, type Op, onFile } from './op.ts';
+import { aOf, BY_PART, OP_KINDS, type Op, onFile } from './op.ts';
+import { PART, type Part, partOf } from './parts.ts';
 
 /**
  * write(2) of the file by another process, through the page cache.
@@ -14,7 +15,7 @@ const steps: { readonly [K in 'W1']: number } = procedure('buffered_write', {
     const { dirtyTracked, stablePages } = m.filesystems[file]!;
     if (stablePages && (m.flags[pfn]! & F_WRITEBACK) !== 0) return END_BLOCKED;
     m.extendTo(file);
-    m.content[pfn] = m.task.token[t]!;
+    m.store(pfn, m.task.token[t]!);
     if (dirtyTracked) {
       m.attachBuffers(pfn);
       m.flags[pfn]! |= F_DIRTY | F_COVERED;
@@ -27,14 +28,14 @@ const steps: { readonly [K in 'W1']: number } = procedure('buffered_write', {
 export const BUFFERED_WRITE = {
   kind: 'buffered_write',
   task: 'other',
-  args: { file: { is: 'file' } },
+  args: { file: { is: 'file' }, part: PART as Part },
   sends: ['file', 'token'],
 } as const;
 
 export const bufferedWrite: Op<typeof BUFFERED_WRITE> = {
   ...BUFFERED_WRITE,
   weight: 2,
-  words: (s) => `another process write(2)s ${s.file}`,
+  words: (s) => `another process write(2)s ${partOf(s.part)}${s.file}`,
   title: 'write(2) to the file by another process',
   kernel: 'mm/filemap.c: generic_perform_write()',
   live: {
@@ -71,7 +72,7 @@ static long buffered_write(int file, long content)
   cost: 1,
   storer: 'write(2)',
   stores: true,
-  ...onFile(OP_KINDS.indexOf('buffered_write'), 1, () => true),
+  ...onFile(OP_KINDS.indexOf('buffered_write'), BY_PART, () => true),
   start: (m, t, step, token) => {
     m.task.other[t] = aOf(step);
     m.task.token[t] = token;

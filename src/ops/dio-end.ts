@@ -4,7 +4,8 @@ import { procedure, T_DIRTY } from '../machine/procedures.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { REF_WRITE } from '../reference/reference.ts';
 import { askedBy } from './gup.ts';
-import { aOf, OP_KINDS, type Op, onRef } from './op.ts';
+import { aOf, BY_PART, OP_KINDS, type Op, onRef } from './op.ts';
+import { PART, type Part } from './parts.ts';
 import { unpinSteps } from './unpin.ts';
 
 /**
@@ -18,7 +19,7 @@ const steps: { readonly [K in 'E1']: number } = procedure('dio_end', {
     const handle = m.task.handle[t]!;
     const pfn = m.refPfn[handle]!;
     if (m.refWrite[handle] === 1) {
-      m.content[pfn] = m.task.token[t]!;
+      m.store(pfn, m.task.token[t]!);
       m.task.flags[t] = T_DIRTY;
     } else m.emit(EV_DIO_WRITE, handle, m.refTarget[handle]!, m.content[pfn]!, m.refSubmitted[handle]!);
     return unpinSteps.D1;
@@ -29,7 +30,7 @@ const steps: { readonly [K in 'E1']: number } = procedure('dio_end', {
 export const DIO_END = {
   kind: 'dio_end',
   task: 'device',
-  args: { ref: { is: 'ref', noun: 'reference' } },
+  args: { ref: { is: 'ref', noun: 'reference' }, part: PART as Part },
   ends: 'ref',
   call: {
     kind: 'dio',
@@ -42,7 +43,8 @@ export const DIO_END = {
 export const dioEnd: Op<typeof DIO_END> = {
   ...DIO_END,
   weight: 3,
-  words: (s) => `the device moves the data of ${s.ref}`,
+  words: (s) =>
+    `the device moves the data of ${s.ref}${s.part === undefined ? '' : `, of the ${s.part} half of the page`}`,
   title: 'an O_DIRECT read or write moves its data and completes',
   kernel: 'fs/iomap/direct-io.c: iomap_dio_bio_end_io(); block/bio.c: __bio_release_pages()',
   live: {
@@ -166,7 +168,7 @@ static long direct_write(long page, long unused)
   stores: true,
   ...onRef(
     OP_KINDS.indexOf('dio_end'),
-    1,
+    BY_PART,
     (ref, handle) => CALLER_CONTRACTS[CALLERS[ref.handleCaller[handle]!]!].release === 'dio_end',
   ),
   start: (m, t, step, token) => {

@@ -3,7 +3,8 @@ import { EV_DEVICE_LOAD } from '../machine/machine.ts';
 import { END_DONE, procedure } from '../machine/procedures.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { TRANSFER } from './callers.ts';
-import { aOf, OP_KINDS, type Op, onRef } from './op.ts';
+import { aOf, BY_PART, OP_KINDS, type Op, onRef } from './op.ts';
+import { PART, type Part, partOf } from './parts.ts';
 
 /** The device reads the folio it was given, whatever it is mapped to by now. */
 const steps: { readonly [K in 'I1']: number } = procedure('dma_read', {
@@ -18,14 +19,15 @@ const steps: { readonly [K in 'I1']: number } = procedure('dma_read', {
 export const DMA_READ = {
   kind: 'dma_read',
   task: 'device',
-  args: { ref: { is: 'ref', noun: 'reference' } },
+  args: { ref: { is: 'ref', noun: 'reference' }, part: PART as Part },
   sends: ['ref'],
 } as const;
 
 export const dmaRead: Op<typeof DMA_READ> = {
   ...DMA_READ,
   weight: 5,
-  words: (s) => `the device reads through ${s.ref}`,
+  words: (s) =>
+    `the device reads ${partOf(s.part)}${s.part === undefined ? '' : 'the page '}through ${s.ref}`,
   title: 'the device reads through the reference',
   kernel: 'none: DMA, or a kernel copy through the page',
   live: {
@@ -110,7 +112,7 @@ static long dma_read_from_fixed_buffer(int ref, int page)
   shows: ['device-load'],
   ...onRef(
     OP_KINDS.indexOf('dma_read'),
-    1,
+    BY_PART,
     (ref, handle) => CALLER_CONTRACTS[CALLERS[ref.handleCaller[handle]!]!].load,
   ),
   start: (m, t, step) => {

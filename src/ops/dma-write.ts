@@ -3,12 +3,13 @@ import { END_DONE, procedure } from '../machine/procedures.ts';
 import { CALLER_CONTRACTS } from '../reference/promises.ts';
 import { REF_LONGTERM, REF_WRITE, type Reference } from '../reference/reference.ts';
 import { TRANSFER } from './callers.ts';
-import { aOf, OP_KINDS, type Op, onRef } from './op.ts';
+import { aOf, BY_PART, OP_KINDS, type Op, onRef } from './op.ts';
+import { PART, type Part, partOf } from './parts.ts';
 
 /** The device stores fresh content into the folio it was given; no PTE, no fault, no notification. */
 const steps: { readonly [K in 'I1']: number } = procedure('dma_write', {
   I1: (m, t) => {
-    m.content[m.refPfn[m.task.handle[t]!]!] = m.task.token[t]!;
+    m.store(m.refPfn[m.task.handle[t]!]!, m.task.token[t]!);
     return END_DONE;
   },
 });
@@ -24,14 +25,15 @@ function storer(ref: Reference, handle: number): number {
 export const DMA_WRITE = {
   kind: 'dma_write',
   task: 'device',
-  args: { ref: { is: 'ref', noun: 'reference' } },
+  args: { ref: { is: 'ref', noun: 'reference' }, part: PART as Part },
   sends: ['ref', 'token'],
 } as const;
 
 export const dmaWrite: Op<typeof DMA_WRITE> = {
   ...DMA_WRITE,
   weight: 5,
-  words: (s) => `the device writes through ${s.ref}`,
+  words: (s) =>
+    `the device writes ${partOf(s.part)}${s.part === undefined ? '' : 'the page '}through ${s.ref}`,
   title: 'the device writes through the reference (never through an R reference: G6)',
   kernel: 'none: DMA, or a kernel copy through the page',
   live: {
@@ -101,7 +103,7 @@ static long dma_write_to_fixed_buffer(int ref, int page, long content)
   stores: true,
   ...onRef(
     OP_KINDS.indexOf('dma_write'),
-    1,
+    BY_PART,
     (ref, handle) =>
       (ref.handleFlags[handle]! & REF_WRITE) !== 0 &&
       CALLER_CONTRACTS[CALLERS[ref.handleCaller[handle]!]!].store,

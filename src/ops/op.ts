@@ -13,6 +13,7 @@ import type { ObservationKind } from '../property/property.ts';
 import type { Reference } from '../reference/reference.ts';
 import { aOf, bOf, cOf, type Grammar, pack, type StepOf } from './args.ts';
 import type { Live } from './live.ts';
+import { PART } from './parts.ts';
 
 export { aOf, bOf, cOf, opOf, pack, type TaskKind } from './args.ts';
 
@@ -135,6 +136,21 @@ interface Declaration<G extends Grammar> {
 
 type PerPage = (ref: Reference, mm: number, page: number) => boolean;
 
+/**
+ * In place of a number of variants: of a step that moves data. Where pages have parts (parts.ts), of all of the page or of
+ * the part that worlds do not follow; what they follow is as well moved with all of it.
+ */
+export const BY_PART = 0;
+const HIGH = 1 + PART.maybe.indexOf('high');
+/** Variants go up to this, exclusive, by so much. */
+const endOf = (ref: Reference, variants: number): number =>
+  variants !== BY_PART ? variants : ref.shape.parts > 1 ? 1 + HIGH : 1;
+const strideOf = (variants: number): number => (variants === BY_PART ? HIGH : 1);
+function drawVariant(ref: Reference, variants: number, rng: Rng): number {
+  if (variants === BY_PART) return ref.shape.parts > 1 ? HIGH * rng.below(2) : 0;
+  return variants === 1 ? 0 : rng.below(variants);
+}
+
 /** Enumerates mm x page x variant. */
 export function enumeratePages(
   op: number,
@@ -144,10 +160,12 @@ export function enumeratePages(
   out: Int32Array,
   n: number,
 ): number {
+  const end = endOf(ref, variants);
+  const stride = strideOf(variants);
   for (let mm = 0; mm < ref.shape.mms; mm++) {
     if (ref.alive[mm] === 0) continue;
     for (let page = 0; page < ref.shape.pages; page++)
-      for (let c = 0; c < variants; c++) {
+      for (let c = 0; c < end; c += stride) {
         const step = pack(op, mm, page, c);
         if (test(ref, step)) out[n++] = step;
       }
@@ -155,7 +173,7 @@ export function enumeratePages(
   return n;
 }
 export function drawPage(op: number, ref: Reference, variants: number, rng: Rng): number {
-  const c = variants === 1 ? 0 : rng.below(variants);
+  const c = drawVariant(ref, variants, rng);
   return pack(op, drawMm(ref, rng), rng.below(ref.shape.pages), c);
 }
 /** A living mm. */
@@ -174,16 +192,18 @@ export function enumerateEach(
   out: Int32Array,
   n: number,
 ): number {
+  const end = endOf(ref, variants);
+  const stride = strideOf(variants);
   for (let a = 0; a < count; a++)
-    for (let c = 0; c < variants; c++) {
+    for (let c = 0; c < end; c += stride) {
       const step = pack(op, a, 0, c);
       if (test(ref, step)) out[n++] = step;
     }
   return n;
 }
-export function drawEach(op: number, count: number, variants: number, rng: Rng): number {
+export function drawEach(op: number, ref: Reference, count: number, variants: number, rng: Rng): number {
   if (count === 0) return -1;
-  return pack(op, count === 1 ? 0 : rng.below(count), 0, variants === 1 ? 0 : rng.below(variants));
+  return pack(op, count === 1 ? 0 : rng.below(count), 0, drawVariant(ref, variants, rng));
 }
 
 /** The step names a living mm and a page, mapped or not. */
@@ -218,7 +238,7 @@ export function onFile(
     offered: isOffered,
     enumerate: (ref, _alphabet, out, n) =>
       enumerateEach(op, ref, ref.shape.files, variants, isOffered, out, n),
-    draw: (ref, _alphabet, rng) => drawEach(op, ref.shape.files, variants, rng),
+    draw: (ref, _alphabet, rng) => drawEach(op, ref, ref.shape.files, variants, rng),
   };
 }
 /** An operation on one reference; `test` is asked only for references that are held. */
@@ -233,7 +253,7 @@ export function onRef(
     enabled,
     offered: enabled,
     enumerate: (ref, _alphabet, out, n) => enumerateEach(op, ref, ref.shape.refs, variants, enabled, out, n),
-    draw: (ref, _alphabet, rng) => drawEach(op, ref.shape.refs, variants, rng),
+    draw: (ref, _alphabet, rng) => drawEach(op, ref, ref.shape.refs, variants, rng),
   };
 }
 /** Is the file on a filesystem that tracks dirty pages? */

@@ -29,6 +29,7 @@ describe('which steps a program can do', () => {
     },
     { ...pagesOf(['private-file', 'shared-file'], 'ext4-v5.18-stable-apart'), mms: 2, refs: 2, pinBias: 2 },
     { ...pagesOf(['private-file', 'shared-file'], 'ext4-v5.18', 2), mms: 2, refs: 2, pinBias: 1024 },
+    { ...pagesOf(['anon', 'shared-file'], 'ext4-v5.18-stable'), mms: 2, refs: 2, parts: 2, pinBias: 2 },
   ];
   const ALL: Alphabet = { ops: OP_KINDS.map(() => true), gups: GUP_VARIANTS };
   const PROGRAMS = 240;
@@ -44,6 +45,11 @@ describe('which steps a program can do', () => {
       const actors = op.task === 'mm' ? upTo(many.mm).map((mm) => pack(at, mm)) : [at];
       return op.packing.fields.reduce((steps, { name, arg, shift }): number[] => {
         if ('pause' in arg) return steps; // there is one task
+        // The part that is followed is moved with all of the page as well.
+        if ('maybe' in arg)
+          return setup.parts === undefined
+            ? steps
+            : steps.flatMap((step) => [step, step | ((1 + arg.maybe.indexOf('high')) << shift)]);
         if (op.kind === 'gup' && name !== 'page' && name !== 'caller') return steps;
         if (op.kind === 'gup' && name === 'caller')
           return steps.flatMap((step) => GUP_VARIANTS.map((c) => step | pack(0, 0, 0, c)));

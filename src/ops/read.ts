@@ -1,7 +1,8 @@
 import { callFault } from '../machine/faults.ts';
 import { EV_LOAD, P_PRESENT } from '../machine/machine.ts';
 import { END_DONE, procedure } from '../machine/procedures.ts';
-import { aOf, bOf, OP_KINDS, type Op, onPage } from './op.ts';
+import { aOf, BY_PART, bOf, OP_KINDS, type Op, onPage } from './op.ts';
+import { PART, type Part, partOf } from './parts.ts';
 import { orSegv } from './segv.ts';
 
 /** A CPU load; faults the page in if it has to. */
@@ -20,6 +21,7 @@ export const READ = {
   task: 'mm',
   args: {
     page: { is: 'page' },
+    part: PART as Part,
     until: {
       pause: ['R1', 'enter', 'none', 'mkwrite', 'W1', 'W2', 'W3', 'W5', 'unshare'],
       noun: 'pause',
@@ -32,7 +34,7 @@ export const READ = {
 export const read: Op<typeof READ> = {
   ...READ,
   weight: 4,
-  words: (s) => `${s.task} loads from ${s.page}`,
+  words: (s) => `${s.task} loads from ${partOf(s.part)}${s.page}`,
   title: 'a load by the CPU',
   kernel: 'mm/memory.c: do_anonymous_page(), do_read_fault()',
   live: {
@@ -66,7 +68,7 @@ static long load(long page, long unused)
     ],
   },
   shows: ['load'],
-  ...onPage(OP_KINDS.indexOf('read'), 1, (ref, mm, page) => ref.isMapped(mm, page)),
+  ...onPage(OP_KINDS.indexOf('read'), BY_PART, (ref, mm, page) => ref.isMapped(mm, page)),
   allowed: (ref, step) => ref.isMapped(aOf(step), bOf(step)) && ref.isThere(bOf(step)),
   fine: true,
   start: (m, t, step) => {

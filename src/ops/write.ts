@@ -2,7 +2,8 @@ import { NO_FILE } from '../domain/setup.ts';
 import { callFault } from '../machine/faults.ts';
 import { EV_DIRTIED, F_BUFFERS, F_COVERED, NO_REF, P_DIRTY, P_WRITE } from '../machine/machine.ts';
 import { END_DONE, procedure, T_FAULT_WRITE } from '../machine/procedures.ts';
-import { aOf, bOf, drawPage, OP_KINDS, type Op, onPage } from './op.ts';
+import { aOf, BY_PART, bOf, drawPage, OP_KINDS, type Op, onPage } from './op.ts';
+import { PART, type Part, partOf } from './parts.ts';
 import { orSegv } from './segv.ts';
 
 const AT = OP_KINDS.indexOf('write');
@@ -10,14 +11,14 @@ const AT = OP_KINDS.indexOf('write');
 /** Of so many stores drawn to a mapping that forbids them one is kept: it ends in SIGSEGV and changes nothing. */
 const FORBIDDEN_DRAWN = 4;
 
-/** A CPU store of fresh content to the whole page; takes a write fault unless the PTE is writable. */
+/** A CPU store of fresh content; takes a write fault unless the PTE is writable. */
 const steps: { readonly [K in 'S1']: number } = procedure('write', {
   S1: (m, t) => {
     const pte = m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
     if ((m.pte[pte]! & P_WRITE) === 0) return callFault(m, t, T_FAULT_WRITE, steps.S1);
     m.pte[pte]! |= P_DIRTY;
     const pfn = m.pfn[pte]!;
-    m.content[pfn] = m.task.token[t]!;
+    m.store(pfn, m.task.token[t]!);
     // A store that page_mkwrite did not precede (a PTE made writable too boldly) is the filesystem's to complain of.
     // What was truncated is no filesystem's any more.
     if (
@@ -36,6 +37,7 @@ export const WRITE = {
   task: 'mm',
   args: {
     page: { is: 'page' },
+    part: PART as Part,
     until: {
       pause: ['S1', 'enter', 'none', 'mkwrite', 'W1', 'W2', 'W3', 'W5', 'unshare'],
       noun: 'pause',
@@ -49,7 +51,7 @@ export const write: Op<typeof WRITE> = {
   ...WRITE,
   weight: 8,
   always: true,
-  words: (s) => `${s.task} stores to ${s.page}`,
+  words: (s) => `${s.task} stores to ${partOf(s.part)}${s.page}`,
   title: 'a store by the CPU',
   kernel: 'mm/memory.c: do_wp_page(), do_anonymous_page(), do_cow_fault(), do_shared_fault()',
   live: {
@@ -84,11 +86,11 @@ static long store(long page, long content)
   shows: ['dirtied', 'access'],
   copies: (s) => `${s.task}'s store`,
   stores: true,
-  ...onPage(AT, 1, (ref, mm, page) => ref.isMapped(mm, page)),
+  ...onPage(AT, BY_PART, (ref, mm, page) => ref.isMapped(mm, page)),
   draw: (ref, _alphabet, rng) => {
-    const step = drawPage(AT, ref, 1, rng);
+    const step = drawPage(AT, ref, BY_PART, rng);
     const keep = ref.isWritable(aOf(step), bOf(step)) || rng.below(FORBIDDEN_DRAWN) === 0;
-    return keep ? step : drawPage(AT, ref, 1, rng);
+    return keep ? step : drawPage(AT, ref, BY_PART, rng);
   },
   allowed: (ref, step) => ref.isWritable(aOf(step), bOf(step)) && ref.isThere(bOf(step)),
   fine: true,

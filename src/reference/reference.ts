@@ -303,10 +303,18 @@ export class Reference extends ReferenceState {
     this.dontfork[mm * this.shape.pages + page] = on ? 1 : 0;
   }
 
-  /** A store by a CPU of this mm. */
+  /**
+   * A store by a CPU of this mm. Of this and other stores, ZERO_TOKEN: to a part of the page that is not followed; then no
+   * content changes, and nothing more is promised of the part that is. A private file page becomes the mm's own with both.
+   */
   store(mm: number, page: number, token: number): void {
-    this.storer[token] = STORER_CPU;
     const file = this.shape.file[page]!;
+    if (token === ZERO_TOKEN) {
+      const own = mm * this.shape.pages + page;
+      if (this.shape.isPrivate[page] === 1 && this.cellState[own] === TRANSPARENT) this.#own(own, file);
+      return;
+    }
+    this.storer[token] = STORER_CPU;
     if (this.shape.isPrivate[page] === 0) {
       this.#setFileCurrent(file, token);
       this.#contractDisk(file);
@@ -351,6 +359,7 @@ export class Reference extends ReferenceState {
   fileStore(file: number, token: number): void {
     const at = this.shape.fileIndex[file]!;
     if (!this.isWithin(file)) this.truncate(file - at, at + 1);
+    if (token === ZERO_TOKEN) return;
     this.storer[token] = STORER_FILE;
     this.#setFileCurrent(file, token);
     this.#contractDisk(file);
@@ -436,6 +445,7 @@ export class Reference extends ReferenceState {
 
   /** A store by the device through a W reference. `storer`: who the finding class will name (STORERS). */
   deviceStore(handle: number, token: number, storer: number): void {
+    if (token === ZERO_TOKEN) return;
     this.storer[token] = storer;
     const cell = this.handleCell[handle]!;
     const file = cell - this.fileCell;

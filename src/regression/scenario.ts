@@ -4,6 +4,7 @@ import { decodeClass, INVALID, World } from '../executor/simulated.ts';
 import { noCosts } from '../machine/machine.ts';
 import { type AnyPolicy, type ExpandedPolicy, expanded } from '../machine/tables.ts';
 import { classId, type FindingClass } from '../property/property.ts';
+import { mirrored } from '../scenario/parts.ts';
 import { Binding, type Scenario } from '../scenario/scenario.ts';
 import { BaseError, Beside, BrokenList, type Judged } from './beside.ts';
 import { Ways } from './way.ts';
@@ -30,8 +31,22 @@ export interface BesideResult {
   readonly policyError: string;
 }
 
-/** Runs the scenario on both. Throws BaseError (beside.ts), InvariantError (our bug). */
+/** Runs the scenario on both, for each part of pages. Throws BaseError (beside.ts), InvariantError (our bug). */
 export function judgeBeside(scenario: Scenario, candidate: AnyPolicy, base: AnyPolicy): BesideResult {
+  const low = judgeLow(scenario, candidate, base);
+  const other = mirrored(scenario);
+  if (other === undefined) return low;
+  const high = judgeLow(other, candidate, base);
+  const worse = ({ code, verdict }: JudgedClass): boolean =>
+    !low.broken.some((b) => b.code === code && (b.verdict === 'regression' || verdict !== 'regression'));
+  const more = high.broken.filter(worse);
+  const broken = [...low.broken.filter(({ code }) => !more.some((b) => b.code === code)), ...more].sort(
+    (a, b) => a.at - b.at,
+  );
+  return { ...low, broken, regressions: broken.filter((b) => b.verdict === 'regression') };
+}
+
+function judgeLow(scenario: Scenario, candidate: AnyPolicy, base: AnyPolicy): BesideResult {
   const cand = expanded(candidate);
   const from = expanded(base);
   const run = execute(scenario, new World(scenario.setup, { ...cand }));
@@ -57,6 +72,20 @@ export function judgeBeside(scenario: Scenario, candidate: AnyPolicy, base: AnyP
 
 /** The candidate regresses by this class, and, where a way is given, parts from the base by it; every step applies. */
 export function regressesBy(
+  scenario: Scenario,
+  candidate: ExpandedPolicy,
+  base: ExpandedPolicy,
+  code: number,
+  way: number | undefined,
+): boolean {
+  const other = mirrored(scenario);
+  return (
+    regressesLow(scenario, candidate, base, code, way) ||
+    (other !== undefined && regressesLow(other, candidate, base, code, way))
+  );
+}
+
+function regressesLow(
   scenario: Scenario,
   candidate: ExpandedPolicy,
   base: ExpandedPolicy,

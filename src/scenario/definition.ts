@@ -3,11 +3,19 @@
  * types are written out beside it (declarations need them) and the compiler holds both together.
  */
 import { z } from 'zod';
+import { DIRECT_FILESYSTEMS, FILESYSTEMS } from '../domain/filesystems.ts';
 import { CALLERS, PAGE_KINDS, REF_KINDS } from '../domain/kinds.ts';
 import { own } from '../domain/own.ts';
 import { kindsWith, type PageKind } from '../domain/page-kinds.ts';
-import { FILES_MAX, MMS_MAX, PAGES_MAX, REFS_MAX, type Setup, TASKS_MAX } from '../domain/setup.ts';
-import { DIRECT_FILESYSTEMS, FILESYSTEMS } from '../domain/filesystems.ts';
+import {
+  FILES_MAX,
+  MMS_MAX,
+  PAGES_MAX,
+  PARTS_MAX,
+  REFS_MAX,
+  type Setup,
+  TASKS_MAX,
+} from '../domain/setup.ts';
 import { COST_NAMES, type Costs } from '../machine/machine.ts';
 import type { Arg, TaskKind } from '../ops/args.ts';
 import { OPS } from '../ops/index.ts';
@@ -17,10 +25,11 @@ import { UNPRINTABLE } from './file-error.ts';
 import { FIRST_MM, type Step } from './scenario.ts';
 
 export const FILE_FORMAT = 'gupfuzz-counterexample';
-/** Versions of the format. Only files in which operations are interleaved (Setup.tasks) are of version 2. */
+/** Versions of the format. Only files in which operations are interleaved (Setup.tasks) or pages have parts (Setup.parts) are of version 2. */
 export const FILE_VERSIONS = [1, 2] as const;
 export type FileVersion = (typeof FILE_VERSIONS)[number];
-export const versionFor = ({ tasks }: Pick<Setup, 'tasks'>): FileVersion => (tasks === undefined ? 1 : 2);
+export const versionFor = ({ tasks, parts }: Pick<Setup, 'tasks' | 'parts'>): FileVersion =>
+  tasks === undefined && parts === undefined ? 1 : 2;
 export const STEPS_MAX = 200;
 /** Characters of `title`, `minimality.reason` and `explanation`. */
 export const TITLE_MAX = 120;
@@ -169,6 +178,7 @@ function argument(arg: Arg): z.ZodType {
   const title = arg.title ?? TITLES[arg.noun ?? ('is' in arg ? arg.is : '')] ?? '';
   if ('oneOf' in arg) return oneOf(arg.oneOf as [string, ...string[]], title);
   if ('pause' in arg) return oneOf(arg.pause as [string, ...string[]], title).exactOptional();
+  if ('maybe' in arg) return oneOf(arg.maybe as [string, ...string[]], title).exactOptional();
   if (!('is' in arg)) return flag(title);
   if (arg.is === 'caller') return oneOf(CALLERS, title);
   return arg.after === undefined ? name(title) : name(title).exactOptional();
@@ -286,7 +296,10 @@ const EXPECTATION = object({
 
 const COUNTEREXAMPLE = object({
   format: only(FILE_FORMAT, 'What this file is'),
-  version: only(FILE_VERSIONS, 'Version of the format: 2 where operations are interleaved'),
+  version: only(
+    FILE_VERSIONS,
+    'Version of the format: 2 where operations are interleaved or pages have parts',
+  ),
   id: pattern(/^[0-9a-f]{16}$/, '16 hexadecimal digits, or none', 'Content id')
     .meta({
       description:
@@ -308,6 +321,11 @@ const COUNTEREXAMPLE = object({
       2,
       TASKS_MAX,
       'Operations in flight at a time; absent: each runs to its end',
+    ).exactOptional(),
+    parts: whole(
+      PARTS_MAX,
+      PARTS_MAX,
+      'Parts of a page that may be stored to alone; absent: each store fills the page',
     ).exactOptional(),
     pinBias: whole(2, 1024, 'GUP_PIN_COUNTING_BIAS: 1024 in the kernel, small in exhaustive search'),
   }).meta({

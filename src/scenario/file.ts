@@ -137,7 +137,7 @@ export function formatCounterexample(c: Counterexample): string {
         `    "pages": ${block('[]', setup.pages.map(inline), '    ')}`,
         `    "files": ${block('[]', setup.files.map(inline), '    ')}`,
         ...(setup.aside === undefined ? [] : [`    "aside": ${JSON.stringify(setup.aside)}`]),
-        ...(['mms', 'refs', 'tasks', 'pinBias'] as const)
+        ...(['mms', 'refs', 'tasks', 'parts', 'pinBias'] as const)
           .filter((key) => setup[key] !== undefined)
           .map((key) => `    "${key}": ${setup[key]}`),
       ].join(',\n')}\n  }`,

@@ -1,6 +1,6 @@
 /** What a schema cannot say of a counterexample: names, where they begin and end, ranges, agreement of its parts. */
-import { type FileSetup, shapeOf } from '../domain/setup.ts';
 import { DIRECT_FILESYSTEMS } from '../domain/filesystems.ts';
+import { type FileSetup, shapeOf } from '../domain/setup.ts';
 import { type AnyStep, namesIn } from '../ops/args.ts';
 import { opOfStep } from '../ops/index.ts';
 import { hint } from '../policies/nearest.ts';
@@ -14,13 +14,9 @@ import { FIRST_MM, type GupStep } from './scenario.ts';
 export function checkMeaning(c: Counterexample, file: string): void {
   const version = versionFor(c.setup);
   if (c.version !== version) {
-    const tasks = c.setup.tasks === undefined ? 'not said' : 'said';
-    throw new FileError(
-      file,
-      'meaning',
-      'version',
-      `is ${c.version}; allowed: ${version}, as setup.tasks is ${tasks}`,
-    );
+    const said =
+      version === 1 ? 'neither setup.tasks nor setup.parts is said' : 'setup.tasks or setup.parts is said';
+    throw new FileError(file, 'meaning', 'version', `is ${c.version}; allowed: ${version}, as ${said}`);
   }
   checkSetup(c, file);
   checkSteps(c, file);
@@ -112,6 +108,8 @@ function checkSteps(c: Counterexample, file: string): void {
       fail('op', step.op, '; allowed: not without setup.tasks: every operation runs to its end');
     if (c.setup.tasks === undefined && 'until' in step)
       fail('until', step.until, '; allowed: none without setup.tasks: every operation runs to its end');
+    if (c.setup.parts === undefined && 'part' in step)
+      fail('part', step.part, '; allowed: none without setup.parts: every store fills the page');
     if ('result' in step) introduce(op.makes!, step.result);
     if (op.ends === 'mm') end(step.task);
     else if (op.ends === 'ref' && 'ref' in step) end(step.ref);

@@ -86,6 +86,7 @@ export function parseStep(line: string): Step {
         throw new StepError(`${noun} of ${kind}`, said, places.join(', '), places);
       return said?.slice(PAUSE.length);
     }
+    if ('maybe' in arg) return arg.maybe.find(taken);
     if (arg.is === 'caller') return take(noun, CALLERS);
     if (arg.after === undefined) return take(noun);
     return taken(arg.after) ? take(arg.is) : undefined;
@@ -115,6 +116,8 @@ const optionalWords = (arg: Arg): readonly string[] =>
     ? [arg.flag]
     : 'pause' in arg
       ? [`${PAUSE}STEP`]
-      : 'is' in arg && arg.is !== 'caller' && arg.after !== undefined
-        ? [`${arg.after} ${arg.is.toUpperCase()}`]
-        : [];
+      : 'maybe' in arg
+        ? [arg.maybe.join(' or ')]
+        : 'is' in arg && arg.is !== 'caller' && arg.after !== undefined
+          ? [`${arg.after} ${arg.is.toUpperCase()}`]
+          : [];

@@ -15,9 +15,10 @@
  * steps (and 1024) where they are not said. The comment before the first line that is none has the title on its first
  * line, and below it the explanation. What is wrong is said as `file:line: field is value; allowed: ...`.
  */
+
+import { DIRECT_FILESYSTEMS, FILESYSTEMS } from '../domain/filesystems.ts';
 import { PAGE_KINDS } from '../domain/kinds.ts';
 import { FILES_MAX, PAGES_MAX, type Setup } from '../domain/setup.ts';
-import { DIRECT_FILESYSTEMS, FILESYSTEMS } from '../domain/filesystems.ts';
 import { hint } from '../policies/nearest.ts';
 import { bounds } from './bounds.ts';
 import {
@@ -38,7 +39,7 @@ const PIN_BIAS_DEFAULT = 1024;
 /** Characters per line of a comment that we write. */
 const COMMENT_WIDTH = 78;
 
-const BOUNDS = ['mms', 'refs', 'tasks', 'pinBias'] as const;
+const BOUNDS = ['mms', 'refs', 'tasks', 'parts', 'pinBias'] as const;
 /** Said once at most, with one word after it. */
 const SINGLE: readonly ['aside', ...typeof BOUNDS] = ['aside', ...BOUNDS];
 type Word = 'page' | 'file' | (typeof SINGLE)[number];
