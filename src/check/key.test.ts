@@ -109,6 +109,11 @@ describe('the law of the key: one key, one behaviour', () => {
           expect(law({ kinds: ['shared-file'], policy, grain, filesystem }, 1000, 12)).toBeGreaterThan(20);
       });
     for (const policy of BUILT_IN)
+      it(`${grain}, ${policy.id}, parts of pages`, () => {
+        for (const kinds of [['anon'], ['private-file', 'shared-file']] as const)
+          expect(law({ kinds, policy, grain, parts: 2 }, 400, 9)).toBeGreaterThan(10);
+      });
+    for (const policy of BUILT_IN)
       it.each(TRUNCATED)(`${grain}, ${policy.id}, truncated: %s %s`, (...kinds) => {
         for (const filePages of [1, 2])
           expect(law({ kinds: kinds.filter(Boolean), policy, grain, filePages }, 600, 8)).toBeGreaterThan(20);

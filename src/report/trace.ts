@@ -31,6 +31,7 @@ export function renderTrace(trace: Trace, options: TraceOptions = {}): string {
       `Contents by origin: 0 is zeroes, f@0 what file f held at the start, P@3 what P stored in step 3, h1@4 what the device stored through h1 in step 4. Rows marked * changed; in brackets what they were.`,
       width,
     ),
+    ...(trace.part === undefined ? [] : [`Of each page the ${trace.part} half is shown.`]),
     '',
     paint.bold('At the start'),
     ...rowsOf(trace.start).map((row) => rowText(row, undefined, width, paint)),

@@ -283,7 +283,7 @@ describe('what is refused by the schema', () => {
     [
       'argument of another operation',
       (v) => Object.assign(v.steps[0]!, { prot: 'r' }),
-      'steps[0].prot is an unknown field (value "r"); allowed: task, op, page, until',
+      'steps[0].prot is an unknown field (value "r"); allowed: task, op, page, part, until',
     ],
     [
       'task',

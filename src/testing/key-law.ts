@@ -98,6 +98,8 @@ export interface Walk {
   readonly aside?: string;
   /** Pages of each file, which may be truncated; absent: of one page, and it may not. */
   readonly filePages?: number;
+  /** Parts of each page; absent: one. */
+  readonly parts?: number;
   readonly gups?: readonly number[];
   readonly pinBias?: number;
   /** Operations; all, if absent. */
@@ -153,6 +155,7 @@ export function law(walk: Walk, steps: number, seed: number, backend?: MakeBacke
     mms: walk.tasks === undefined ? 3 : 2,
     refs: walk.tasks === undefined ? 2 : 1,
     ...(walk.tasks === undefined ? {} : { tasks: walk.tasks }),
+    ...(walk.parts === undefined ? {} : { parts: walk.parts }),
     pinBias,
   };
   const world = new World(setup, expanded(walk.policy));
