@@ -80,6 +80,8 @@ const IMPOSSIBLE: { readonly [name: string]: (world: World, at: number, value: n
   // Until something may be excused, nothing is, and nothing was held over fork.
   'reference.handleFlags': ({ reference }, _, flags) =>
     reference.excusing[0] === 0 && (flags & REF_HELD_OVER_FORK) !== 0,
+  // A folio that somebody refers to is not free.
+  'machine.refPfn': ({ machine }, _, pfn) => machine.refcount[pfn] === 0,
   'reference.takenExcused': ({ reference }) => reference.excusing[0] === 0,
 };
 
