@@ -114,6 +114,7 @@ export function sourceOf(world: World): Source {
       onDisk: (file, token) => reference.onDiskAllowed(file!, token!),
       excuse: (cell, token) => reference.excuseOf(cell!, token!),
       parted: (ref, cell) => (reference.hasParted(ref!, cell!) ? 1 : 0),
+      cutOff: (token) => (reference.wasCutOff(token!) ? 1 : 0),
       targetStable: (target) => (machine.targetStable(target!) ? 1 : 0),
     },
   };
@@ -160,6 +161,15 @@ export function folioFields(world: number, files: number): Field[] {
 export const endFields = ({ truncated }: Shape, file: number): Field[] =>
   truncated[file] === 1
     ? [field('end', widthOf(REFERENCE_COLUMNS.fileEnd.is.oneOf.length - 1), col('reference.fileEnd', file))]
+    : [];
+
+/** Where files may be truncated: whether the content was cut off, and whether it is what a page is after that. */
+const cutFields = ({ truncated }: Shape, when: Ex = 1): Field[] =>
+  truncated.includes(1)
+    ? [
+        field('was cut off', 1, cond(when, call('cutOff', [TOKEN]))),
+        field('is zero', 1, cond(when, same(TOKEN, ZERO_TOKEN))),
+      ]
     : [];
 
 /** What the policy has noted of each mm, or of each folio; there are `count` of them. */
@@ -227,6 +237,7 @@ function slotLot(v: number, shape: Shape, { privates, copiesFile, storeBits, sto
     field('current', storeBits, cond(less(FIXED - 1, col('reference.cellState')), store(current))),
     field('current is zero', 1, cond(fixed, same(current, ZERO_TOKEN))),
     field('content', RELATION_BITS, cond(present, relation(I, TOKEN))),
+    ...cutFields(shape, present),
   );
   if (copiesFile(v))
     fields.push(field('content of file', 1, cond(present, some(relation(fileCell + shape.file[v]!, TOKEN)))));
@@ -257,6 +268,7 @@ function refLot(shape: Shape, { classes, privates, copiesFile }: Said): Lot {
       cond(less(cell, orphanCell), relation(cell, TOKEN), some(relation(cell, TOKEN))),
     ),
     field('allowed', 1, cond(bits(flags, REF_EXACT), 0, call('allowed', [I, TOKEN]))),
+    ...cutFields(shape),
   ];
   if (classes) fields.push(field('longterm', 1, some(bits(flags, REF_LONGTERM))));
   if (privates.some(copiesFile)) {
@@ -344,6 +356,7 @@ function specOf(shape: Shape, notes: readonly NoteColumn[], grain: Grain, pagesT
         field('content', RELATION_BITS, relation(fileCell + f, TOKEN)),
         field('on disk', 1, call('onDisk', [f, TOKEN])),
         field('store', storeBits, store(TOKEN)),
+        ...cutFields(shape),
       ],
       ...cellOf(TOKEN),
     };

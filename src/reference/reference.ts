@@ -70,6 +70,8 @@ export class Reference extends ReferenceState {
   readonly #handle: number;
   /** Rows of what a fork in flight may have copied to a cell; where there is one task, there are none. */
   readonly #may: number;
+  /** Rows of what was in file pages that were cut off; where nothing is truncated, there are none. */
+  readonly #past: number;
   readonly #fine: boolean;
   /** Rows of excused contents: first those of EXCUSE_FORK_DIO for all cells, then those of EXCUSE_FORK_GET. */
   readonly #excuses: number;
@@ -81,7 +83,8 @@ export class Reference extends ReferenceState {
     const cells = mms * pages + files + refs;
     const fine = shape.tasks > 1;
     const may = cells + files + refs + FORK_EXCUSES.length * cells;
-    const row = may + (fine ? cells : 0);
+    const past = may + (fine ? cells : 0);
+    const row = past + (shape.truncated.includes(1) ? files : 0);
     const parted = Math.ceil((mms * pages + refs) / 16);
     super(sizesOf(shape, { row }), columns, {
       rows: wordsOf(tokens),
@@ -91,6 +94,7 @@ export class Reference extends ReferenceState {
     this.shape = shape;
     this.#fine = fine;
     this.#may = may;
+    this.#past = past;
     this.#partedWords = parted;
     this.fileCell = mms * pages;
     this.orphanCell = this.fileCell + files;
@@ -346,7 +350,12 @@ export class Reference extends ReferenceState {
         this.#freshPage(mm, v);
       }
     const cell = this.fileCell + file;
+    // What was lost to its references before, as nobody had dirtied it, they may show as well.
+    if (this.undirtied[file] !== 0)
+      for (let h = 0; h < shape.refs; h++)
+        if (this.handleCell[h] === cell) this.seen.unite(this.#disk + file, this.#handle + h);
     this.#orphan(cell);
+    this.seen.unite(cell, this.#past + file);
     this.seen.clear(cell);
     this.current[cell] = ZERO_TOKEN;
     for (let h = 0; h < shape.refs; h++)
@@ -556,6 +565,12 @@ export class Reference extends ReferenceState {
   wasInFile(token: number): boolean {
     if (token === ZERO_TOKEN) return false;
     for (let f = 0; f < this.shape.files; f++) if (this.seen.has(this.fileCell + f, token)) return true;
+    return this.wasCutOff(token);
+  }
+  /** True if it had been in a file page when that was cut off; zero had been in each. */
+  wasCutOff(token: number): boolean {
+    for (let f = 0; f < this.shape.files; f++)
+      if (this.shape.truncated[f] === 1 && this.seen.has(this.#past + f, token)) return true;
     return false;
   }
 
