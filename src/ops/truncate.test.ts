@@ -3,10 +3,13 @@ import { pagesOf } from '../check/scope.ts';
 import type { PageKind } from '../domain/kinds.ts';
 import type { Setup } from '../domain/setup.ts';
 import { runScenario } from '../executor/run.ts';
-import { BUILT_IN } from '../policies/index.ts';
 import { expandPolicy } from '../machine/tables.ts';
+import { BUILT_IN } from '../policies/index.ts';
 import { parseSteps } from '../scenario/parse.ts';
+import { formatText } from '../scenario/text.ts';
+import { runPasses } from '../shrink/shrink.ts';
 import { cached, FILE, last, pte, referenced, run, V57, V62, V65 } from '../testing/op.ts';
+import { WRONG } from '../testing/wrong-policies.ts';
 
 /** Pages of one kind on the pages of one file, f and f2 (s and s2). */
 const of = (kind: PageKind, filesystem = 'ext4-v5.18', pages = 1): Setup => ({
@@ -82,6 +85,34 @@ describe('truncate', () => {
         const { violations, documented } = run(setup, policy, text).result;
         expect([policy.id, kind, violations, documented]).toEqual([policy.id, kind, [], []]);
       }
+  });
+  it('is left where it is needed by the shrinker, with the pages that it needs', () => {
+    const keeps = expandPolicy(WRONG.find(({ policy }) => policy.id === 'truncate-keeps-pinned')!.policy);
+    const shrunk = (setup: Setup, text: string): string => {
+      const scenario = { setup, steps: parseSteps(text) };
+      const { code } = runScenario(scenario, keeps).violations.at(-1)!;
+      return formatText(runPasses(scenario, keeps, { code, documented: false }));
+    };
+    const two = of('shared-file', 'ext4-v5.18-stable', 2);
+    const lost =
+      'P: read F\nP: write F2\nh1 = P: gup F2 pin R\nother: truncate before f2\nother: truncate behind f2\nP: read F2';
+    expect(shrunk(two, lost)).toBe(
+      [
+        'file f ext4-v5.18 0',
+        'page F shared-file rw f',
+        '',
+        'P: write F',
+        'h1 = P: gup F pin R',
+        'other: truncate before f',
+        'other: truncate behind f',
+        'P: read F',
+        '',
+      ].join('\n'),
+    );
+    // Of a finding that needs none, no file that may be truncated is left.
+    const unnotified =
+      'h1 = P: gup F get W\nother: truncate before f2\nother: fsync f\ndevice: unpin h1 dirty';
+    expect(shrunk(of('shared-file'), unnotified)).toMatch(/^file f ext4-v5.18\n/);
   });
   it('is for files that the setup says may be truncated', () => {
     const steps = parseSteps('P: read F\nother: truncate before f');

@@ -43,6 +43,7 @@ export function simplicity(scenario: Scenario): readonly [...number[], string] {
     refs,
     setup.pages.length,
     setup.files.length,
+    setup.files.filter(({ index }) => index !== undefined).length,
     cost,
     room,
     filesystems,

@@ -1,5 +1,5 @@
-import type { Setup } from '../../domain/setup.ts';
 import { DIRECT_FILESYSTEMS, FILESYSTEMS, filesystem } from '../../domain/filesystems.ts';
+import type { Setup } from '../../domain/setup.ts';
 import type { Pass } from '../order.ts';
 
 /** Prefers the first filesystem profile that still fails. */
@@ -19,17 +19,22 @@ export const plainerFilesystem: Pass = {
         attempt({ ...best.setup, aside: id });
       }
     }
-    for (const [i, file] of best.setup.files.entries())
+    // The pages of one file are on one filesystem.
+    for (const [i, file] of best.setup.files.entries()) {
+      if ((file.index ?? 0) > 0) continue;
+      const next = best.setup.files.findIndex(({ index = 0 }, k) => k > i && index === 0);
+      const isOf = (k: number): boolean => k >= i && (next < 0 || k < next);
       for (const { id, backing } of FILESYSTEMS) {
         if (backing !== filesystem(file.filesystem).backing) continue;
         if (id === file.filesystem) break;
         const before = best;
         attempt({
           ...best.setup,
-          files: best.setup.files.map((f, k) => (k === i ? { ...f, filesystem: id } : f)),
+          files: best.setup.files.map((f, k) => (isOf(k) ? { ...f, filesystem: id } : f)),
         });
         if (best !== before) break;
       }
+    }
     return best;
   },
 };

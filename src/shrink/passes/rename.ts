@@ -41,6 +41,8 @@ export const rename: Pass = {
     );
     const pageNames = new Map(pages.map((p, i) => [p.name, usual ? canonical.pages[i]!.name : p.name]));
     const fileNames = new Map(setup.files.map((f, i) => [f.name, usual ? backings[i]!.file : f.name]));
+    // The pages of one file come one after the other.
+    const isOrdered = setup.files.some(({ index = 0 }) => index > 0);
     const renamedSetup = {
       ...setup,
       pages: pages.map((p) => ({
@@ -50,7 +52,7 @@ export const rename: Pass = {
       })),
       files: setup.files
         .map((f) => ({ ...f, name: fileNames.get(f.name)! }))
-        .sort((x, y) => (x.name < y.name ? -1 : x.name > y.name ? 1 : 0)),
+        .sort((x, y) => (isOrdered || x.name === y.name ? 0 : x.name < y.name ? -1 : 1)),
     };
     const of = { mm: names, ref: names, page: pageNames, file: fileNames };
     const steps = scenario.steps.map((step) =>

@@ -1,10 +1,21 @@
-import type { Setup } from '../../domain/setup.ts';
+import type { FileSetup, Setup } from '../../domain/setup.ts';
 import { bounds } from '../../scenario/bounds.ts';
 import { goesAside, type Step } from '../../scenario/scenario.ts';
 import type { Pass } from '../order.ts';
 
 const isOn = (step: Step, file: string): boolean =>
   ('file' in step && step.file === file) || (step.op === 'gup' && step.target === file);
+
+/** Without this file page; those behind it in its file move up. */
+function without(files: readonly FileSetup[], name: string): readonly FileSetup[] {
+  const at = files.findIndex((f) => f.name === name);
+  const end = files.findIndex(({ index = 0 }, i) => i > at && index === 0);
+  return files.flatMap((file, i) => {
+    if (i === at) return [];
+    const moves = i > at && (end < 0 || i < end);
+    return moves ? { ...file, index: file.index! - 1 } : file;
+  });
+}
 
 /** Drops unused pages and files, and tightens the bounds. */
 export const trimSetup: Pass = {
@@ -21,7 +32,11 @@ export const trimSetup: Pass = {
         attempt({ ...best.setup, pages: best.setup.pages.filter((p) => p !== page) });
     for (const file of [...best.setup.files].reverse())
       if (!best.setup.pages.some((p) => p.file === file.name) && !best.steps.some((s) => isOn(s, file.name)))
-        attempt({ ...best.setup, files: best.setup.files.filter((f) => f !== file) });
+        attempt({ ...best.setup, files: without(best.setup.files, file.name) });
+    if (!best.steps.some(({ op }) => op === 'truncate')) {
+      const files = best.setup.files.map(({ index: _, ...file }) => file);
+      attempt({ ...best.setup, files });
+    }
     const { aside, ...rest } = best.setup;
     if (aside !== undefined && !best.steps.some(goesAside)) attempt(rest);
     return best;
