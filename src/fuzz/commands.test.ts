@@ -294,3 +294,48 @@ it('every built-in policy runs long programs without an error of its own', () =>
     );
   }
 });
+
+describe('operations that pause (tasks: 2)', () => {
+  const setup: Setup = { ...small('anon'), refs: 1, tasks: 2 };
+  const gups = [gupVariant('pin', true, false, true)];
+  const check = (under: ExpandedPolicy, numRuns: number): fc.RunDetails<[Commands]> =>
+    fc.check(
+      fc.property(gupCommands(setup, { gups }), (commands) =>
+        fc.modelRun(modelAndReal(setup, under), commands),
+      ),
+      { seed: 1, numRuns },
+    );
+
+  it('break no promise of the last era', () => {
+    const { failed, errorInstance } = check(policy('v6.5-longterm-ban'), 1500);
+    expect(failed, String(errorInstance)).toBe(false);
+  });
+  it('run under every policy, however they wait for each other', () => {
+    const all = setupOf('default');
+    for (const p of BUILT_IN)
+      fc.assert(
+        fc.property(gupCommands({ ...all, tasks: 2 }, { properties: [] }), (commands) =>
+          fc.modelRun(modelAndReal({ ...all, tasks: 2 }, policy(p.id)), commands),
+        ),
+        { seed: 3, numRuns: 60 },
+      );
+  });
+  it('find what is lost where GUP-fast does not heed write_protect_seq, and shrink it to a program that runs', () => {
+    const base = policyByName('v6.2-anon-exclusive');
+    const under = expandPolicy(
+      derive(
+        base,
+        { id: 'no-seq', title: 'ignores it', sources: [] },
+        {
+          writeProtectSeq: [table(otherwise('ignore'))],
+        },
+      ),
+    );
+    const { failed, errorInstance } = check(under, 3000);
+    expect(failed).toBe(true);
+    const { classId, scenario } = (errorInstance as Error).cause as BrokenPromise;
+    expect(scenario.steps.some((s) => s.op === 'fork' && s.until !== undefined)).toBe(true);
+    expect(runScenario(scenario, under).violations.map((v) => v.classId)).toContain(classId);
+    expect(judgeBeside(scenario, under, expandPolicy(base)).regressions.length).toBeGreaterThan(0);
+  });
+});

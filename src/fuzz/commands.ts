@@ -17,6 +17,7 @@ import { sizeOf, VARIANT_AT } from '../ops/args.ts';
 import { GUP_VARIANTS } from '../ops/gup.ts';
 import { OPS, type RegisteredOp } from '../ops/index.ts';
 import { pack } from '../ops/op.ts';
+import { isGoOn } from '../ops/pauses.ts';
 import { classId } from '../property/property.ts';
 import { HANDLE_VOID, type Reference } from '../reference/reference.ts';
 import { Naming, type Scenario, type Step, stepText } from '../scenario/scenario.ts';
@@ -147,7 +148,8 @@ class OpCommand implements fc.Command<Model, Real> {
     }
     if (world.slot < 0 || model.reference.handleState[world.slot] !== HANDLE_VOID) return;
     // The program goes on without the reference that it did not get: it gives up the name at once.
-    const release = releaseOf(step, world.slot);
+    const gup = isGoOn(step) ? taken.findLast((t) => t.slot === world.slot && !isGoOn(t.step))!.step : step;
+    const release = releaseOf(gup, world.slot);
     world.step(release);
     taken.push({ step: release, slot: -1 });
   }
@@ -171,7 +173,7 @@ class OpCommand implements fc.Command<Model, Real> {
     const can: number[] = [];
     for (let a = 0; a < (this.#actor === 'mm' ? mms : refs); a++) {
       const step = pack(this.#op, a, this.#page, this.#variant);
-      if (op.offered(reference, step)) can.push(step);
+      if (isGoOn(step) ? op.enabled(reference, step) : op.offered(reference, step)) can.push(step);
     }
     return can.length === 0 ? -1 : can[this.#k % can.length]!;
   }
@@ -186,7 +188,7 @@ function scenarioOf(setup: Setup, { taken }: Real): Scenario {
 /**
  * Programs for fc.modelRun: iterables of commands over the reference (model) and machine with policy (real). A
  * command throws when a promise is broken; documented mismatches do not throw, nor do breached claims unless `claims`
- * is set. Throws RangeError if the setup is
+ * is set. With `tasks: 2` in the setup operations pause, and others run meanwhile. Throws RangeError if the setup is
  * inconsistent.
  *
  * @example
