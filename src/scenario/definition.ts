@@ -145,7 +145,7 @@ const name = (what: string) =>
     what,
   );
 const whole = (min: number, max: number, title: string, orNull = '') => {
-  const error = `a whole number from ${min} to ${max}${orNull}`;
+  const error = `${min === max ? min : `a whole number from ${min} to ${max}`}${orNull}`;
   return z.int({ error }).min(min, { error }).max(max, { error }).meta({ title });
 };
 const flag = (title: string) => z.boolean({ error: 'true or false' }).meta({ title });
