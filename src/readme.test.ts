@@ -63,7 +63,6 @@ describe('the limits of README.md', () => {
       THP: /thp|huge/,
       hugetlb: /huge/,
       KSM: /ksm|merge/,
-      swap: /swap/,
       migration: /migrat/,
       MADV_FREE: /^free|madv.*free/,
       'soft-dirty': /soft/,

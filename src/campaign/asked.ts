@@ -63,7 +63,7 @@ export function notInterleaved(
   if (setups.some(({ tasks }) => tasks !== undefined)) return undefined;
   const places = differing(a, b);
   const all = b.tables.flatMap(({ decision }, at) => (places[at]!.length > 0 ? [decision] : []));
-  const decisions = all.filter((name) => DECISIONS[name].fine);
+  const decisions = all.filter((name) => DECISIONS[name].only === 'fine');
   if (decisions.length === 0) return undefined;
   return { decisions, alone: decisions.length === all.length && keptBy(a) === keptBy(b) };
 }

@@ -15,6 +15,7 @@ import type { Setup } from '../domain/setup.ts';
 import type { CampaignSpace } from '../fuzz/chunk.ts';
 import { alphabetOf, setupsOf } from '../fuzz/generate.ts';
 import { DECISIONS } from '../machine/decisions.ts';
+import { needsSwap } from '../machine/facts.ts';
 import { type ExpandedPolicy, type ExpandedTable, factsOfEntry } from '../machine/tables.ts';
 import type { Property } from '../property/property.ts';
 
@@ -54,6 +55,8 @@ export function unreachable(
   if (reasons.includes(undefined)) return undefined;
   return `out of reach: ${[...new Set(reasons.flat())].join('; ')}`;
 }
+
+const hasSwap = (space: CampaignSpace): boolean => setupsIn(space).some(({ swap }) => swap !== undefined);
 
 /** Can the fact have this value with these page kinds? Only what follows from the kinds is ruled out. */
 function feasible(decision: string, fact: string, value: unknown, kinds: Kinds): boolean {
@@ -126,12 +129,15 @@ export function impossibleRules(
   space: CampaignSpace,
 ): ReadonlySet<number> {
   const kinds = kindsIn(space);
+  const swap = hasSwap(space);
   const possible = new Set<number>();
   if (!FILE_ONLY.has(table.decision) || tracked(kinds))
     table.ruleOf.forEach((rule, entry) => {
       const facts = factsOfEntry(table, entry);
-      const fits = Object.entries(facts).every(([name, value]) =>
-        feasible(table.decision, name, value, kinds),
+      const fits = Object.entries(facts).every(
+        ([name, value]) =>
+          feasible(table.decision, name, value, kinds) &&
+          (swap || !needsSwap(name) || value === false || value === 0),
       );
       if (fits && asked(policy, table.decision, facts)) possible.add(rule);
     });
@@ -158,7 +164,8 @@ export function ruleCoverage(
   const fine = setupsIn(space).some(({ tasks }) => tasks !== undefined);
   policy.tables.forEach((table, t) => {
     // Of what is asked between steps of other tasks only, programs whose steps run to their end say nothing.
-    if (table.usual === true || (DECISIONS[table.decision].fine && !fine)) return;
+    const { only } = DECISIONS[table.decision];
+    if (table.usual === true || (only === 'fine' && !fine) || (only === 'swap' && !hasSwap(space))) return;
     const impossible = impossibleRules(policy, table, space);
     table.rules.forEach((name, i) => {
       rules++;

@@ -7,7 +7,8 @@ import { expandPolicy } from '../machine/tables.ts';
 import { GUP_VARIANTS, gupVariant } from '../ops/gup.ts';
 import { OP_KINDS, type OpKind, pack } from '../ops/op.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
-import { WRONG } from '../testing/wrong-policies.ts';
+import { SWAP_DEVICES } from '../domain/swap.ts';
+import { WRONG, WRONG_SWAP } from '../testing/wrong-policies.ts';
 import { behaviour, keyText, law } from '../testing/key-law.ts';
 import { GRAINS, type Grain, KeyEncoder } from './key.ts';
 import { alphabetFor, CHECK_SCOPES, PLAIN_GUPS, pagesOf } from './scope.ts';
@@ -135,6 +136,20 @@ describe('the law of the key: one key, one behaviour', () => {
         for (const kind of ['anon', 'private-file'] as const)
           expect(law({ kinds: [kind], policy, grain, gups, only, tasks: 2 }, 150, 4711)).toBeGreaterThan(2);
       });
+    for (const swap of SWAP_DEVICES) {
+      for (const policy of BUILT_IN)
+        it(`${grain}, swap on ${swap}, ${policy.id}`, () => {
+          for (const kinds of [['anon'], ['anon', 'anon'], ['private-file']] as const)
+            expect(law({ kinds, policy, grain, swap }, 600, 4711)).toBeGreaterThan(20);
+        });
+      for (const { policy } of WRONG_SWAP)
+        it(`${grain}, swap on ${swap}, the wrong policy ${policy.id}`, () => {
+          let compared = 0;
+          for (const kinds of [['anon'], ['private-file']] as const)
+            compared += law({ kinds, policy, grain, swap }, 400, 79);
+          expect(compared).toBeGreaterThan(3);
+        });
+    }
     // References that excuse what is stored while they are held over fork, and those that see what comes of it.
     for (const policy of [...BUILT_IN, ...ZERO_STORED])
       it(`${grain}, contents that are excused, ${policy.id}`, () => {

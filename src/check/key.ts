@@ -23,7 +23,6 @@ import {
   F_WRITEBACK,
   MACHINE_COLUMNS,
   NO_PFN,
-  P_PRESENT,
   ZERO_PFN,
 } from '../machine/machine.ts';
 import type { NoteColumn, NoteSort } from '../machine/notes.ts';
@@ -64,6 +63,16 @@ import {
 import { type Backend, Compiled, type Field, type Lot, widthOf } from '../state/fields.ts';
 import { StateKey } from '../state/key.ts';
 import { type Fetched, FOLIOS_MAX, type KeySpec, type Symmetry } from '../state/key-spec.ts';
+import {
+  behind,
+  CACHED_FLAGS,
+  framesOf,
+  ifFolio,
+  inSwapCache,
+  ofFolios,
+  shown,
+  slotFields,
+} from './swap-key.ts';
 
 export type { Symmetry } from '../state/key-spec.ts';
 
@@ -115,6 +124,7 @@ export function sourceOf(world: World): Source {
       excuse: (cell, token) => reference.excuseOf(cell!, token!),
       parted: (ref, cell) => (reference.hasParted(ref!, cell!) ? 1 : 0),
       cutOff: (token) => (reference.wasCutOff(token!) ? 1 : 0),
+      folioOfSlot: (slot) => machine.folioOfSlot(slot!),
       targetStable: (target) => (machine.targetStable(target!) ? 1 : 0),
     },
   };
@@ -139,20 +149,22 @@ export const flag = (column: string, mask: number, at: Ex = I, world = 0): Ex =>
  * Flags of a folio that anything reads, and its file. What nothing maps is never mapped again, so that a free-floating
  * anonymous folio has none but that it is one.
  */
-export function folioFields(world: number, files: number): Field[] {
+export function folioFields(world: number, shape: Shape): Field[] {
+  const { files, swaps } = shape;
   const flags = col('machine.flags', I, world);
   const mapped = col('machine.mapcount', I, world);
+  const alone = cond(mapped, bits(flags, F_ANON | F_EXCLUSIVE), F_ANON);
+  const anon = swaps === 0 ? alone : cond(inSwapCache(world), bits(flags, CACHED_FLAGS), alone);
   return [
-    field(
-      'flags',
-      flagBits(MACHINE_COLUMNS.flags),
-      cond(bits(flags, F_ANON), cond(mapped, bits(flags, F_ANON | F_EXCLUSIVE), F_ANON), flags),
-    ),
+    field('flags', flagBits(MACHINE_COLUMNS.flags), ifFolio(shape, cond(bits(flags, F_ANON), anon, flags))),
     // None is the last.
     field(
       'file',
       widthOf(files),
-      cond(less(col('machine.mapping', I, world), files), col('machine.mapping', I, world), files),
+      ifFolio(
+        shape,
+        cond(less(col('machine.mapping', I, world), files), col('machine.mapping', I, world), files),
+      ),
     ),
   ];
 }
@@ -164,11 +176,11 @@ export const endFields = ({ truncated }: Shape, file: number): Field[] =>
     : [];
 
 /** Where files may be truncated: whether the content was cut off, and whether it is what a page is after that. */
-const cutFields = ({ truncated }: Shape, when: Ex = 1): Field[] =>
+const cutFields = ({ truncated }: Shape, when: Ex = 1, token: Ex = TOKEN): Field[] =>
   truncated.includes(1)
     ? [
-        field('was cut off', 1, cond(when, call('cutOff', [TOKEN]))),
-        field('is zero', 1, cond(when, same(TOKEN, ZERO_TOKEN))),
+        field('was cut off', 1, cond(when, call('cutOff', [token]))),
+        field('is zero', 1, cond(when, same(token, ZERO_TOKEN))),
       ]
     : [];
 
@@ -225,8 +237,9 @@ const relation = (cell: Ex, token: Ex): Ex => call('relation', [cell, token]);
 
 function slotLot(v: number, shape: Shape, { privates, copiesFile, storeBits, store }: Said): Lot {
   const fileCell = shape.mms * shape.pages;
-  const present = flag('machine.pte', P_PRESENT);
+  const { there, content } = shown(shape);
   const fields = [field('vma', 4, col('machine.vma')), field('pte', 4, col('machine.pte'))];
+  if (shape.swaps > 0) fields.push(field('swap exclusive', 1, col('machine.swapExclusive')));
   // A shared page shows the page cache, whose content is with the file.
   if (!privates.includes(v)) return { fields };
   const fixed = same(col('reference.cellState'), FIXED);
@@ -236,12 +249,20 @@ function slotLot(v: number, shape: Shape, { privates, copiesFile, storeBits, sto
     // Of what fork may have copied, what its page held at the begin.
     field('current', storeBits, cond(less(FIXED - 1, col('reference.cellState')), store(current))),
     field('current is zero', 1, cond(fixed, same(current, ZERO_TOKEN))),
-    field('content', RELATION_BITS, cond(present, relation(I, TOKEN))),
-    ...cutFields(shape, present),
+    field('content', RELATION_BITS, cond(there, relation(I, TOKEN))),
+    ...cutFields(shape, there),
   );
-  if (copiesFile(v))
-    fields.push(field('content of file', 1, cond(present, some(relation(fileCell + shape.file[v]!, TOKEN)))));
-  return { token: cond(present, col('machine.content', col('machine.pfn'))), fields };
+  const ofFile = (token: Ex): Ex => some(relation(fileCell + shape.file[v]!, token));
+  if (copiesFile(v)) fields.push(field('content of file', 1, cond(there, ofFile(TOKEN))));
+  if (shape.swaps > 0) {
+    const { there: cached, content: device } = behind();
+    fields.push(
+      field('content on swap', RELATION_BITS, cond(cached, relation(I, device))),
+      ...cutFields(shape, cached, device),
+    );
+    if (copiesFile(v)) fields.push(field('content on swap of file', 1, cond(cached, ofFile(device))));
+  }
+  return { token: cond(there, content), fields };
 }
 
 function refLot(shape: Shape, { classes, privates, copiesFile }: Said): Lot {
@@ -305,8 +326,23 @@ function refLot(shape: Shape, { classes, privates, copiesFile }: Said): Lot {
   };
 }
 
+/** Under what contents of a private page are excused: that it should have, that it shows, that its slot has. */
+function rareSlot(shape: Shape): Field[] {
+  const current = col('reference.current');
+  const { there, content } = shown(shape);
+  const excuse = (name: string, when: Ex, token: Ex): Field =>
+    field(name, EXCUSE_BITS, cond(when, call('excuse', [I, token])));
+  const fields = [
+    excuse('excuse of current', same(col('reference.cellState'), FIXED), current),
+    excuse('excuse of content', there, content),
+  ];
+  if (shape.swaps === 0) return fields;
+  const device = behind();
+  return [...fields, excuse('excuse of content on swap', device.there, device.content)];
+}
+
 function specOf(shape: Shape, notes: readonly NoteColumn[], grain: Grain, pagesToo: boolean): KeySpec {
-  const { mms, pages, refs, files, folios } = shape;
+  const { mms, pages, refs, files, folios, swaps } = shape;
   const fileCell = mms * pages;
   const orphanCell = fileCell + files;
   const said = saidOf(shape, grain);
@@ -389,7 +425,8 @@ function specOf(shape: Shape, notes: readonly NoteColumn[], grain: Grain, pagesT
     bits(col('reference.handleFlags'), REF_HELD_OVER_FORK),
   );
   return {
-    sizes: { mms, pages, refs, files, folios },
+    sizes: { mms, pages, refs, files, folios: folios + swaps },
+    ...(swaps === 0 ? {} : { frames: framesOf(shape, 1) }),
     worlds: 1,
     header: [field('zero page stored to', 1, some(col('machine.content', ZERO_PFN)))],
     mm: [field('has pinned', 1, col('machine.hasPinned')), ...noteFields('mm', notes, mms)],
@@ -403,33 +440,18 @@ function specOf(shape: Shape, notes: readonly NoteColumn[], grain: Grain, pagesT
     ),
     folio: [
       [
-        ...folioFields(0, files),
-        ...noteFields('folio', notes, folios),
-        ...(folioStores ? [field('store', storeBits, store(col('machine.content')))] : []),
+        ...folioFields(0, shape),
+        ...ofFolios(shape, noteFields('folio', notes, folios)),
+        ...(folioStores ? [field('store', storeBits, ifFolio(shape, store(col('machine.content'))))] : []),
+        ...(swaps === 0
+          ? []
+          : slotFields(shape, 0, folioStores ? { bits: storeBits, of: store } : undefined)),
       ],
     ],
     fetched: [...ofFiles, ...(privates.length > 0 ? [zero] : [])],
     rare: {
       when: [field('excusing', 1, col('reference.excusing', 0))],
-      slots: range(pages).map((v) => {
-        if (!privates.includes(v)) return [];
-        const current = col('reference.current');
-        return [
-          field(
-            'excuse of current',
-            EXCUSE_BITS,
-            cond(same(col('reference.cellState'), FIXED), call('excuse', [I, current])),
-          ),
-          field(
-            'excuse of content',
-            EXCUSE_BITS,
-            cond(
-              flag('machine.pte', P_PRESENT),
-              call('excuse', [I, col('machine.content', col('machine.pfn'))]),
-            ),
-          ),
-        ];
-      }),
+      slots: range(pages).map((v) => (privates.includes(v) ? rareSlot(shape) : [])),
       ref: rareRef(fileCell, orphanCell, heldOverFork),
       held: [field('held over fork', 1, heldOverFork)],
       member: [field('parted', 1, call('parted', [I, CELL]))],

@@ -61,7 +61,8 @@ export function tokensFor(setup: Setup): number {
   const cells = setup.mms * setup.pages.length + setup.files.length + setup.refs;
   const folios = setup.mms * setup.pages.length + setup.refs + setup.files.length + 1;
   const inFlight = ((setup.tasks ?? 1) - 1) * 6; // what tasks store, and the pages that they have in hand
-  return Math.min(64, cells + folios + 2 * setup.files.length + setup.refs + 4 + inFlight);
+  const slots = setup.swap === undefined ? 0 : setup.mms * setup.pages.length;
+  return Math.min(64, cells + folios + slots + 2 * setup.files.length + setup.refs + 4 + inFlight);
 }
 
 /** A bound of the steps that a program of the alphabet can do in one state of the setup. */

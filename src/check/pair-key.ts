@@ -60,6 +60,7 @@ import {
   sourceOf,
   VMA_BITS,
 } from './key.ts';
+import { behind, framesOf, ofFolios, shown, slotFields } from './swap-key.ts';
 
 const A = 0;
 const B = 1;
@@ -102,40 +103,82 @@ const comparedBits = ({ readsApart }: Shape, file: number): number =>
 
 /**
  * How the contents of one page, or of one reference to it, compare in both worlds. Says nothing that follows from where
- * the folios are.
+ * the folios are. By world: the folio, what it shows, and whether that is swapped out, and so a page's own.
  */
-function compared({ readsApart }: Shape, file: number, a: Ex, b: Ex): Ex {
-  const alike = same(content(A, a), content(B, b));
+function compared(shape: Shape, file: number, a: Place, b: Place): Ex {
+  const alike = same(a.content, b.content);
   const either = (ownA: Ex, ownB: Ex, onlyA: Ex, onlyB: Ex): Ex =>
     cond(ownA, cond(ownB, alike, onlyA), cond(ownB, onlyB, 0));
-  const twice = (ex: Ex): Ex => cond(ex, 2, 0);
-  if (file === NO_FILE) {
-    // Both from the zero page: with the header.
-    const own = (pfn: Ex): Ex => both(not(same(pfn, NO_PFN)), not(same(pfn, ZERO_PFN)));
-    const fetched = (mine: Ex, other: number): Ex =>
-      or(same(mine, ZERO_TOKEN), twice(same(mine, content(other, ZERO_PFN))));
-    return either(own(a), own(b), fetched(content(A, a), B), fetched(content(B, b), A));
-  }
-  // A folio of the page's own, a copy; else it shows the file, or will when it is faulted in.
-  const fetched = (mine: Ex, other: number): Ex =>
-    or(
-      or(
-        both(cached(other, file), same(mine, content(other, cacheOf(other, file)))),
-        twice(same(mine, col('machine.disk', file, other))),
-      ),
-      or(
-        cond(both(bounced(other, file), same(mine, col('machine.submitted', file, other))), 4, 0),
-        readsApart[file] === 1
-          ? cond(both(sent(other, file), same(mine, sentContent(other, file))), 8, 0)
-          : 0,
-      ),
-    );
   return either(
-    call('own', [a, file], A),
-    call('own', [b, file], B),
-    fetched(content(A, a), B),
-    fetched(content(B, b), A),
+    ownOf(file, a, A),
+    ownOf(file, b, B),
+    fetchedBy(shape, file, a.content, B),
+    fetchedBy(shape, file, b.content, A),
   );
+}
+
+/** A folio with what it shows; `swapped`: it is that of a swap entry. */
+interface Place {
+  readonly pfn: Ex;
+  readonly content: Ex;
+  readonly swapped: Ex;
+}
+const inFolio = (pfn: Ex, w: number): Place => ({ pfn, content: content(w, pfn), swapped: 0 });
+
+/** Is it a folio of the page's own, a copy? Else it shows the zero page or the file, or will when it is faulted in. */
+function ownOf(file: number, { pfn, swapped }: Place, w: number): Ex {
+  const own =
+    file === NO_FILE ? both(not(same(pfn, NO_PFN)), not(same(pfn, ZERO_PFN))) : call('own', [pfn, file], w);
+  return swapped === 0 ? own : cond(swapped, 1, own);
+}
+
+/** Is it what the other world would fetch there? Of the zero page, with the header; of a file, from cache, disk, bounce. */
+function fetchedBy({ readsApart }: Shape, file: number, mine: Ex, other: number): Ex {
+  const twice = (ex: Ex): Ex => cond(ex, 2, 0);
+  if (file === NO_FILE) return or(same(mine, ZERO_TOKEN), twice(same(mine, content(other, ZERO_PFN))));
+  return or(
+    or(
+      both(cached(other, file), same(mine, content(other, cacheOf(other, file)))),
+      twice(same(mine, col('machine.disk', file, other))),
+    ),
+    or(
+      cond(both(bounced(other, file), same(mine, col('machine.submitted', file, other))), 4, 0),
+      readsApart[file] === 1 ? cond(both(sent(other, file), same(mine, sentContent(other, file))), 8, 0) : 0,
+    ),
+  );
+}
+
+/**
+ * What the device has of a page that is in the swap cache, once that is dropped: how it compares with what both worlds
+ * show, and with what one of them would fetch.
+ */
+function swapFields(shape: Shape, file: number, places: readonly [Place, Place]): Field[] {
+  const worlds = [A, B].map((w) => ({
+    own: ownOf(file, places[w]!, w),
+    shows: places[w]!.content,
+    ...behind(w),
+  }));
+  const sames = worlds.flatMap((mine, w) => {
+    const other = worlds[1 - w]!;
+    return [
+      field('swap as shown', 1, both(mine.there, same(mine.content, mine.shows))),
+      field('swap as shown there', 1, both(both(mine.there, other.own), same(mine.content, other.shows))),
+      field(
+        'swap as fetched there',
+        comparedBits(shape, file),
+        cond(mine.there, cond(other.own, 0, fetchedBy(shape, file, mine.content, 1 - w))),
+      ),
+    ];
+  });
+  const both2 = both(worlds[A]!.there, worlds[B]!.there);
+  return [
+    ...[A, B].map((w) => field('swap exclusive', 1, col('machine.swapExclusive', I, w))),
+    // A slot to which nothing was written yet has zeroes.
+    ...worlds.map(({ own, shows }) => field('zeroes', 1, both(own, same(shows, ZERO_TOKEN)))),
+    ...worlds.map(({ there, content }) => field('swap zeroes', 1, both(there, same(content, ZERO_TOKEN)))),
+    ...sames,
+    field('swap alike', 1, both(both2, same(worlds[A]!.content, worlds[B]!.content))),
+  ];
 }
 
 /** `compared` for a page that is known by its number only. */
@@ -149,14 +192,14 @@ function comparedByPage(shape: Shape, page: Ex, a: Ex, b: Ex): { bits: number; v
       range(pages).map((v) => (privates.includes(v) && file[v] === f ? 1 : 0)),
       page,
     );
-    value = cond(isOf, compared(shape, f, a, b), value);
+    value = cond(isOf, compared(shape, f, inFolio(a, A), inFolio(b, B)), value);
   }
   return { bits: Math.max(0, ...files.map((f) => comparedBits(shape, f))), value };
 }
 
 /** `notes`: by world. */
 function specOf(shape: Shape, notes: readonly (readonly NoteColumn[])[]): KeySpec {
-  const { mms, pages, refs, files, folios } = shape;
+  const { mms, pages, refs, files, folios, swaps } = shape;
 
   const slot = (v: number): Lot => {
     const fields: Field[] = [A, B].flatMap((w) => [
@@ -165,9 +208,15 @@ function specOf(shape: Shape, notes: readonly (readonly NoteColumn[])[]): KeySpe
     ]);
     if (shape.isPrivate[v] === 1) {
       const file = shape.file[v]!;
-      const how = compared(shape, file, col('machine.pfn', I, A), col('machine.pfn', I, B));
+      const place = (w: number): Place => ({
+        pfn: col('machine.pfn', I, w),
+        content: shown(shape, w).content,
+        swapped: swaps === 0 ? 0 : some(col('machine.swapEntry', I, w)),
+      });
+      const how = compared(shape, file, place(A), place(B));
       const width = comparedBits(shape, file);
       fields.push(field('compared', width, cond(col('machine.vma'), how)));
+      if (swaps > 0) fields.push(...swapFields(shape, file, [place(A), place(B)]));
     }
     return { fields };
   };
@@ -231,7 +280,8 @@ function specOf(shape: Shape, notes: readonly (readonly NoteColumn[])[]): KeySpe
 
   const zero = (w: number): Ex => content(w, ZERO_PFN);
   return {
-    sizes: { mms, pages, refs, files, folios },
+    sizes: { mms, pages, refs, files, folios: folios + swaps },
+    ...(swaps === 0 ? {} : { frames: framesOf(shape, 2) }),
     worlds: 2,
     header: [
       field('zero page stored to', 1, some(zero(A))),
@@ -248,7 +298,11 @@ function specOf(shape: Shape, notes: readonly (readonly NoteColumn[])[]): KeySpe
     refStates: [HANDLE_LIVE],
     cells: false,
     moves: false,
-    folio: [A, B].map((w) => [...folioFields(w, files), ...noteFields('folio', notes[w]!, folios, w)]),
+    folio: [A, B].map((w) => [
+      ...folioFields(w, shape),
+      ...ofFolios(shape, noteFields('folio', notes[w]!, folios, w)),
+      ...(swaps === 0 ? [] : slotFields(shape, w)),
+    ]),
     fetched: [],
     groups: groupsOf(shape),
   };

@@ -10,8 +10,9 @@ import { type ExpandedPolicy, expandPolicy } from '../machine/tables.ts';
 import { gupVariant } from '../ops/gup.ts';
 import { type Alphabet, OP_KINDS, type OpKind, pack } from '../ops/op.ts';
 import { BUILT_IN, policyByName } from '../policies/index.ts';
-import { WRONG } from '../testing/wrong-policies.ts';
+import { WRONG, WRONG_SWAP } from '../testing/wrong-policies.ts';
 import { keyText, OneBehaviour } from '../testing/key-law.ts';
+import { SWAP_DEVICES } from '../domain/swap.ts';
 import { nameless } from '../testing/nameless.ts';
 import { ENDED, GOES_ON, NOT_A_STEP } from './model.ts';
 import { differenceOf, PairModel } from './pair.ts';
@@ -145,6 +146,20 @@ describe('the law of the key of a pair: one key, one behaviour', () => {
           expect(law(pair, scope(kinds, 2, 2, filesystem), 400, 4712)).toBeGreaterThan(20);
       for (const kinds of [['private-file', 'shared-file'], ['private-shmem']] as const)
         expect(law(pair, scope(kinds, 2, 2, undefined, 2), 400, 4715)).toBeGreaterThan(20);
+    });
+
+  it.each(WRONG_SWAP)('$policy.id and its base, pages are swapped out', ({ policy, base }) => {
+    const pair = [expandPolicy(base), expandPolicy(policy)] as const;
+    let compared = 0;
+    for (const kinds of [['anon'], ['private-file']] as const)
+      for (const swap of SWAP_DEVICES) compared += law(pair, { ...scope(kinds, 2, 2), swap }, 300, 4715);
+    expect(compared).toBeGreaterThan(10);
+  });
+  for (const pair of PAIRS)
+    it(`${pair[0].id} and ${pair[1].id}, pages are swapped out`, () => {
+      for (const kinds of [['anon'], ['anon', 'anon'], ['private-file'], ['private-shmem']] as const)
+        for (const swap of SWAP_DEVICES)
+          expect(law(pair, { ...scope(kinds, 2, 2), swap }, 400, 4716), kinds.join()).toBeGreaterThan(20);
     });
 
   it.each(WRONG)('$policy.id and its base', ({ policy, base, kinds, filePages }) => {

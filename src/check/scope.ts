@@ -165,6 +165,7 @@ export const CHECK_SCOPES: {
     gups: 'o_direct_read',
     ops: ['fork', 'exit', 'read', 'write', 'gup', 'dio_end'],
   },
+  swap: { mms: 2, refs: 1, pinBias: 1024, kinds: ['anon'], swap: 'disk', gups: 'plain' },
   // One page of each kind; of a private one, with what fork can do to it.
   ...Object.fromEntries(
     PAGE_KINDS.map((kind) => [

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { BLOCKED, type PageKind, REFUSED } from '../domain/kinds.ts';
 import { Rng } from '../domain/rng.ts';
 import { World } from '../executor/simulated.ts';
-import { MACHINE_COLUMNS, TASK_COLUMNS } from '../machine/machine.ts';
+import { F_BUFFERS, MACHINE_COLUMNS, TASK_COLUMNS } from '../machine/machine.ts';
+import { NO_FILE } from '../domain/setup.ts';
+import { SWAP_DEVICES, type SwapDevice } from '../domain/swap.ts';
 import { expandPolicy } from '../machine/tables.ts';
 import { BUILT_IN } from '../policies/index.ts';
 import { HANDLE_LIVE, REF_HELD_OVER_FORK, REFERENCE_COLUMNS } from '../reference/reference.ts';
@@ -60,6 +62,16 @@ function valuesOf(column: Column, sizes: Sizes): number[] {
 
 /** States that no run reaches, of elements that exist: a file page is always fixed, a reference always has a cell. */
 const IMPOSSIBLE: { readonly [name: string]: (world: World, at: number, value: number) => boolean } = {
+  // Anonymous pages have no private state of a filesystem.
+  'machine.flags': ({ machine }, pfn, flags) =>
+    machine.hasSwap && (flags & F_BUFFERS) !== 0 && machine.mapping[pfn] === NO_FILE,
+  // A PTE maps something or is a swap entry (Machine.recount()).
+  'machine.pte': ({ machine }, pte) => machine.hasSwap && machine.swapEntry[pte] !== 0,
+  'machine.pfn': ({ machine }, pte) => machine.hasSwap && machine.swapEntry[pte] !== 0,
+  'machine.swapEntry': ({ machine }, pte, entry) =>
+    entry !== 0 && (machine.pte[pte] !== 0 || machine.swapCount[entry - 1] === 0),
+  // A folio has one slot, an anonymous one; a slot has one folio, and nothing but its entries and PTEs lead to it.
+  'machine.swapSlot': () => true,
   'reference.cellState': ({ reference }, cell) => cell >= reference.fileCell && cell < reference.orphanCell,
   'reference.handleCell': ({ reference, shape }, ref, cell) =>
     cell >= reference.cells ||
@@ -125,8 +137,15 @@ function attack(
   filesystem = 'ext4-v5.17-stable',
   seed = 1,
   filePages = 0,
+  swap?: SwapDevice,
 ): Map<string, number> {
-  const setup = { ...pagesOf(kinds, filesystem, filePages), mms: 2, refs: 2, pinBias: 4 };
+  const setup = {
+    ...pagesOf(kinds, filesystem, filePages),
+    mms: 2,
+    refs: 2,
+    pinBias: 4,
+    ...(swap === undefined ? {} : { swap }),
+  };
   const world = new World(setup, expandPolicy(policy));
   world.checkInvariants = false;
   const whole = new KeyEncoder(world, 'all', grain);
@@ -196,6 +215,16 @@ describe('what the key does not see makes no difference', () => {
       for (const policy of [BUILT_IN[0]!, BUILT_IN[4]!])
         for (const [name, n] of attack([kind], policy, grain)) unseen.set(name, n + (unseen.get(name) ?? 0));
       expect(unseen.size, 'columns of which something was unseen').toBeGreaterThan(8);
+    });
+});
+
+describe('what the key does not see of swap makes no difference', () => {
+  for (const swap of SWAP_DEVICES)
+    it.each(['anon', 'private-file'] as const)(`${swap}, %s`, (kind) => {
+      let unseen = 0;
+      for (const policy of [BUILT_IN[0]!, BUILT_IN[4]!])
+        unseen += attack([kind], policy, 'class', undefined, STEPS, undefined, 1, 0, swap).size;
+      expect(unseen, 'columns of which something was unseen').toBeGreaterThan(8);
     });
 });
 

@@ -20,6 +20,7 @@ import {
   type ScopeFlags,
   scopeFlagsOf,
   scopeNameOf,
+  swapOf,
   usesFilesystem,
   withScope,
 } from './scope-options.ts';
@@ -87,6 +88,7 @@ export async function campaignScopeOf({ scope: flags, profile }: CampaignFlags):
   const gups = gupText === undefined ? undefined : await gupsOf(gupText);
   const { filesystem, without } = flags;
   const filePages = flags.filePages ?? small?.filePages;
+  const { swap } = swapOf(flags.swap, small?.swap);
   const ops =
     flags.ops ?? (without.length === 0 ? small?.ops : OP_KINDS.filter((kind) => !without.includes(kind)));
   const said = [
@@ -98,6 +100,7 @@ export async function campaignScopeOf({ scope: flags, profile }: CampaignFlags):
     ...(pinBias === undefined ? [] : [`--pin-bias ${pinBias}`]),
     ...(filesystem === undefined ? [] : [`--filesystem ${filesystem}`]),
     ...(filePages === undefined ? [] : [`--file-pages ${filePages}`]),
+    ...(swap === undefined ? [] : [`--swap ${swap}`]),
     ...(gups === undefined ? [] : [`--gups ${gups.text}`]),
     ...(ops === undefined || without.length > 0 ? [] : [`--ops ${ops.join(',')}`]),
     ...(without.length === 0 ? [] : [`--without ${without.join(',')}`]),
@@ -113,6 +116,7 @@ export async function campaignScopeOf({ scope: flags, profile }: CampaignFlags):
     ...(pinBias === undefined ? {} : { pinBias }),
     ...(filesystem === undefined ? {} : { filesystem }),
     ...(filePages === undefined ? {} : { filePages }),
+    ...(swap === undefined ? {} : { swap }),
     ...(ops === undefined ? {} : { ops }),
     ...(gups === undefined ? {} : { gups: gups.list }),
     flags: said,

@@ -183,6 +183,7 @@ export const besideOptions = (
     pinBias: undefined,
     filesystem: undefined,
     filePages: undefined,
+    swap: undefined,
     gups: undefined,
     ops: undefined,
     without: [],

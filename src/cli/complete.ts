@@ -5,6 +5,7 @@ import { PROPERTIES } from '../../properties/index.ts';
 import { CHECK_SCOPES } from '../check/scope.ts';
 import { DECISION_NAMES } from '../machine/decisions.ts';
 import { FILESYSTEMS } from '../domain/filesystems.ts';
+import { SWAP_DEVICES } from '../domain/swap.ts';
 import { OP_KINDS } from '../ops/op.ts';
 import { BUILT_IN } from '../policies/index.ts';
 
@@ -31,6 +32,7 @@ const FLAGS: ReadonlyMap<string, readonly string[]> = new Map([
   ['--base', POLICIES],
   ['--cand', POLICIES],
   ['--filesystem', FILESYSTEMS.map((f) => f.id)],
+  ['--swap', [...SWAP_DEVICES, 'none']],
   ['--ops', OP_KINDS],
   ['--without', OP_KINDS],
 ]);

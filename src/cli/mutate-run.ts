@@ -17,15 +17,17 @@ export async function runMutate(options: MutateCommandOptions): Promise<number> 
   if (broken.length > 0) throw inputError(broken[0]!.message);
   const policy = policies[0]!;
   checkRule(policy, options);
-  const fine = policy.tables.filter((t) => DECISIONS[t.decision].fine && t.usual !== true);
-  if (options.table !== undefined && DECISIONS[options.table].fine)
+  const unasked = policy.tables.filter((t) => DECISIONS[t.decision].only !== undefined && t.usual !== true);
+  if (options.table !== undefined && DECISIONS[options.table].only === 'fine')
     throw inputError(
       `--table ${options.table}: mutants are not judged where operations are interleaved, and nothing else asks it; check a policy with the change on --scope race`,
     );
   if (options.table === undefined)
-    for (const { decision } of fine)
+    for (const { decision } of unasked)
       talk(
-        `not judged: ${decision}, which is asked only where operations are interleaved (check --scope race)`,
+        DECISIONS[decision].only === 'fine'
+          ? `not judged: ${decision}, which is asked only where operations are interleaved (check --scope race)`
+          : `not judged: ${decision}, which is asked only where there is swap (--table ${decision})`,
       );
   const { total, mutants, ...rest } = mutating(policy, { table: options.table, rule: options.rule });
   const line = progressLine();

@@ -19,6 +19,7 @@ import {
   shapeOf,
   TASKS_MAX,
 } from '../domain/setup.ts';
+import { SWAP_DEVICES, type SwapDevice } from '../domain/swap.ts';
 import { type Alphabet, OP_KINDS, type OpKind } from '../ops/op.ts';
 import { hint } from '../policies/nearest.ts';
 import type { Args } from './command.ts';
@@ -35,6 +36,7 @@ export interface ScopeFlags {
   readonly pinBias: number | undefined;
   readonly filesystem: string | undefined;
   readonly filePages: number | undefined;
+  readonly swap: SwapDevice | 'none' | undefined;
   /** `plain`, `all`, or gups such as `pin:R,get:W:fast`. */
   readonly gups: string | undefined;
   /** These operations alone. */
@@ -62,12 +64,23 @@ export const SCOPE_FLAG_NAMES = [
   'pin-bias',
   'filesystem',
   'file-pages',
+  'swap',
   'gups',
   'ops',
   'without',
 ] as const;
 
 const PIN_BIAS_MAX = 1024;
+const SWAP_WORDS = [...SWAP_DEVICES, 'none'] as const;
+
+/** The device that `--swap` names, or that of a named scope; as a field of a setup. */
+export function swapOf(
+  flag: ScopeFlags['swap'],
+  named: SwapDevice | undefined,
+): { readonly swap?: SwapDevice } {
+  const swap = flag === 'none' ? undefined : (flag ?? named);
+  return swap === undefined ? {} : { swap };
+}
 
 /** Declares the flags. `named`: the scope if none is given; `scopes`: what `--scope` takes, in words. */
 export function withScope<T>(
@@ -89,6 +102,7 @@ export function withScope<T>(
     ['pin-bias', `what a pin adds to the refcount, 2 to ${PIN_BIAS_MAX}`],
     ['filesystem', CHOSEN_FILESYSTEMS.join(', ')],
     ['file-pages', `pages of each file, whose end truncate moves, 1 to ${FILES_MAX}`],
+    ['swap', `where anonymous pages may be swapped out to: ${SWAP_WORDS.join(', ')}`],
     ['gups', 'plain, all, or such as pin:R,get:W,pin:R:lt,get:R:fast'],
     ['ops', 'these operations alone, comma between (listed by ops)'],
     ['without', 'all operations but these'],
@@ -120,6 +134,7 @@ export function scopeFlagsOf(args: Args): ScopeFlags {
     pinBias: args.whole('pin-bias', 2, PIN_BIAS_MAX),
     filesystem: args.oneOf('filesystem', CHOSEN_FILESYSTEMS),
     filePages: args.whole('file-pages', 1, FILES_MAX),
+    swap: args.oneOf('swap', SWAP_WORDS),
     gups: args.text('gups'),
     ops,
     without: without ?? [],
@@ -200,6 +215,7 @@ export async function scopeOf(given: ScopeFlags, named: string): Promise<Scope> 
   const filePages = flags.filePages ?? base.filePages ?? 0;
   const setup: Setup = {
     ...pagesOf(kinds, filesystem, filePages),
+    ...swapOf(flags.swap, base.swap),
     mms: flags.mms ?? base.mms,
     refs: flags.refs ?? base.refs,
     ...interleaved(flags.tasks ?? base.tasks),
@@ -240,6 +256,7 @@ export async function scopeOf(given: ScopeFlags, named: string): Promise<Scope> 
       ...(setup.pinBias === PIN_BIAS_MAX ? [] : [`--pin-bias ${setup.pinBias}`]),
       ...(usesFilesystem(setup, filesystem) ? [`--filesystem ${filesystem}`] : []),
       ...(filePages === 0 ? [] : [`--file-pages ${filePages}`]),
+      ...(setup.swap === undefined ? [] : [`--swap ${setup.swap}`]),
       ...(setup.refs === 0 ? [] : [`--gups ${gups.text}`]),
       ...(flags.ops === undefined ? [] : [`--ops ${flags.ops.join(',')}`]),
       ...(flags.without.length === 0 ? [] : [`--without ${flags.without.join(',')}`]),
@@ -262,12 +279,13 @@ function wordsOf(
     return count(kinds.filter((k) => k === kind).length, `${kind} page`) + on;
   });
   const aside = setup.aside === undefined || gups === 'none' ? '' : `, O_DIRECT writes to ${setup.aside}`;
+  const swap = setup.swap === undefined ? '' : `, swap on ${setup.swap}`;
   const bias = setup.pinBias === PIN_BIAS_MAX ? '' : `, a pin counts ${setup.pinBias}`;
   const tasks = setup.tasks === undefined ? '' : `, ${setup.tasks} operations in flight`;
   const cut = setup.files.filter(({ index }) => index === 0).length;
   const files = cut === 0 ? '' : `, files of ${count(setup.files.length / cut, 'page')}`;
   const parts = setup.parts === undefined ? '' : `, of ${setup.parts} parts each`;
-  const first = `${pages.join(' and ')}${parts}${files}, ${count(setup.mms, 'mm')}, ${count(setup.refs, 'reference')}${tasks}${aside}${bias}`;
+  const first = `${pages.join(' and ')}${parts}${files}, ${count(setup.mms, 'mm')}, ${count(setup.refs, 'reference')}${tasks}${aside}${swap}${bias}`;
   const operations =
     ops !== undefined
       ? `only ${ops.join(', ')}`

@@ -13,6 +13,7 @@ import {
   pageInWords,
   sharedKind,
 } from './page-kinds.ts';
+import { type SwapDevice, swapDevice } from './swap.ts';
 
 /** One page of address space, mapped alike in the first mm; forks inherit it. */
 export interface PageSetup {
@@ -45,6 +46,8 @@ export interface Setup {
    * nothing is mapped. Absent: a plain one, whose device needs no stable pages.
    */
   readonly aside?: string;
+  /** Device to which anonymous pages may be swapped out; absent: there is no swap. */
+  readonly swap?: SwapDevice;
   /** Bounds: live mms and live references at a time. */
   readonly mms: number;
   readonly refs: number;
@@ -73,6 +76,10 @@ export interface Shape {
   readonly parts: number;
   /** Page frames, the zero page (pfn 0) included. */
   readonly folios: number;
+  /** Swap slots: as many as pages may ever need; 0 without swap. */
+  readonly swaps: number;
+  /** SWP_SYNCHRONOUS_IO of the swap device. */
+  readonly swapSynchronous: boolean;
   /** Per page: index in PAGE_KINDS; index of the file page or 255; 1 if mapped writable at first. */
   readonly kind: Uint8Array;
   readonly file: Uint8Array;
@@ -167,6 +174,9 @@ export function shapeOf(setup: Setup, tokens = 64): Shape {
     parts,
     // Each task may hold a fresh page that it has not installed, and keep one that nothing maps any more.
     folios: 1 + mms * pages.length + refs + files.length + 1 + 2 * (tasks - 1),
+    // A slot in use is named by a PTE, or its folio is mapped by one; no PTE accounts for two.
+    swaps: setup.swap === undefined ? 0 : mms * pages.length,
+    swapSynchronous: setup.swap !== undefined && swapDevice(setup.swap).synchronous,
     kind,
     file,
     writable,

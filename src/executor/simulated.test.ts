@@ -64,7 +64,7 @@ describe('step tables', () => {
   beforeAll(() => {
     const rng = new Rng();
     const apart = pagesOf(['private-file', 'shared-file'], 'ext4-v5.18-apart');
-    const setups = [...SETUPS, { ...SETUPS[0]!, ...apart }];
+    const setups: readonly Setup[] = [...SETUPS, { ...SETUPS[0]!, ...apart, swap: 'zram' }];
     for (let program = 0; program < 300; program++) {
       rng.seed(program + 1, 3, 5, 7);
       const policy = POLICIES[program % POLICIES.length]!;

@@ -7,7 +7,7 @@
  */
 import { filesystem } from '../domain/filesystems.ts';
 import type { DecisionName } from '../machine/decisions.ts';
-import { FRAMES, type Frame } from '../machine/facts.ts';
+import { FRAMES, type Frame, needsSwap } from '../machine/facts.ts';
 import {
   EV_DIO_WRITE,
   EV_WRITEBACK_END,
@@ -267,9 +267,15 @@ class TracingWorld extends World {
         decision,
         rule: rules[ruleOf[entry]!]!,
         answer: answerTexts(table)[answer[entry]!]!,
-        facts: factsOfEntry(table, entry),
+        facts: this.#factsSaid(factsOfEntry(table, entry)),
       });
     };
+  }
+
+  /** Facts that say something in this scenario. */
+  #factsSaid(facts: TraceDecision['facts']): TraceDecision['facts'] {
+    if (this.machine.hasSwap) return facts;
+    return Object.fromEntries(Object.entries(facts).filter(([name]) => !needsSwap(name)));
   }
 
   override step(packed: number): number {

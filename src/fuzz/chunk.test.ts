@@ -130,7 +130,12 @@ describe('the result of a chunk', () => {
       const done = counts.ops.reduce((sum, n) => sum + n, 0);
       expect(done + counts.noEffect + counts.skipped + refused + blocked).toBe(counts.steps);
       expect(counts.rules.map((r) => r.length)).toEqual(POLICIES[at]!.tables.map((t) => t.rules.length));
-      expect(OP_KINDS.filter((_, op) => counts.ops[op] === 0)).toEqual(['go_on', 'wb_io', 'truncate']);
+      expect(OP_KINDS.filter((_, op) => counts.ops[op] === 0)).toEqual([
+        'go_on',
+        'wb_io',
+        'truncate',
+        'swapout',
+      ]);
     }
   });
 

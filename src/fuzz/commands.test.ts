@@ -55,10 +55,20 @@ describe('gupCommands', () => {
     const kinds = new Set<string>();
     for (const commands of fc.sample(gupCommands(setupOf('default')), { seed: 1, numRuns: 50 }))
       for (const command of commands) kinds.add(/^\S+ (\w+)/.exec(String(command))![1]!);
-    // One operation runs to its end before the next: nothing goes on. No disk reads at a time of its own.
-    expect([...kinds].sort()).toEqual(
-      OP_KINDS.filter((kind) => !['go_on', 'wb_io', 'truncate'].includes(kind)).sort(),
-    );
+    // One operation runs to its end before the next: nothing goes on. No disk reads at a time of its own. No file ends, and there is
+    // no swap.
+    const without: readonly string[] = ['go_on', 'wb_io', 'truncate', 'swapout'];
+    expect([...kinds].sort()).toEqual(OP_KINDS.filter((kind) => !without.includes(kind)).sort());
+  });
+
+  it('draws swapout in both ways where there is swap', () => {
+    const drawn = new Set<string>();
+    for (const commands of fc.sample(gupCommands({ ...setupOf('base'), swap: 'disk' }), {
+      seed: 1,
+      numRuns: 50,
+    }))
+      for (const command of commands) drawn.add(String(command).replace(/^\S+ /, ''));
+    expect([...drawn]).toEqual(expect.arrayContaining(['swapout A', 'swapout A pressure']));
   });
 
   it('prints commands from their arguments alone', () => {

@@ -11,6 +11,7 @@ import { choosesFilesystem, type PageKind } from '../domain/page-kinds.ts';
 import { DRAWN_SETS, type PageSet, PROFILE_TAKES } from '../domain/page-sets.ts';
 import type { Rng } from '../domain/rng.ts';
 import { type Setup, shapeOf } from '../domain/setup.ts';
+import type { SwapDevice } from '../domain/swap.ts';
 import { callerOf } from '../ops/gup.ts';
 import { OPS } from '../ops/index.ts';
 import { type Alphabet, aOf, cOf, OP_KINDS, type OpKind, opOf, pack } from '../ops/op.ts';
@@ -54,6 +55,8 @@ export interface ScopeChange {
   readonly filesystem?: string;
   /** Files have so many pages, and truncate moves their end. */
   readonly filePages?: number;
+  /** Anonymous pages may be swapped out to this device. */
+  readonly swap?: SwapDevice;
   /** These operations alone, the sweep of observations at the end included. */
   readonly ops?: readonly OpKind[];
   /** Gup variants (ops/gup.ts) to draw from. */
@@ -84,6 +87,7 @@ export function setupsOf(scope: string, profile: Profile, change?: ScopeChange):
       ...(tasks === undefined ? {} : { tasks }),
       ...(parts === undefined ? {} : { parts }),
       pinBias,
+      ...(change?.swap === undefined ? {} : { swap: change.swap }),
     }));
     if (change !== undefined) for (const setup of setups) shapeOf(setup);
     return setups;

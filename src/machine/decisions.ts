@@ -28,6 +28,7 @@ const MARKS = [
   'fork copy',
   'reuse write',
   'reuse unshare',
+  'swap-in',
 ] as const;
 type Mark = (typeof MARKS)[number];
 export const MARK_FIRST_TOUCH = 0;
@@ -36,7 +37,16 @@ export const MARK_UNSHARE_COPY = 2;
 export const MARK_FORK_COPY = 3;
 export const MARK_REUSE_WRITE = 4;
 export const MARK_REUSE_UNSHARE = 5;
+export const MARK_SWAP_IN = 6;
 const MARK: Fact<Mark> = oneOf(MARKS, (m) => m.mark);
+
+/** Where a folio may leave the swap cache, in the order of the numbers FREE_AT_*. */
+const FREEING = ['swap-in', 'write fault', 'unshare fault'] as const;
+export const FREE_AT_SWAP_IN = 0;
+export const FREE_AT_WRITE_FAULT = 1;
+export const FREE_AT_UNSHARE_FAULT = 2;
+const FREE_AT: Fact<(typeof FREEING)[number]> = oneOf(FREEING, (m) => m.freeingAt);
+const SYNCHRONOUS: Fact<boolean> = bool((m) => m.shape.swapSynchronous);
 
 /**
  * All decision points, in the order in which a policy is shown: the kernel function that decides, the facts of facts.ts
@@ -61,6 +71,8 @@ const DECLARED = {
       'byGup',
       'pin',
       'longterm',
+      'swapCache',
+      'swapCount',
     ],
     own: {},
     answers: {
@@ -82,6 +94,8 @@ const DECLARED = {
       'pteDirty',
       'pin',
       'longterm',
+      'swapCache',
+      'swapCount',
     ],
     own: {},
     answers: {
@@ -150,6 +164,7 @@ const DECLARED = {
       'maybeDmaPinned',
       'hasPinned',
       'fast',
+      'swapEntry',
     ],
     own: {},
     answers: {
@@ -535,7 +550,249 @@ const DECLARED = {
       ignore: 'it goes on as if nobody forked',
     },
     usual: 'ignore',
-    fine: true,
+    only: 'fine',
+  },
+  /** MADV_PAGEOUT looks at an anonymous page. */
+  pageout: {
+    kernel: 'mm/madvise.c: madvise_cold_or_pageout_pte_range()',
+    only: 'swap',
+    facts: ['anonExclusive', 'maybeDmaPinned', 'hasPinned', 'pteDirty', 'refcount', 'swapCache'],
+    own: {
+      /** PTEs that map the folio. */
+      mapcount: FOLIO_MAPCOUNT as Fact<number>,
+    },
+    answers: {
+      reclaim: 'reclaim_pages() takes it, if it can',
+      skip: 'it is left alone',
+    },
+    usual: [
+      {
+        name: 'mapped more than once',
+        when: (f: { readonly mapcount: number }): boolean => f.mapcount > 1,
+        answer: 'skip',
+      },
+      { name: 'otherwise', answer: 'reclaim' },
+    ],
+  },
+  /** Reclaim meets an anonymous page that is not in the swap cache. */
+  addToSwap: {
+    kernel: 'mm/vmscan.c: shrink_folio_list(); mm/swap_state.c: add_to_swap()',
+    only: 'swap',
+    lacks: ['mm'],
+    facts: ['maybeDmaPinned', 'extraRefs', 'refcount', 'anonExclusive'],
+    own: {
+      /** PTEs that map the folio. */
+      mapcount: FOLIO_MAPCOUNT as Fact<number>,
+    },
+    answers: {
+      add: 'it gets a slot, and is in the swap cache',
+      keep: 'it stays where it is',
+    },
+    usual: 'add',
+  },
+  /** Reclaim takes an anonymous page in the swap cache from one page table after the other. */
+  swapUnmap: {
+    kernel: 'mm/rmap.c: try_to_unmap_one()',
+    only: 'swap',
+    facts: [
+      'anonExclusive',
+      'maybeDmaPinned',
+      'extraRefs',
+      'refcount',
+      'mapcount',
+      'swapCount',
+      'pteWrite',
+      'pteDirty',
+    ],
+    own: {},
+    answers: {
+      unmap: 'the PTE becomes a swap entry',
+      keep: 'the PTE stays, and the walk ends',
+    },
+    usual: 'unmap',
+  },
+  /** The page that becomes a swap entry is exclusive: page_try_share_anon_rmap(), pte_swp_mkexclusive(). */
+  swapOutExclusive: {
+    kernel: 'mm/rmap.c: try_to_unmap_one()',
+    only: 'swap',
+    facts: ['maybeDmaPinned', 'extraRefs', 'refcount', 'mapcount', 'swapCount'],
+    own: {},
+    answers: {
+      'to entry': 'the entry is exclusive, the page no more',
+      forget: 'neither is',
+      leave: 'the page stays exclusive, the entry is not',
+    },
+    usual: 'to entry',
+  },
+  /** A dirty PTE becomes a swap entry: folio_mark_dirty(). */
+  swapOutDirty: {
+    kernel: 'mm/rmap.c: try_to_unmap_one()',
+    only: 'swap',
+    facts: ['folioDirty', 'maybeDmaPinned', 'refcount', 'mapcount'],
+    own: {},
+    answers: {
+      fold: 'the folio becomes dirty',
+      drop: 'the dirtiness is forgotten',
+    },
+    usual: 'fold',
+  },
+  /** No PTE maps the dirty folio in the swap cache any more: is it written to its slot? */
+  swapWrite: {
+    kernel: 'mm/vmscan.c: pageout(), is_page_cache_freeable()',
+    only: 'swap',
+    lacks: ['mm'],
+    facts: ['extraRefs', 'maybeDmaPinned', 'refcount', 'swapCount'],
+    own: {},
+    answers: {
+      write: 'the slot has what the folio holds, which is clean',
+      keep: 'it stays dirty in the swap cache',
+    },
+    usual: [
+      {
+        name: 'references beyond those expected',
+        when: (f: { readonly extraRefs: boolean }): boolean => f.extraRefs,
+        answer: 'keep',
+      },
+      { name: 'otherwise', answer: 'write' },
+    ],
+  },
+  /** A fault on a swap entry whose folio is not in the swap cache: it is read from the device. */
+  swapinCache: {
+    kernel: 'mm/memory.c: do_swap_page()',
+    only: 'swap',
+    lacks: ['folio'],
+    facts: ['swapCount', 'swapExclusive', 'faultWrite', 'byGup', 'pin', 'longterm', 'hasPinned'],
+    own: {
+      /** SWP_SYNCHRONOUS_IO: the device is zram, or alike. */
+      synchronous: SYNCHRONOUS as Fact<boolean>,
+    },
+    answers: {
+      'swap cache': 'the folio is in the swap cache, where others find it',
+      beside: 'the folio is this fault’s alone, and its slot is free once no entry names it',
+    },
+    usual: [
+      {
+        name: 'synchronous, only entry',
+        when: (f: { readonly synchronous: boolean; readonly swapCount: number }): boolean =>
+          f.synchronous && f.swapCount === 1,
+        answer: 'beside',
+      },
+      { name: 'otherwise', answer: 'swap cache' },
+    ],
+  },
+  /** A fault meets a folio in the swap cache. At a swap-in its own entry is gone, and it has a reference of its own. */
+  freeSwap: {
+    kernel: 'mm/swapfile.c: folio_free_swap(), reuse_swap_page(); mm/memory.c: should_try_to_free_swap()',
+    only: 'swap',
+    facts: [
+      'refcount',
+      'swapCount',
+      'faultWrite',
+      'anonExclusive',
+      'maybeDmaPinned',
+      'hasPinned',
+      'byGup',
+      'pin',
+      'longterm',
+    ],
+    own: {
+      /** Before do_swap_page() maps it, or before do_wp_page() decides. */
+      at: FREE_AT as Fact<(typeof FREEING)[number]>,
+      /** PTEs that map the folio. */
+      mapcount: FOLIO_MAPCOUNT as Fact<number>,
+    },
+    answers: {
+      free: 'it leaves the swap cache',
+      keep: 'it stays there, which is a reference',
+    },
+    usual: [
+      {
+        name: 'no reference but this and the swap cache',
+        when: (f: {
+          readonly refcount: number;
+          readonly swapCount: number;
+          readonly anonExclusive: boolean;
+          readonly faultWrite: boolean;
+          readonly at: string;
+        }): boolean =>
+          f.refcount === 2 && f.swapCount === 0 && !f.anonExclusive && (f.at !== 'swap-in' || f.faultWrite),
+        answer: 'free',
+      },
+      { name: 'otherwise', answer: 'keep' },
+    ],
+  },
+  /** do_swap_page() maps the folio. Its own entry is gone from `swapCount`, and `refcount` has a reference of the fault. */
+  swapinMap: {
+    kernel: 'mm/memory.c: do_swap_page()',
+    only: 'swap',
+    facts: [
+      'refcount',
+      'swapCount',
+      'swapCache',
+      'swapExclusive',
+      'faultWrite',
+      'maybeDmaPinned',
+      'hasPinned',
+      'vma',
+      'byGup',
+      'pin',
+      'longterm',
+    ],
+    own: {
+      /** PTEs that map the folio. */
+      mapcount: FOLIO_MAPCOUNT as Fact<number>,
+    },
+    answers: {
+      own: 'the page is this mm’s alone: markExclusive is asked, and a store that faulted goes on',
+      'own, writable': 'likewise, and the PTE is writable for a load, too, where the VMA is',
+      'read-only': 'the PTE is read-only; a store goes on with wpFault',
+    },
+    usual: [
+      {
+        name: 'exclusive entry',
+        when: (f: { readonly swapExclusive: boolean }): boolean => f.swapExclusive,
+        answer: 'own',
+      },
+      {
+        name: 'only reference',
+        when: (f: { readonly refcount: number }): boolean => f.refcount === 1,
+        answer: 'own',
+      },
+      { name: 'otherwise', answer: 'read-only' },
+    ],
+  },
+  /** Fork duplicates a swap entry that is exclusive. */
+  forkSwapExclusive: {
+    kernel: 'mm/memory.c: copy_nonpresent_pte()',
+    only: 'swap',
+    lacks: ['folio'],
+    facts: ['hasPinned', 'swapCount', 'vma'],
+    own: {},
+    answers: {
+      clear: 'neither entry is exclusive',
+      'parent only': 'that of the parent stays exclusive',
+      both: 'both are exclusive',
+    },
+    usual: 'clear',
+  },
+  /** Slow GUP for writing takes a page in the swap cache whose PTE is clean. */
+  gupTouch: {
+    kernel: 'mm/gup.c: follow_page_pte() with FOLL_TOUCH',
+    only: 'swap',
+    facts: ['pin', 'longterm', 'fast', 'maybeDmaPinned'],
+    own: {},
+    answers: {
+      dirty: 'the folio is dirtied at once',
+      leave: 'its holder has to say that it wrote',
+    },
+    usual: [
+      {
+        name: 'FOLL_TOUCH',
+        when: (f: { readonly pin: boolean; readonly fast: boolean }): boolean => !f.pin || f.fast,
+        answer: 'dirty',
+      },
+      { name: 'otherwise', answer: 'leave' },
+    ],
   },
 } as const;
 
@@ -574,8 +831,8 @@ export interface DecisionPoint<D extends DecisionName> {
   readonly meanings: readonly string[];
   /** Of what no note is at hand. */
   readonly lacks: readonly NoteSort[];
-  /** Asked only where operations are interleaved. */
-  readonly fine: boolean;
+  /** Asked only where operations are interleaved, or where there is swap. */
+  readonly only: 'fine' | 'swap' | undefined;
 }
 
 interface Declaration {
@@ -585,7 +842,7 @@ interface Declaration {
   readonly answers: { readonly [answer: string]: string };
   readonly lacks?: readonly NoteSort[];
   readonly usual?: string | readonly UsualRule[];
-  readonly fine?: boolean;
+  readonly only?: 'fine' | 'swap';
 }
 interface UsualRule {
   readonly name: string;
@@ -615,7 +872,7 @@ export const DECISIONS: { readonly [D in DecisionName]: DecisionPoint<D> } = eve
     typeof declared.usual === 'string' ? [{ name: 'otherwise', answer: declared.usual }] : declared.usual,
   meanings: Object.values(declared.answers),
   lacks: declared.lacks ?? [],
-  fine: declared.fine === true,
+  only: declared.only,
 })) as unknown as { readonly [D in DecisionName]: DecisionPoint<D> };
 
 /** By decision point: how the machine reads each fact, in the order of DECISIONS. */

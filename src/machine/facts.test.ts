@@ -1,11 +1,14 @@
 /** Every fact is read where every decision is made, also those that no rule reads: each has a value of its domain. */
 import { expect, it } from 'vitest';
-import { alphabetFor, pagesOf } from '../check/scope.ts';
-import { BLOCKED, REFUSED } from '../domain/kinds.ts';
+import { alphabetFor, PLAIN_GUPS, pagesOf } from '../check/scope.ts';
+import { BLOCKED, type PageKind, REFUSED } from '../domain/kinds.ts';
+import type { Setup } from '../domain/setup.ts';
 import { Rng } from '../domain/rng.ts';
+import { runScenario } from '../executor/run.ts';
 import { World } from '../executor/simulated.ts';
 import { GUP_VARIANTS } from '../ops/gup.ts';
-import { BUILT_IN } from '../policies/index.ts';
+import { BUILT_IN, policyByName } from '../policies/index.ts';
+import { parseSteps } from '../scenario/parse.ts';
 import { WRONG } from '../testing/wrong-policies.ts';
 import { DECISION_NAMES, DECISIONS, type DecisionName, READERS } from './decisions.ts';
 import { NO_PTE } from './facts.ts';
@@ -42,17 +45,20 @@ function valuesMet(): { met: Map<string, Set<unknown>>; atHand: Map<string, Set<
     }
   };
   for (const policy of [...BUILT_IN, ...WRONG.map((w) => w.policy)])
-    for (const [tasks, filePages, ...kinds] of [
-      [1, 0, 'anon', 'private-file'],
-      [1, 0, 'shared-file'],
-      [1, 0, 'shmem', 'private-file'],
-      [1, 2, 'shared-file', 'private-file'], // what truncate asks
-      [2, 0, 'anon'], // what GUP-fast and fork ask of each other
-    ] as const) {
-      const setup = { ...pagesOf(kinds, 'ext4-v5.17-stable', filePages), mms: 3, refs: 3, tasks, pinBias: 4 };
+    for (const [{ filePages, ...more }, ...kinds] of [
+      [{}, 'anon', 'private-file'],
+      [{}, 'shared-file'],
+      [{}, 'shmem', 'private-file'],
+      [{ filePages: 2 }, 'shared-file', 'private-file'], // what truncate asks
+      [{ tasks: 2 }, 'anon'], // what GUP-fast and fork ask of each other
+      [{ swap: 'zram' }, 'anon'],
+      [{ swap: 'disk' }, 'private-file'],
+    ] as readonly (readonly [Pick<Setup, 'tasks' | 'swap'> & { filePages?: number }, ...PageKind[]])[]) {
+      const pages = pagesOf(kinds, 'ext4-v5.17-stable', filePages);
+      const setup = { ...pages, mms: 3, refs: 3, pinBias: 4, ...more };
       const world = new World(setup, expandPolicy(policy));
       watch(world.machine);
-      const alphabet = alphabetFor(setup, GUP_VARIANTS);
+      const alphabet = alphabetFor(setup, 'swap' in more ? PLAIN_GUPS : GUP_VARIANTS);
       const rng = new Rng();
       rng.seed(7, kinds.length, 1, 1);
       const out = new Int32Array(4096);
@@ -62,12 +68,23 @@ function valuesMet(): { met: Map<string, Set<unknown>>; atHand: Map<string, Set<
         if (outcome === REFUSED || outcome === BLOCKED) world.dropVoid();
       }
     }
+  // An exclusive entry when its mm forks is rare, and so is a writable clean PTE of a page in the swap cache.
+  const setup = { ...pagesOf(['anon'], ''), mms: 2, refs: 1, pinBias: 1024, swap: 'disk' } as const;
+  for (const text of [
+    'P: write A\nP: swapout A\nC = P: fork',
+    'P: write A\nP: mprotect A r\nP: swapout A\nP: read A\nP: mprotect A rw\nh1 = P: gup A get W',
+  ]) {
+    const policy = expandPolicy(policyByName('v6.5-longterm-ban'));
+    const world = new World(setup, policy);
+    watch(world.machine);
+    runScenario({ setup, steps: parseSteps(text) }, policy, world);
+  }
   return { met, atHand };
 }
 
 it('values of the domain, at every decision point; notes of what is at hand', () => {
   const { met, atHand } = valuesMet();
-  const asked = DECISION_NAMES.filter((name) => !DECISIONS[name].fine);
+  const asked = DECISION_NAMES.filter((name) => DECISIONS[name].only !== 'fine');
   for (const name of asked)
     for (const [fact, domain] of DECISIONS[name].facts)
       for (const value of met.get(`${name}.${fact}`) ?? ['never asked'])

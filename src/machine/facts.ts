@@ -20,7 +20,7 @@ import {
   ZERO_PFN,
 } from './state.ts';
 import type { Machine } from './machine.ts';
-import { T_BY_GUP, T_FAST, T_FOLL_COW, T_LONGTERM, T_WRITE } from './procedures.ts';
+import { T_BY_GUP, T_FAST, T_FAULT_WRITE, T_FOLL_COW, T_LONGTERM, T_WRITE } from './procedures.ts';
 
 /** What a PTE maps, as vm_normal_page() and the folio's flags tell it. */
 export const FRAMES = ['none', 'zero', 'anon', 'file'] as const;
@@ -48,7 +48,10 @@ export const NO_PTE = -1;
 export interface Fact<V extends FactValue> {
   readonly domain: readonly V[];
   readonly read: FactReader;
+  /** Without swap it has the first value of its domain. */
+  readonly only?: 'swap';
 }
+const ofSwap = <V extends FactValue>(fact: Fact<V>): Fact<V> => ({ ...fact, only: 'swap' });
 
 const BOOLEAN = [false, true] as const;
 export const bool = (read: At<boolean>): Fact<boolean> => ({ domain: BOOLEAN, read });
@@ -126,6 +129,20 @@ export const FACTS = {
   folioDirty: bool(flag(F_DIRTY)) as Fact<boolean>,
   /** The filesystem's private state is attached: folio_test_private(). */
   buffers: bool(flag(F_BUFFERS)) as Fact<boolean>,
-  /** References beyond those of the page tables, the page cache and private state. */
+  /** FAULT_FLAG_WRITE. */
+  faultWrite: bool(ofTask(T_FAULT_WRITE)) as Fact<boolean>,
+  /** folio_test_swapcache(). */
+  swapCache: ofSwap(bool((m, _t, _pte, pfn) => normal(pfn) && m.inSwapCache(pfn))) as Fact<boolean>,
+  /** page_swapcount(): swap entries that name the slot of the folio; without a folio, that of the entry at the PTE. */
+  swapCount: ofSwap(count(0, 3, (m, _t, pte, pfn) => m.swapEntries(pte, pfn))) as Fact<number>,
+  /** is_swap_pte(): a swap entry is in place of the page. */
+  swapEntry: ofSwap(bool((m, _t, pte) => m.hasEntry(pte))) as Fact<boolean>,
+  /** pte_swp_exclusive(); false in eras that do not keep it. */
+  swapExclusive: ofSwap(bool((m, _t, pte) => m.swapExclusive[pte] === 1)) as Fact<boolean>,
+  /** References beyond those of the page tables, the page cache, the swap cache and private state. */
   extraRefs: bool((m, _t, _pte, pfn) => normal(pfn) && m.extraRefs(pfn)) as Fact<boolean>,
 };
+
+/** Does a fact of this name say something only where there is swap? */
+export const needsSwap = (fact: string): boolean =>
+  Object.hasOwn(FACTS, fact) && FACTS[fact as keyof typeof FACTS].only === 'swap';

@@ -9,6 +9,8 @@
 import { ZERO_TOKEN } from '../domain/kinds.ts';
 import { NO_FILE } from '../domain/setup.ts';
 import {
+  FREE_AT_UNSHARE_FAULT,
+  FREE_AT_WRITE_FAULT,
   MARK_FIRST_TOUCH,
   MARK_REUSE_UNSHARE,
   MARK_REUSE_WRITE,
@@ -43,6 +45,7 @@ import {
   T_FAULT_WRITE,
   T_FOLL_COW,
 } from './procedures.ts';
+import { freeSwap, swapIn } from './swap.ts';
 
 const pteOf = (m: Machine, t: number): number => m.task.mm[t]! * m.shape.pages + m.task.page[t]!;
 
@@ -79,7 +82,7 @@ function allocFor(m: Machine, t: number, token: number): number {
 }
 
 export const fault: {
-  readonly [K in 'enter' | 'none' | 'mkwrite' | 'W1' | 'W2' | 'W3' | 'W5' | 'unshare']: number;
+  readonly [K in 'enter' | 'none' | 'swapin' | 'mkwrite' | 'W1' | 'W2' | 'W3' | 'W5' | 'unshare']: number;
 } = procedure(
   'fault',
   {
@@ -95,7 +98,7 @@ export const fault: {
         if (write && m.shape.isPrivate[m.task.page[t]!] === 0 && !m.vmaAllows(pte, true))
           return refuse(m, 'EFAULT');
       } else if (!m.vmaAllows(pte, write)) return refuse(m, 'SIGSEGV');
-      if ((bits & P_PRESENT) === 0) return fault.none;
+      if ((bits & P_PRESENT) === 0) return m.hasEntry(pte) ? fault.swapin : fault.none;
       if (write && (bits & P_WRITE) === 0) return fault.W1;
       if ((flags & T_FAULT_UNSHARE) !== 0 && (bits & P_WRITE) === 0) return fault.unshare;
       return m.task.ret[t]!;
@@ -104,7 +107,7 @@ export const fault: {
     // do_anonymous_page(), do_read_fault(), do_cow_fault(), do_shared_fault().
     none: (m, t) => {
       const pte = pteOf(m, t);
-      if ((m.pte[pte]! & P_PRESENT) !== 0) return m.task.ret[t]!; // pte_none(), pte_same(): somebody was faster
+      if ((m.pte[pte]! & P_PRESENT) !== 0 || m.hasEntry(pte)) return m.task.ret[t]!; // pte_none(), pte_same(): somebody was faster
       const page = m.task.page[t]!;
       const write = (m.task.flags[t]! & T_FAULT_WRITE) !== 0;
       const file = m.shape.file[page]!;
@@ -136,6 +139,18 @@ export const fault: {
       // Without page_mkwrite: vm_page_prot is writable, also on a read fault.
       m.map(pte, cached, ((m.vma[pte]! & V_WRITE) !== 0 ? P_WRITE : 0) | (write ? P_DIRTY : 0));
       return m.task.ret[t]!;
+    },
+
+    // do_swap_page(). A store that may not go on yet is do_wp_page()'s.
+    swapin: (m, t) => {
+      const pte = pteOf(m, t);
+      if (!m.hasEntry(pte)) return m.task.ret[t]!;
+      const write = (m.task.flags[t]! & T_FAULT_WRITE) !== 0;
+      const done = swapIn(m, t, pte, write, {
+        alloc: (token) => allocFor(m, t, token),
+        bits: () => writeBits(m, t, pte),
+      });
+      return write && !done ? fault.W1 : m.task.ret[t]!;
     },
 
     // do_page_mkwrite(), wp_page_shared(): the filesystem is told; on stable pages it waits for writeback.
@@ -171,6 +186,7 @@ export const fault: {
       const frame = m.frameOf(pte);
       const pfn = m.pfn[pte]!;
       if (frame === FRAME_ANON) {
+        if (m.inSwapCache(pfn)) freeSwap(m, t, pte, pfn, FREE_AT_WRITE_FAULT);
         if (m.ask.wpFault(t, pte, pfn) === 'reuse') {
           m.markExclusive(t, pte, pfn, MARK_REUSE_WRITE);
           m.pte[pte]! |= writeBits(m, t, pte);
@@ -190,6 +206,7 @@ export const fault: {
       if (isElsewise(m, pte)) return m.task.ret[t]!;
       const frame = m.frameOf(pte);
       const pfn = m.pfn[pte]!;
+      if (frame === FRAME_ANON && m.inSwapCache(pfn)) freeSwap(m, t, pte, pfn, FREE_AT_UNSHARE_FAULT);
       const answer = m.ask.unshareFault(t, pte, pfn);
       if (answer === 'none') return m.task.ret[t]!;
       if (answer === 'reuse') {
@@ -239,6 +256,7 @@ export const fault: {
   {
     enter: { takes: MMAP_READ },
     none: IN_FAULT,
+    swapin: IN_FAULT,
     mkwrite: IN_FAULT,
     W1: IN_FAULT,
     unshare: IN_FAULT,

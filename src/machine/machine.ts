@@ -7,7 +7,15 @@
  * nothing and imports nothing from the reference.
  */
 import type { Columns } from '../state/arena.ts';
-import { type Arrays, classOf, fillStart, layOut, type Sizes, sizesOf } from '../state/columns.ts';
+import {
+  type Arrays,
+  type Column,
+  classOf,
+  fillStart,
+  layOut,
+  type Sizes,
+  sizesOf,
+} from '../state/columns.ts';
 import { type Filesystem, filesystem } from '../domain/filesystems.ts';
 import { ZERO_TOKEN } from '../domain/kinds.ts';
 import { NO_FILE, type Shape } from '../domain/setup.ts';
@@ -37,6 +45,7 @@ import {
 } from './state.ts';
 import type { NoteColumn, NoteSort } from './notes.ts';
 import { T_BY_GUP, T_FAST } from './procedures.ts';
+import { dropEntry, leaveIfUnused, recountSwap } from './swap-slots.ts';
 import { type ExpandedPolicy, factsOfEntry } from './tables.ts';
 
 export * from './state.ts';
@@ -103,6 +112,11 @@ export const noCosts = (): Costs => ({
   deferred: 0,
 });
 
+/** What there is of a PTE, with its start. */
+const PTE_COLUMNS = (
+  Object.entries(MACHINE_COLUMNS) as readonly (readonly [keyof typeof MACHINE_COLUMNS, Column])[]
+).flatMap(([name, { of, start = 0 }]) => (of === 'pte' ? [[name, start] as const] : []));
+
 /** The machine's columns (machine/state.ts) as fields, by their names. */
 const MachineState: new (
   sizes: Sizes,
@@ -127,6 +141,10 @@ export class Machine extends MachineState {
   readonly ask: Ask;
   /** Why a page is marked exclusive (MARK_*): a fact of markExclusive, put down right before it is asked. */
   mark = 0;
+  /** Where the swap cache may be dropped (FREE_AT_*): a fact of freeSwap, put down right before it is asked. */
+  freeingAt = 0;
+  /** Is there swap? Without, its columns have no elements. */
+  readonly hasSwap: boolean;
   /** Is told of each answer: the decision (place in DECISION_NAMES) and the entry of its table. */
   onAnswer: ((decision: number, entry: number) => void) | undefined = undefined;
 
@@ -160,6 +178,7 @@ export class Machine extends MachineState {
     this.keepsExclusive = policy.keeps.anonExclusive;
     this.keepsHasPinned = policy.keeps.hasPinned;
     this.bias = shape.setup.pinBias;
+    this.hasSwap = shape.swaps > 0;
     this.tables = tablesOf(policy);
     this.ask = askOf(this, this.tables);
     this.task = layOut(TASK_COLUMNS, sizes, columns);
@@ -193,9 +212,29 @@ export class Machine extends MachineState {
   targetStable(target: number): boolean {
     return target === 0 ? this.#asideStable : this.filesystems[target - 1]!.stablePages;
   }
-  /** References beyond page cache and private state. */
+  /** is_swap_pte(). */
+  hasEntry(pte: number): boolean {
+    return this.hasSwap && this.swapEntry[pte] !== 0;
+  }
+  /** folio_test_swapcache(). */
+  inSwapCache(pfn: number): boolean {
+    return this.hasSwap && this.swapSlot[pfn] !== 0;
+  }
+  /** The folio that is in the swap cache for the slot, or NO_PFN: filemap_get_folio(swap_address_space()). */
+  folioOfSlot(slot: number): number {
+    const pfn = this.swapSlot.indexOf(1 + slot);
+    return pfn < 0 ? NO_PFN : pfn;
+  }
+  /** Swap entries that name the slot of the folio, or, where there is no such folio, that of the entry at the PTE. */
+  swapEntries(pte: number, pfn: number): number {
+    if (!this.hasSwap) return 0;
+    const slot = pfn === NO_PFN ? this.swapEntry[pte]! : this.swapSlot[pfn]!;
+    return slot === 0 ? 0 : this.swapCount[slot - 1]!;
+  }
+  /** References beyond page cache, swap cache and private state. */
   extraRefs(pfn: number): boolean {
-    const expected = (this.mapping[pfn] === NO_FILE ? 0 : 1) + ((this.flags[pfn]! & F_BUFFERS) !== 0 ? 1 : 0);
+    let expected = (this.mapping[pfn] === NO_FILE ? 0 : 1) + ((this.flags[pfn]! & F_BUFFERS) !== 0 ? 1 : 0);
+    if (this.inSwapCache(pfn)) expected++;
     return this.refcount[pfn]! - this.mapcount[pfn]! > expected;
   }
   /** vma_needs_dirty_tracking(): shared, writable, on a filesystem that tracks dirty pages. */
@@ -277,7 +316,10 @@ export class Machine extends MachineState {
   /** zap_pte_range(): drops one mapping and its reference; never looks at pins. */
   zap(task: number, pte: number): void {
     const bits = this.pte[pte]!;
-    if ((bits & P_PRESENT) === 0) return;
+    if ((bits & P_PRESENT) === 0) {
+      if (this.hasEntry(pte)) dropEntry(this, pte);
+      return;
+    }
     const pfn = this.pfn[pte]!;
     const normal = (bits & P_SPECIAL) === 0;
     if (normal && (bits & P_DIRTY) !== 0 && (this.flags[pfn]! & F_ANON) === 0)
@@ -285,8 +327,22 @@ export class Machine extends MachineState {
     this.pte[pte] = 0;
     this.pfn[pte] = NO_PFN;
     if (!normal) return;
+    this.#unmapped(pfn);
+  }
+  /** One mapping less, and its reference. free_swap_cache(): what nobody can find any more leaves the swap cache. */
+  #unmapped(pfn: number): void {
     this.mapcount[pfn]!--;
+    if (this.inSwapCache(pfn)) leaveIfUnused(this, this.swapSlot[pfn]! - 1);
     this.put(pfn);
+  }
+  /** All that there is at one PTE is at another, of which nothing was left. */
+  movePte(from: number, to: number): void {
+    for (const [name, start] of PTE_COLUMNS) {
+      const column = this[name];
+      if (column.length === 0) continue;
+      column[to] = column[from]!;
+      column[from] = start;
+    }
   }
   /** A new anonymous folio in place of whatever the PTE maps. `mark`: MARK_*. */
   install(task: number, pte: number, pfn: number, bits: number, mark: number): void {
@@ -296,8 +352,7 @@ export class Machine extends MachineState {
     this.map(pte, pfn, bits);
     this.markExclusive(task, pte, pfn, mark);
     if ((old & P_PRESENT) === 0 || (old & P_SPECIAL) !== 0) return;
-    this.mapcount[oldPfn]!--;
-    this.put(oldPfn);
+    this.#unmapped(oldPfn);
   }
 
   /** The anonymous folio belongs to this mm alone. `mark`: MARK_*. */
@@ -417,6 +472,10 @@ export class Machine extends MachineState {
       const kind = refKind[h]!;
       if (kind === REF_GET) left[refPfn[h]!]!--;
       else if (kind === REF_PIN) left[refPfn[h]!]! -= 0x1000000 + this.bias;
+    }
+    if (this.hasSwap) {
+      const wrong = recountSwap(this, left);
+      if (wrong !== '') return wrong;
     }
     const { held, pfn: fresh } = this.task;
     for (let t = 0; t < held.length; t++) {

@@ -113,6 +113,15 @@ function indexOfRule<D extends DecisionName>(rules: Table<D>, name: string): num
   return at;
 }
 
+/** The table that a policy has which says nothing (DecisionPoint.usual). Throws PolicyError where there is none. */
+export function usually<D extends DecisionName>(name: D): Edit<D> {
+  return () => {
+    const { usual } = DECISIONS[name];
+    if (usual === undefined) throw new PolicyError('', name, undefined, 'has no usual table');
+    return usual;
+  };
+}
+
 /** What derive() changes: per decision point, the edits in order. */
 export type Changes = { readonly [D in DecisionName]?: readonly Edit<D>[] };
 

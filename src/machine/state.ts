@@ -129,6 +129,29 @@ export const MACHINE_COLUMNS = {
   },
   /** 1 while it is odd: fork copies the page table. That it moved is noted with the tasks that wait for that. */
   writeProtectSeq: { of: 'mm', is: { count: 1 }, only: 'fine' as const, source: 'mm->write_protect_seq & 1' },
+  /** The swap entry in place of a page: 1 + its slot, or 0. A PTE is present, or has one, or is none. */
+  swapEntry: {
+    of: 'pte',
+    only: 'swap' as const,
+    is: { id: 'swap', from: 1, none: 0 } as Value,
+    source: 'is_swap_pte(), pte_to_swp_entry()',
+  },
+  swapExclusive: { of: 'pte', only: 'swap' as const, is: { count: 1 }, source: 'pte_swp_exclusive()' },
+  /** Of a folio in the swap cache: 1 + the slot, or 0. Machine.folioOfSlot() looks from the other side. */
+  swapSlot: {
+    of: 'folio',
+    only: 'swap' as const,
+    is: { id: 'swap', from: 1, none: 0 } as Value,
+    source: 'PG_swapcache, folio->swap, swap_address_space()->i_pages',
+  },
+  /** Swap entries that name the slot. */
+  swapCount: {
+    of: 'swap',
+    is: { count: 255 },
+    key: { derived: 'the swap entries that name it: Machine.recount()' },
+    source: 'swap_info_struct.swap_map[]',
+  },
+  swapContent: { of: 'swap', is: { content: true }, source: 'the slot on the device' },
   /** Folio in the page cache, or NO_PFN. */
   cache: {
     of: 'file',

@@ -55,15 +55,15 @@ export function mutationText({ kind, with: other }: Mutation): string {
 export const mutationId = (m: Mutation): string => `${m.table}/${m.rule}: ${mutationText(m)}`;
 
 /**
- * In the order of tables and rules; of usual tables (DecisionPoint.usual), and those that only interleaved operations ask
- * (DecisionPoint.fine), only if asked for by name. Throws RangeError if
+ * In the order of tables and rules; of usual tables (DecisionPoint.usual), and those that only interleaved operations or swap ask
+ * (DecisionPoint.only), only if asked for by name. Throws RangeError if
  * the policy was expanded without conditions.
  */
 export function mutantsOf(policy: ExpandedPolicy, filter: MutantFilter = {}): Mutant[] {
   return policy.tables
     .filter((t) =>
       filter.table === undefined
-        ? t.usual !== true && !DECISIONS[t.decision].fine
+        ? t.usual !== true && DECISIONS[t.decision].only === undefined
         : t.decision === filter.table,
     )
     .flatMap((table) =>

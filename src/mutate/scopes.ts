@@ -5,6 +5,7 @@
 import { PLAIN_GUPS, pagesOf, versionWith } from '../check/scope.ts';
 import { CALLERS, type PageKind } from '../domain/kinds.ts';
 import type { Setup } from '../domain/setup.ts';
+import type { SwapDevice } from '../domain/swap.ts';
 import type { DecisionName } from '../machine/decisions.ts';
 import { callerOf, fastOf, GUP_VARIANTS } from '../ops/gup.ts';
 
@@ -44,14 +45,23 @@ function scope(
   gups: Gups,
   depth: number,
   filesystem = 'ext4-v5.18',
+  swap?: SwapDevice,
 ): MutationScope {
   const on = filesystem.endsWith('-stable') ? ' (stable pages)' : '';
+  const swapped = swap === undefined ? '' : `, swap on ${swap}`;
   return {
     name:
       `${kinds.join(' and ')}${on}, ${mms} ${mms === 1 ? 'mm' : 'mms'}, ` +
-      `${refs} ${refs === 1 ? 'reference' : 'references'}${SAID[gups]}`,
-    setup: { ...pagesOf(kinds, filesystem), mms, refs, pinBias: 1024 },
+      `${refs} ${refs === 1 ? 'reference' : 'references'}${SAID[gups]}${swapped}`,
+    setup: {
+      ...pagesOf(kinds, filesystem),
+      mms,
+      refs,
+      pinBias: 1024,
+      ...(swap === undefined ? {} : { swap }),
+    },
     gups: GUPS[gups],
+    ...(swap === undefined ? {} : { version: versionWith([{ op: 'swapout' }]) }),
     depth,
     statesMax: STATES_MAX,
   };
@@ -66,6 +76,12 @@ const privatePages = (gups: Gups): MutationScope[] => [
   scope(['anon'], 2, 1, gups, 7),
   scope(['private-file'], 2, 1, gups, 5),
   scope(['anon'], 2, 2, gups, 5),
+];
+/** Where pages are swapped out: as many steps as the ladder of private pages, which have no swap. */
+const swapped: readonly MutationScope[] = [
+  scope(['anon'], 1, 1, 'plain', 8, undefined, 'zram'),
+  scope(['anon'], 1, 1, 'plain', 8, undefined, 'disk'),
+  scope(['anon'], 2, 1, 'plain', 6, undefined, 'disk'),
 ];
 const filePages = (gups: Gups): MutationScope[] => [
   scope(['shared-file'], 1, 1, gups, ALL),
@@ -132,4 +148,15 @@ export const LADDER: { readonly [D in DecisionName]: readonly MutationScope[] } 
   truncateUnmap: truncatedPages,
   truncateFolio: truncatedPages,
   putRef: [...privatePages('plain'), ...filePages('plain')],
+  pageout: swapped,
+  addToSwap: swapped,
+  swapUnmap: swapped,
+  swapOutExclusive: swapped,
+  swapOutDirty: swapped,
+  swapWrite: swapped,
+  swapinCache: swapped,
+  freeSwap: swapped,
+  swapinMap: swapped,
+  forkSwapExclusive: swapped,
+  gupTouch: swapped,
 };

@@ -16,6 +16,7 @@ export { mremap } from './mremap.ts';
 export { munmap } from './munmap.ts';
 export { read } from './read.ts';
 export { reclaim } from './reclaim.ts';
+export { swapout } from './swapout.ts';
 export { truncate } from './truncate.ts';
 export { unpin } from './unpin.ts';
 export { wbEnd } from './wb-end.ts';

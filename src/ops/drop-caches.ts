@@ -43,7 +43,7 @@ static long drop_caches(int file)
   cost: 1,
   plainer: (s) => [{ task: 'kernel', op: 'reclaim', file: s.file }],
   whyNot: ({ shape }, s) =>
-    `${s.file} is ${shape.setup.files.find((f) => f.name === s.file)!.filesystem}, which stays in memory: there is no swap`,
+    `${s.file} is ${shape.setup.files.find((f) => f.name === s.file)!.filesystem}, which stays in memory`,
   ...onFile(OP_KINDS.indexOf('drop_caches'), 1, isTracked),
   start: (m, t, step) => {
     m.task.other[t] = aOf(step);

@@ -15,6 +15,7 @@ import {
   ZERO_PFN,
 } from '../machine/machine.ts';
 import { END_DONE, MMAP_WRITE, procedure, PTE_LOCK } from '../machine/procedures.ts';
+import { putEntry } from '../machine/swap-slots.ts';
 import { aOf, drawMm, OP_KINDS, type Op, pack } from './op.ts';
 
 const AT = OP_KINDS.indexOf('fork');
@@ -53,7 +54,10 @@ const steps: { readonly [K in 'K1' | 'K2' | 'K4' | 'K5']: number } = procedure(
       const to = m.task.other[t]! * pages + page;
       if (m.shape.isPrivate[page] === 0 || (m.vma[to]! & V_ANON_VMA) === 0) return next(m, t);
       const bits = m.pte[from]!;
-      if ((bits & P_PRESENT) === 0) return next(m, t);
+      if ((bits & P_PRESENT) === 0) {
+        if (m.hasEntry(from)) copyEntry(m, t, from, to);
+        return next(m, t);
+      }
       if ((bits & P_SPECIAL) !== 0) {
         m.pte[to] = bits;
         m.pfn[to] = ZERO_PFN;
@@ -111,6 +115,13 @@ function copyPte(m: Machine, t: number, from: number, to: number): void {
   if (taken === 'both' || taken === 'parent only') m.pte[from] = bits & ~P_WRITE;
   m.refcount[pfn]!++;
   m.map(to, pfn, bits & (taken === 'both' || taken === 'child only' ? P_DIRTY : P_DIRTY | P_WRITE));
+}
+
+/** copy_nonpresent_pte(). */
+function copyEntry(m: Machine, t: number, from: number, to: number): void {
+  const answer = m.swapExclusive[from] === 1 ? m.ask.forkSwapExclusive(t, from, NO_PFN) : 'clear';
+  putEntry(m, to, m.swapEntry[from]! - 1, answer === 'both' ? 1 : 0);
+  if (answer === 'clear') m.swapExclusive[from] = 0;
 }
 
 const enabled: Op['enabled'] = (ref, step) => ref.alive[aOf(step)] === 1 && ref.freeMm() >= 0;

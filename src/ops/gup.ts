@@ -3,9 +3,11 @@ import type { Rng } from '../domain/rng.ts';
 import { FRAME_NONE, NO_PTE } from '../machine/facts.ts';
 import { callFault } from '../machine/faults.ts';
 import {
+  F_DIRTY,
   F_EXCLUSIVE,
   type Machine,
   NO_PFN,
+  P_DIRTY,
   P_PRESENT,
   P_SPECIAL,
   REF_GET,
@@ -185,6 +187,7 @@ const steps: { readonly [K in 'F0' | 'F1' | 'F2' | 'F5' | 'F8' | 'S2']: number }
             return END_POLICY_ERROR;
           }
           if (m.task.kind[t] === PIN_IN_VAIN) return refuse(m, 'EOPNOTSUPP');
+          if (m.inSwapCache(pfn)) touch(m, t, pte, pfn);
           grab(m, t, pfn);
           return END_DONE;
         case 'EFAULT':
@@ -234,6 +237,12 @@ function grab(m: Machine, t: number, pfn: number): void {
   }
   m.refcount[pfn]! += m.bias;
   m.pincount[pfn]!++;
+}
+
+/** follow_page_pte() with FOLL_TOUCH: for writing, a page is dirtied whose PTE is clean. */
+function touch(m: Machine, t: number, pte: number, pfn: number): void {
+  if ((m.task.flags[t]! & T_WRITE) === 0 || (m.pte[pte]! & P_DIRTY) !== 0) return;
+  if (m.ask.gupTouch(t, pte, pfn) === 'dirty') m.flags[pfn]! |= F_DIRTY;
 }
 
 /** gup_put_folio(): what was grabbed is let go again, and the slow path looks. */

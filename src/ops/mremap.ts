@@ -1,5 +1,5 @@
 import type { Shape } from '../domain/setup.ts';
-import { NO_PFN, V_MAPPED } from '../machine/machine.ts';
+import { V_MAPPED } from '../machine/machine.ts';
 import { END_DONE, MMAP_WRITE, procedure, refuse } from '../machine/procedures.ts';
 import type { Reference } from '../reference/reference.ts';
 import { aOf, bOf, cOf, drawMm, namesPage, OP_KINDS, type Op, pack } from './op.ts';
@@ -26,11 +26,8 @@ const steps: { readonly [K in 'R1']: number } = procedure(
       if ((m.vma[from]! & V_MAPPED) === 0) return refuse(m, 'EFAULT');
       m.zap(t, to);
       m.vma[to] = m.vma[from]!;
-      m.pte[to] = m.pte[from]!;
-      m.pfn[to] = m.pfn[from]!;
       m.vma[from] = 0;
-      m.pte[from] = 0;
-      m.pfn[from] = NO_PFN;
+      m.movePte(from, to);
       return END_DONE;
     },
   },

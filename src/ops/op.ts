@@ -46,6 +46,7 @@ export const OP_VERSIONS = [
   ['mremap'],
   ['go_on', 'wb_io'],
   ['truncate'],
+  ['swapout'],
 ] as const;
 export type OpKind = (typeof OP_VERSIONS)[number][number];
 export const OP_KINDS: readonly OpKind[] = OP_VERSIONS.flat();

@@ -27,7 +27,13 @@ describe('which steps a program can do', () => {
       refs: 3,
       pinBias: 1024,
     },
-    { ...pagesOf(['private-file', 'shared-file'], 'ext4-v5.18-stable-apart'), mms: 2, refs: 2, pinBias: 2 },
+    {
+      ...pagesOf(['private-file', 'shared-file'], 'ext4-v5.18-stable-apart'),
+      mms: 2,
+      refs: 2,
+      pinBias: 2,
+      swap: 'disk',
+    },
     { ...pagesOf(['private-file', 'shared-file'], 'ext4-v5.18', 2), mms: 2, refs: 2, pinBias: 1024 },
     { ...pagesOf(['anon', 'shared-file'], 'ext4-v5.18-stable'), mms: 2, refs: 2, parts: 2, pinBias: 2 },
   ];

@@ -65,7 +65,7 @@ export const reclaim: Op<typeof RECLAIM> = {
   },
   shows: [],
   whyNot: ({ shape }, s) =>
-    `${s.file} is ${shape.setup.files.find((f) => f.name === s.file)!.filesystem}, which stays in memory: there is no swap`,
+    `${s.file} is ${shape.setup.files.find((f) => f.name === s.file)!.filesystem}, which is not swapped out here`,
   ...onFile(OP_KINDS.indexOf('reclaim'), 1, isTracked),
   start: (m, t, step) => {
     m.task.other[t] = aOf(step);

@@ -39,8 +39,9 @@ function dirty(m: Machine, t: number): void {
   const file = m.mapping[pfn]!;
   const answer = m.ask.unpinDirty(t, NO_PTE, pfn);
   if (answer === 'ignore') return;
+  if (m.inSwapCache(pfn)) m.flags[pfn]! |= F_DIRTY;
   const tracked = file !== NO_FILE && m.filesystems[file]!.dirtyTracked;
-  if (!tracked) return; // anonymous or shmem: a flag that nothing here reads
+  if (!tracked) return; // shmem, or anonymous and not in the swap cache: a flag that nothing here reads
   if (answer === 'mkwrite then dirty') m.mkwrite(pfn);
   else if ((flags & F_DIRTY) !== 0) return;
   m.flags[pfn]! |= F_DIRTY;

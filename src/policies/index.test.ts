@@ -66,11 +66,26 @@ describe('built-in policies', () => {
 
   it.each([
     ['v5.7-mapcount', 'v5.8-cow-break', ['gupSlow', 'gupFast']],
-    ['v5.8-cow-break', 'v5.11-page-count', ['wpFault', 'forkPte', 'gupSlow', 'gupFast', 'writeProtectSeq']],
+    [
+      'v5.8-cow-break',
+      'v5.11-page-count',
+      ['wpFault', 'forkPte', 'gupSlow', 'gupFast', 'writeProtectSeq', 'addToSwap', 'freeSwap'],
+    ],
     [
       'v5.11-page-count',
       'v6.2-anon-exclusive',
-      ['wpFault', 'unshareFault', 'forkPte', 'gupSlow', 'gupFast', 'protectUpgrade', 'stripBuffers'],
+      [
+        'wpFault',
+        'unshareFault',
+        'forkPte',
+        'gupSlow',
+        'gupFast',
+        'protectUpgrade',
+        'stripBuffers',
+        'swapUnmap',
+        'freeSwap',
+        'swapinMap',
+      ],
     ],
     [
       'v6.2-anon-exclusive',
@@ -79,7 +94,7 @@ describe('built-in policies', () => {
     ],
     ['v6.5-longterm-ban', 'canary', ['wpFault', 'unpinDirty']],
     // a308c71bf1e6 took all of 17839856fd58 back.
-    ['v5.7-mapcount', 'v5.11-page-count', ['wpFault', 'forkPte', 'writeProtectSeq']],
+    ['v5.7-mapcount', 'v5.11-page-count', ['wpFault', 'forkPte', 'writeProtectSeq', 'addToSwap', 'freeSwap']],
   ])('from %s to %s exactly these tables change', (from, to, tables) => {
     expect(changed(policyByName(from), policyByName(to))).toEqual(tables);
   });

@@ -22,6 +22,17 @@ const ROWS: readonly Row[] = [
   row('gupSlow', 'otherwise', { frame: 'zero', pin: true, longterm: true }, 'return'),
   row('gupFast', 'otherwise', { frame: 'anon', pin: true }, 'return'),
   row('writeProtectSeq', 'read_seqcount_retry()', { write: true }, 'go slow'),
+  row('addToSwap', 'maybe pinned', { maybeDmaPinned: true, mapcount: 1 }, 'keep'),
+  row('addToSwap', 'otherwise', { extraRefs: true, refcount: 6 }, 'add'),
+  row(
+    'freeSwap',
+    'reuse_swap_page() at swap-in',
+    { at: 'swap-in', faultWrite: true, refcount: 6, mapcount: 0 },
+    'free',
+  ),
+  // 09854ba94c6a: do_wp_page() copies what is in the swap cache.
+  row('freeSwap', 'otherwise', { at: 'write fault', faultWrite: true, mapcount: 1, refcount: 2 }, 'keep'),
+  row('wpFault', 'otherwise', { refcount: 2, mapcount: 1, swapCache: true }, 'copy'),
 ];
 
 describe('v5.11-page-count', () => {
@@ -40,6 +51,12 @@ describe('v5.11-page-count', () => {
   it('70e806e4e645 (B06): the child of a fork gets the copy of a pinned page', () => {
     const facts = { frame: 'anon', hasPinned: true, maybeDmaPinned: true, pteWrite: true } as const;
     expect(ask(pageCount, 'forkPte', facts).answer).toBe('copy');
+  });
+
+  it('B10: a page with a GET may be swapped out, comes back read-only, and the next store leaves the GET behind', () => {
+    expect(ask(pageCount, 'addToSwap', { extraRefs: true }).answer).toBe('add');
+    expect(ask(pageCount, 'swapinMap', { swapCache: true, refcount: 3 }).answer).toBe('read-only');
+    expect(ask(pageCount, 'wpFault', { swapCache: true, refcount: 3, mapcount: 1 }).answer).toBe('copy');
   });
 
   it('B09: mprotect to R/O and back under a pin, and the next store leaves the pin behind', () => {

@@ -32,6 +32,7 @@ export const pageCount: Policy = derive(
       '008cfe4418b3 ("mm: Introduce mm_struct.has_pinned"), v5.9',
       '70e806e4e645 ("mm: Do early cow for pinned pages during fork() for ptes"), v5.9',
       '57efa1fe5957 ("mm/gup: prevent gup_fast from racing with COW during fork"), v5.11',
+      'feb889fb40fa ("mm: don\'t put pinned pages into the swap cache"), v5.11',
       'releases v5.11 to v5.17, and 5.10.y',
     ],
     keeps: { anonExclusive: false, hasPinned: true },
@@ -53,6 +54,24 @@ export const pageCount: Policy = derive(
     gupFast: [without('walk as if FOLL_WRITE')],
     // 57efa1fe5957: whoever pins while fork copies goes slow, and waits for it.
     writeProtectSeq: [table(otherwise('go slow', 'read_seqcount_retry()'))],
+    // 09854ba94c6a: do_wp_page() leaves the swap cache alone, which is a reference; do_swap_page() is as before.
+    freeSwap: [
+      replace(
+        'reuse_swap_page()',
+        rule(
+          'reuse_swap_page() at swap-in',
+          (f) => f.at === 'swap-in' && f.faultWrite && f.swapCount === 0 && f.mapcount === 0,
+          'free',
+        ),
+      ),
+    ],
+    // feb889fb40fa ("mm: don't put pinned pages into the swap cache"), v5.11.
+    addToSwap: [
+      before(
+        'otherwise',
+        rule('maybe pinned', (f) => f.maybeDmaPinned, 'keep'),
+      ),
+    ],
     // 70e806e4e645: page_needs_cow_for_dma(), of file frames as well.
     forkPte: [
       before(

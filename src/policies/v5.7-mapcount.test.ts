@@ -6,6 +6,7 @@ const ROWS: readonly Row[] = [
   row('wpFault', 'only mapping', { mapcount: 1, refcount: 1 }, 'reuse'),
   row('wpFault', 'only mapping', { mapcount: 1, refcount: 6 }, 'reuse'),
   row('wpFault', 'otherwise', { mapcount: 2, refcount: 2 }, 'copy'),
+  row('wpFault', 'otherwise', { mapcount: 1, swapCount: 1 }, 'copy'),
   row('unshareFault', 'no unshare fault', { frame: 'anon', mapcount: 2, refcount: 2 }, 'none'),
   row('forkPte', 'otherwise', { frame: 'anon', pteWrite: true, maybeDmaPinned: true }, 'share'),
 
@@ -73,6 +74,22 @@ const ROWS: readonly Row[] = [
   row('stripBuffers', 'otherwise', { by: 'drop-caches', maybeDmaPinned: true, extraRefs: true }, 'strip'),
   row('wbBegin', 'otherwise', { mode: 'ALL', maybeDmaPinned: true, extraRefs: true }, 'write'),
   row('unpinDirty', 'otherwise', { frame: 'file' }, 'dirty'),
+
+  // Map count plus swap count, whoever else has a reference.
+  row(
+    'freeSwap',
+    'reuse_swap_page()',
+    { at: 'write fault', faultWrite: true, mapcount: 1, refcount: 6 },
+    'free',
+  ),
+  row('freeSwap', 'reuse_swap_page()', { at: 'swap-in', faultWrite: true, refcount: 6 }, 'free'),
+  row('freeSwap', 'otherwise', { at: 'swap-in', refcount: 2 }, 'keep'),
+  row('freeSwap', 'otherwise', { at: 'write fault', faultWrite: true, mapcount: 1, swapCount: 1 }, 'keep'),
+  row('freeSwap', 'otherwise', { at: 'swap-in', faultWrite: true, mapcount: 1 }, 'keep'),
+  row('swapinMap', 'reuse_swap_page()', { faultWrite: true, refcount: 6 }, 'own'),
+  row('swapinMap', 'otherwise', { faultWrite: true, swapCount: 1 }, 'read-only'),
+  row('swapinMap', 'otherwise', { faultWrite: true, mapcount: 1 }, 'read-only'),
+  row('swapinMap', 'otherwise', { refcount: 1 }, 'read-only'),
 ];
 
 describe('v5.7-mapcount', () => {

@@ -31,7 +31,7 @@ export const mapcount: Policy = {
   tables: {
     wpFault: [
       // reuse_swap_page(): map count plus swap count.
-      rule('only mapping', (f) => f.mapcount === 1, 'reuse'),
+      rule('only mapping', (f) => f.mapcount === 1 && f.swapCount === 0, 'reuse'),
       otherwise('copy'),
     ],
 
@@ -84,5 +84,19 @@ export const mapcount: Policy = {
     wbBegin: [otherwise('write')],
 
     unpinDirty: [otherwise('dirty')],
+
+    // reuse_swap_page() asks for nothing but map count and swap count, and what is reused leaves the swap cache.
+    freeSwap: [
+      rule(
+        'reuse_swap_page()',
+        (f) => f.faultWrite && f.swapCount === 0 && f.mapcount === (f.at === 'swap-in' ? 0 : 1),
+        'free',
+      ),
+      otherwise('keep'),
+    ],
+    swapinMap: [
+      rule('reuse_swap_page()', (f) => f.faultWrite && f.mapcount === 0 && f.swapCount === 0, 'own'),
+      otherwise('read-only'),
+    ],
   },
 };

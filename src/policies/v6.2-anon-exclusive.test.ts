@@ -71,6 +71,28 @@ const ROWS: readonly Row[] = [
   row('stripBuffers', 'invalidation, extra references', { by: 'drop-caches', extraRefs: true }, 'keep'),
   row('stripBuffers', 'otherwise', { by: 'drop-caches' }, 'strip'),
   row('stripBuffers', 'otherwise', { by: 'reclaim', maybeDmaPinned: true, extraRefs: true }, 'strip'),
+
+  row('swapUnmap', 'exclusive and maybe pinned', { anonExclusive: true, maybeDmaPinned: true }, 'keep'),
+  row('swapUnmap', 'otherwise', { anonExclusive: true, extraRefs: true }, 'unmap'),
+  row('swapUnmap', 'otherwise', { maybeDmaPinned: true }, 'unmap'),
+  row(
+    'freeSwap',
+    'no reference but this and the swap cache',
+    { at: 'swap-in', faultWrite: true, refcount: 2 },
+    'free',
+  ),
+  row(
+    'freeSwap',
+    'no reference but this and the swap cache',
+    { at: 'write fault', faultWrite: true, refcount: 2, mapcount: 1 },
+    'free',
+  ),
+  row('freeSwap', 'otherwise', { at: 'swap-in', faultWrite: true, refcount: 3 }, 'keep'),
+  row('freeSwap', 'otherwise', { at: 'swap-in', refcount: 2 }, 'keep'),
+  row('freeSwap', 'otherwise', { at: 'write fault', faultWrite: true, refcount: 2, swapCount: 1 }, 'keep'),
+  row('swapinMap', 'exclusive entry', { swapExclusive: true, swapCache: true, refcount: 6 }, 'own'),
+  row('swapinMap', 'only reference', { refcount: 1 }, 'own'),
+  row('swapinMap', 'otherwise', { swapCache: true, refcount: 2, faultWrite: true }, 'read-only'),
 ];
 
 describe('v6.2-anon-exclusive', () => {
@@ -98,6 +120,14 @@ describe('v6.2-anon-exclusive', () => {
     expect(ask(anonExclusive, 'gupSlow', { frame: 'anon', pin: true, anonExclusive: true }).answer).toBe(
       'return',
     );
+  });
+
+  it('1493a1913e34 (B10, B29): a page with a GET that is swapped out comes back as exclusive as it was', () => {
+    expect(ask(anonExclusive, 'swapUnmap', { anonExclusive: true, extraRefs: true }).answer).toBe('unmap');
+    expect(ask(anonExclusive, 'swapOutExclusive', { extraRefs: true }).answer).toBe('to entry');
+    const back = { swapExclusive: true, swapCache: true, refcount: 3 };
+    expect(ask(anonExclusive, 'swapinMap', back).answer).toBe('own');
+    expect(ask(anonExclusive, 'forkSwapExclusive', {}).answer).toBe('clear');
   });
 
   it('84209e87c696 (B18): a R/O long-term pin never stays on the zero page', () => {

@@ -19,7 +19,17 @@
  *   to keep a PTE R/O; LRU-batch references, which the fault drains; FOLL_FORCE (5535be309971). v5.18's
  *   change of invalidation comes with this era.
  */
-import { before, CLAIMS, derive, otherwise, type Policy, replace, rule, table } from '../machine/policy.ts';
+import {
+  before,
+  CLAIMS,
+  derive,
+  otherwise,
+  type Policy,
+  replace,
+  rule,
+  table,
+  usually,
+} from '../machine/policy.ts';
 import { pageCount } from './v5.11-page-count.ts';
 
 export const anonExclusive: Policy = derive(
@@ -37,6 +47,8 @@ export const anonExclusive: Policy = derive(
       '8d6a0ac09a16 ("mm: extend FAULT_FLAG_UNSHARE support to anything in a COW mapping"), v6.2',
       '84209e87c696 ("mm/gup: reliable R/O long-term pinning in COW mappings"), v6.2',
       'd84887739d5c ("mm/mprotect: allow clean exclusive anon pages to be writable"), v6.2',
+      'c145e0b47c77 ("mm: streamline COW logic in do_swap_page()"), v5.18',
+      '1493a1913e34 ("mm/swap: remember PG_anon_exclusive via a swp pte bit"), v5.19',
       'e41c81d0d30e ("mm/truncate: Replace page_mapped() call in invalidate_inode_page()"), v5.18',
       'releases v6.2 and v6.3',
     ],
@@ -105,6 +117,16 @@ export const anonExclusive: Policy = derive(
       before(
         'otherwise',
         rule('private, exclusive', (f) => !f.vmaShared && f.frame === 'anon' && f.anonExclusive, 'upgrade'),
+      ),
+    ],
+    // c145e0b47c77: references count at swap-in, too, once the swap cache is dropped; 1493a1913e34: the entry remembers.
+    freeSwap: [usually('freeSwap')],
+    swapinMap: [usually('swapinMap')],
+    swapUnmap: [
+      // 6c287605fd56: page_try_share_anon_rmap().
+      before(
+        'otherwise',
+        rule('exclusive and maybe pinned', (f) => f.anonExclusive && f.maybeDmaPinned, 'keep'),
       ),
     ],
     stripBuffers: [

@@ -8,7 +8,15 @@
  * every reference. A mismatch is a *leak* if the page never saw the token, else *stale*. It is decided by
  * provenance alone, never by comparing values or by who wrote.
  */
-import { CALLERS, STORER_CPU, STORER_FILE, STORER_INITIAL, ZERO_TOKEN } from '../domain/kinds.ts';
+import {
+  CALLERS,
+  STORER_CPU,
+  STORER_DEVICE_DIO,
+  STORER_DEVICE_GET,
+  STORER_FILE,
+  STORER_INITIAL,
+  ZERO_TOKEN,
+} from '../domain/kinds.ts';
 import { NO_FILE, type Shape } from '../domain/setup.ts';
 import type { Columns } from '../state/arena.ts';
 import { type Arrays, classOf, fillStart, type Sizes, sizesOf } from '../state/columns.ts';
@@ -38,6 +46,7 @@ import {
   REF_STORED,
   REF_WRITE,
   REFERENCE_COLUMNS,
+  SWAP_EXCUSES,
   TRANSPARENT,
   UNSETTLED,
 } from './state.ts';
@@ -73,8 +82,10 @@ export class Reference extends ReferenceState {
   /** Rows of what was in file pages that were cut off; where nothing is truncated, there are none. */
   readonly #past: number;
   readonly #fine: boolean;
-  /** Rows of excused contents: first those of EXCUSE_FORK_DIO for all cells, then those of EXCUSE_FORK_GET. */
+  /** Rows of excused contents: first those of EXCUSE_FORK_DIO for all cells, then those of the next. */
   readonly #excuses: number;
+  /** Which excuses a private cell may have: each has a row per cell. */
+  readonly #cellExcuses: readonly number[];
   /** Elements of `parted` per reference, of 16 cells each. */
   readonly #partedWords: number;
 
@@ -82,7 +93,8 @@ export class Reference extends ReferenceState {
     const { mms, pages, refs, files, tokens } = shape;
     const cells = mms * pages + files + refs;
     const fine = shape.tasks > 1;
-    const may = cells + files + refs + FORK_EXCUSES.length * cells;
+    const excuses = shape.swaps > 0 ? SWAP_EXCUSES : FORK_EXCUSES;
+    const may = cells + files + refs + excuses.length * cells;
     const past = may + (fine ? cells : 0);
     const row = past + (shape.truncated.includes(1) ? files : 0);
     const parted = Math.ceil((mms * pages + refs) / 16);
@@ -95,6 +107,7 @@ export class Reference extends ReferenceState {
     this.#fine = fine;
     this.#may = may;
     this.#past = past;
+    this.#cellExcuses = excuses;
     this.#partedWords = parted;
     this.fileCell = mms * pages;
     this.orphanCell = this.fileCell + files;
@@ -436,6 +449,7 @@ export class Reference extends ReferenceState {
         if (this.undirtied[file] !== LOSSY) this.#contractDisk(file);
       } else if (this.undirtied[file] === 1 + handle) this.undirtied[file] = LOSSY;
     }
+    if (this.shape.swaps > 0 && !dirty && this.#isLiveWriter(handle)) this.#leaveUnreported(handle);
     this.handleState[handle] = HANDLE_FREE;
     this.handleCell[handle] = NO_CELL;
     this.handleFlags[handle] = 0;
@@ -536,7 +550,8 @@ export class Reference extends ReferenceState {
   }
   /** EXCUSES index under which this content is excused in a private cell or an orphan, else 0. */
   excuseOf(cell: number, token: number): number {
-    for (const excuse of FORK_EXCUSES) if (this.seen.has(this.#excuseRow(excuse, cell), token)) return excuse;
+    for (const excuse of this.#cellExcuses)
+      if (this.seen.has(this.#excuseRow(excuse, cell), token)) return excuse;
     return 0;
   }
 
@@ -717,7 +732,7 @@ export class Reference extends ReferenceState {
   /** The cell starts afresh, or is gone: nothing in it is excused, and it parted from nobody. */
   #forgetExcuses(cell: number): void {
     if (this.excusing[0] === 0) return;
-    for (const excuse of FORK_EXCUSES) this.seen.clear(this.#excuseRow(excuse, cell));
+    for (const excuse of this.#cellExcuses) this.seen.clear(this.#excuseRow(excuse, cell));
     for (let h = 0; h < this.shape.refs; h++) this.#setParted(h, cell, false);
   }
 
@@ -807,6 +822,29 @@ export class Reference extends ReferenceState {
     this.undirtied[file] = 0;
   }
 
+  #isLiveWriter(handle: number): boolean {
+    return this.handleState[handle] === HANDLE_LIVE && (this.handleFlags[handle]! & REF_WRITE) !== 0;
+  }
+  /**
+   * The last who may store to a private page through a reference lets go and does not say that it did: what the device
+   * stored there, or in a page that parted from it, may be replaced by what is on swap (pin_user_pages.rst).
+   */
+  #leaveUnreported(handle: number): void {
+    for (let cell = 0; cell < this.fileCell; cell++) {
+      if (this.handleCell[handle] !== cell && !this.hasParted(handle, cell)) continue;
+      const token = this.current[cell]!;
+      const storer = this.storer[token]!;
+      if (this.cellState[cell] !== FIXED || storer < STORER_DEVICE_GET || storer > STORER_DEVICE_DIO)
+        continue;
+      let others = false;
+      for (let h = 0; h < this.shape.refs; h++)
+        if (h !== handle && this.handleCell[h] === cell && this.#isLiveWriter(h)) others = true;
+      if (others) continue;
+      this.excusing[0] = 1;
+      this.seen.add(this.#excuseRow(EXCUSE_UNDIRTIED, cell), token);
+    }
+  }
+
   #excuseRow(excuse: number, cell: number): number {
     return this.#excuses + (excuse - EXCUSE_FORK_DIO) * this.cells + cell;
   }
@@ -820,7 +858,7 @@ export class Reference extends ReferenceState {
    */
   #part(cell: number, child: number, again = false): void {
     if (this.excusing[0] === 1)
-      for (const excuse of FORK_EXCUSES) {
+      for (const excuse of this.#cellExcuses) {
         const to = this.#excuseRow(excuse, child);
         if (again) this.seen.unite(this.#excuseRow(excuse, cell), to);
         else this.seen.copy(this.#excuseRow(excuse, cell), to);
@@ -889,7 +927,7 @@ export class Reference extends ReferenceState {
     if (this.#fine) this.seen.copy(this.#may + from, this.#may + to);
     for (const column of [this.cellState, this.current, this.forked]) column[to] = column[from]!;
     if (this.excusing[0] === 1)
-      for (const excuse of FORK_EXCUSES)
+      for (const excuse of this.#cellExcuses)
         this.seen.copy(this.#excuseRow(excuse, from), this.#excuseRow(excuse, to));
     for (let h = 0; h < this.shape.refs; h++) {
       if (this.hasParted(h, from)) this.#setParted(h, to, true);
@@ -918,7 +956,7 @@ export class Reference extends ReferenceState {
       if (this.#fine) this.seen.copy(this.#may + cell, this.#may + orphan);
       this.cellState[orphan] = this.cellState[cell]!;
       this.current[orphan] = this.current[cell]!;
-      for (const excuse of FORK_EXCUSES)
+      for (const excuse of this.#cellExcuses)
         this.seen.copy(this.#excuseRow(excuse, cell), this.#excuseRow(excuse, orphan));
       for (let h = 0; h < this.shape.refs; h++) this.#setParted(h, orphan, this.hasParted(h, cell));
       this.forked[orphan] = 0;

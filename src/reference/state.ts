@@ -37,6 +37,8 @@ export const EXCUSE_FORK_DIO = 1;
 export const EXCUSE_FORK_GET = 2;
 export const FORK_EXCUSES: readonly number[] = [EXCUSE_FORK_DIO, EXCUSE_FORK_GET];
 export const EXCUSE_UNDIRTIED = 3;
+/** Those of private cells where pages may be swapped out. */
+export const SWAP_EXCUSES: readonly number[] = [...FORK_EXCUSES, EXCUSE_UNDIRTIED];
 export const EXCUSE_DIO_SOURCE = 4;
 
 /** Flags of a reference in the `handleFlags` column. */

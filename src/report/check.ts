@@ -359,9 +359,13 @@ function newsText(r: CheckReport): string {
 export function unaskedText({ decisions, steps }: Unasked): string {
   const programs =
     steps === Infinity ? 'no program of this scope' : `no program of up to ${count(steps, 'step')}`;
-  const may = decisions.every((name) => DECISIONS[name].fine)
-    ? 'only interleaved operations ask: --scope race, or --tasks 2'
-    : 'another --scope, --gups all, or --pin-bias 2 may';
+  const [first, ...others] = new Set(decisions.map((name) => DECISIONS[name].only));
+  const may =
+    others.length > 0 || first === undefined
+      ? 'another --scope, --gups all, or --pin-bias 2 may'
+      : first === 'fine'
+        ? 'only interleaved operations ask: --scope race, or --tasks 2'
+        : 'only where there is swap: --scope swap, or --swap disk';
   return `${programs} asks ${decisions.join(', ')} for facts by which the answers differ (${may}).`;
 }
 

@@ -102,6 +102,7 @@ function initialState({ setup }: Scenario, width: number): string[] {
       table.push([file.name, 'file', '', `not mapped (${file.filesystem})`]);
   if (setup.aside !== undefined)
     table.push(['aside', 'file', '', `what O_DIRECT writes go to (${setup.aside})`]);
+  if (setup.swap !== undefined) table.push(['swap', setup.swap, '', 'where anonymous pages may go']);
   const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => row[column]!.length)));
   const lines = table.map((row) =>
     `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd(),

@@ -88,7 +88,8 @@ it differs from.
 Rules by which v5.11-page-count answers otherwise than v5.8-cow-break,
 where this program asks:
   wpFault (mm/memory.c: do_wp_page(), wp_can_reuse_anon_folio())
-    copy instead of reuse if refcount 2 or more and mapcount 1
+    copy instead of reuse if refcount 2 or more and mapcount 1 and
+      swapCount 0
 `),
     );
     expect(text).not.toContain('forkPte');

@@ -16,6 +16,7 @@ import {
   type Setup,
   TASKS_MAX,
 } from '../domain/setup.ts';
+import { SWAP_DEVICES } from '../domain/swap.ts';
 import { COST_NAMES, type Costs } from '../machine/machine.ts';
 import type { Arg, TaskKind } from '../ops/args.ts';
 import { OPS } from '../ops/index.ts';
@@ -314,6 +315,10 @@ const COUNTEREXAMPLE = object({
     aside: oneOf(
       DIRECT_FILESYSTEMS as [string, ...string[]],
       'Profile of the file that O_DIRECT writes go to where they name none; absent: one without stable pages',
+    ).exactOptional(),
+    swap: oneOf(
+      SWAP_DEVICES,
+      'Device that anonymous pages are swapped out to; absent: there is none',
     ).exactOptional(),
     mms: whole(1, MMS_MAX, 'Bound: mms alive at a time'),
     refs: whole(0, REFS_MAX, 'Bound: references held at a time'),

@@ -137,6 +137,7 @@ export function formatCounterexample(c: Counterexample): string {
         `    "pages": ${block('[]', setup.pages.map(inline), '    ')}`,
         `    "files": ${block('[]', setup.files.map(inline), '    ')}`,
         ...(setup.aside === undefined ? [] : [`    "aside": ${JSON.stringify(setup.aside)}`]),
+        ...(setup.swap === undefined ? [] : [`    "swap": ${JSON.stringify(setup.swap)}`]),
         ...(['mms', 'refs', 'tasks', 'parts', 'pinBias'] as const)
           .filter((key) => setup[key] !== undefined)
           .map((key) => `    "${key}": ${setup[key]}`),

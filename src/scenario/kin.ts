@@ -13,6 +13,7 @@ export function leftOf(whole: Scenario, part: Scenario): number[] | undefined {
   if (!part.setup.pages.every((p) => has(whole.setup.pages, p))) return undefined;
   if (!part.setup.files.every((f) => has(whole.setup.files, f))) return undefined;
   if (part.setup.aside !== whole.setup.aside && part.steps.some(goesAside)) return undefined;
+  if (part.setup.swap !== undefined && part.setup.swap !== whole.setup.swap) return undefined;
   // What was in vain once is again: without this, steps that are alike cost exponential time.
   const failed = new Set<string>();
   const search = (at: number, from: number, names: ReadonlyMap<string, string>): number[] | undefined => {

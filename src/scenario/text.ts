@@ -11,7 +11,8 @@
  *     device: dma_read h1
  *
  * `page NAME KIND PROT [FILE]`, `file NAME FILESYSTEM [INDEX]` (with an index, its file may be truncated); `aside FILESYSTEM` is what O_DIRECT writes go to that name no file
- * of the setup (`gup A o_direct_write R to f`), a plain one where it is not said; the bounds `mms N`, `refs N`, `tasks N` and `pinBias N` are taken from the
+ * of the setup (`gup A o_direct_write R to f`), a plain one where it is not said; `swap DEVICE` is where anonymous pages
+ * may be swapped out to, nowhere where it is not said; the bounds `mms N`, `refs N`, `tasks N` and `pinBias N` are taken from the
  * steps (and 1024) where they are not said. The comment before the first line that is none has the title on its first
  * line, and below it the explanation. What is wrong is said as `file:line: field is value; allowed: ...`.
  */
@@ -19,6 +20,7 @@
 import { DIRECT_FILESYSTEMS, FILESYSTEMS } from '../domain/filesystems.ts';
 import { PAGE_KINDS } from '../domain/kinds.ts';
 import { FILES_MAX, PAGES_MAX, type Setup } from '../domain/setup.ts';
+import { SWAP_DEVICES } from '../domain/swap.ts';
 import { hint } from '../policies/nearest.ts';
 import { bounds } from './bounds.ts';
 import {
@@ -41,7 +43,12 @@ const COMMENT_WIDTH = 78;
 
 const BOUNDS = ['mms', 'refs', 'tasks', 'parts', 'pinBias'] as const;
 /** Said once at most, with one word after it. */
-const SINGLE: readonly ['aside', ...typeof BOUNDS] = ['aside', ...BOUNDS];
+const SINGLE: readonly ['aside', 'swap', ...typeof BOUNDS] = ['aside', 'swap', ...BOUNDS];
+/** Of those that are words, which there are. */
+const SINGLE_WORDS: { readonly [word: string]: readonly string[] } = {
+  aside: DIRECT_FILESYSTEMS,
+  swap: SWAP_DEVICES,
+};
 type Word = 'page' | 'file' | (typeof SINGLE)[number];
 const WORDS: readonly Word[] = ['page', 'file', ...SINGLE];
 
@@ -115,13 +122,13 @@ export function parseText(text: string, name: string): ScenarioText {
         files.push(fieldsOf(word, FILE_FIELDS, args, fail));
       } else {
         if (given.has(word)) fail(`${word} is given twice; allowed: once`);
-        const allowed = word === 'aside' ? DIRECT_FILESYSTEMS : undefined;
+        const allowed = SINGLE_WORDS[word];
         if (args.length !== 1 || !(allowed?.includes(args[0]!) ?? /^\d{1,6}$/.test(args[0]!)))
           fail(
             `${word} is ${shown(args.join(' '))}; allowed: ${allowed === undefined ? 'a whole number' : `${allowed.join(', ')}${near(args[0] ?? '', allowed)}`}`,
           );
         places.set(`setup.${word}`, i + 1);
-        given.set(word, word === 'aside' ? args[0]! : Number(args[0]));
+        given.set(word, allowed === undefined ? Number(args[0]) : args[0]!);
       }
       line(word, [word, ...(given.has(word) ? [given.get(word)] : args)].join(' '));
     } else {
@@ -316,6 +323,7 @@ export function setupLines({ setup, steps }: Scenario): string[] {
   return [
     ...setup.files.map((f) => `file ${f.name} ${f.filesystem}${f.index === undefined ? '' : ` ${f.index}`}`),
     ...(setup.aside === undefined ? [] : [`aside ${setup.aside}`]),
+    ...(setup.swap === undefined ? [] : [`swap ${setup.swap}`]),
     ...setup.pages.map(
       (p) => `page ${p.name} ${p.kind} ${p.prot}${p.file === undefined ? '' : ` ${p.file}`}`,
     ),

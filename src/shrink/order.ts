@@ -4,6 +4,7 @@
  * list of profiles. Ties go to the text, so that the order is total and a result does not depend on the way there.
  */
 import { FILESYSTEMS } from '../domain/filesystems.ts';
+import { SWAP_DEVICES } from '../domain/swap.ts';
 import { type AnyStep, argumentsCost } from '../ops/args.ts';
 import { opOfStep } from '../ops/index.ts';
 import { type Scenario, type Step, stepText } from '../scenario/scenario.ts';
@@ -33,6 +34,7 @@ export function simplicity(scenario: Scenario): readonly [...number[], string] {
   const refs = steps.filter((s) => s.op === 'gup').length;
   const cost = steps.reduce((sum, s) => sum + argumentCost(s), 0);
   const room = setup.mms + setup.refs;
+  const devices = setup.swap === undefined ? 0 : 1 + SWAP_DEVICES.indexOf(setup.swap);
   const filesystems = setup.files.reduce(
     (sum, f) => sum + FILESYSTEMS.findIndex(({ id }) => id === f.filesystem),
     setup.aside === undefined ? 0 : 1 + FILESYSTEMS.findIndex(({ id }) => id === setup.aside),
@@ -46,7 +48,7 @@ export function simplicity(scenario: Scenario): readonly [...number[], string] {
     setup.files.filter(({ index }) => index !== undefined).length,
     cost,
     room,
-    filesystems,
+    filesystems + devices,
     JSON.stringify(setup) + steps.map(stepText).join('\n'),
   ];
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { alphabetFor, setupOf } from '../check/scope.ts';
+import { alphabetFor, pagesOf, setupOf } from '../check/scope.ts';
+import type { Setup } from '../domain/setup.ts';
 import { Rng } from '../domain/rng.ts';
 import { World } from '../executor/simulated.ts';
 import { MACHINE_COLUMNS, TASK_COLUMNS, V_DONTFORK, V_MAPPED, V_WRITE } from '../machine/machine.ts';
@@ -9,9 +10,8 @@ import { HANDLE_LIVE, REF_WRITE, REFERENCE_COLUMNS } from '../reference/referenc
 import { Columns } from './arena.ts';
 import { type Column, contentColumns, layOut, mostOf, sizesOf } from './columns.ts';
 
-/** Worlds of all eras in the default scope, after each of so many random steps. */
-function* walked(steps: number): Generator<World> {
-  const setup = setupOf('default');
+/** Worlds of all eras in the default scope, or another, after each of so many random steps. */
+function* walked(steps: number, setup: Setup = setupOf('default')): Generator<World> {
   const alphabet = alphabetFor(setup);
   const out = new Int32Array(4096);
   const rng = new Rng();
@@ -40,7 +40,13 @@ const FOLLOWS: { readonly [name: string]: (world: World, i: number) => number } 
   'reference.writable': ({ machine }, i) => ((machine.vma[i]! & V_WRITE) !== 0 ? 1 : 0),
   'reference.dontfork': ({ machine }, i) => ((machine.vma[i]! & V_DONTFORK) !== 0 ? 1 : 0),
 };
-const ELSEWHERE = ['machine.refcount', 'machine.mapcount', 'machine.pincount', 'reference.tokens'];
+const ELSEWHERE = [
+  'machine.refcount',
+  'machine.mapcount',
+  'machine.pincount',
+  'machine.swapCount',
+  'reference.tokens',
+];
 
 const GROUPS = [
   ['machine', MACHINE_COLUMNS, (world: World) => world.machine],
@@ -49,9 +55,12 @@ const GROUPS = [
 ] as const;
 
 describe('what columns say of themselves', () => {
-  it('holds after random steps: no value is larger, and the derived ones follow', () => {
+  it.each([
+    ['default', undefined],
+    ['with swap', { ...setupOf('base'), ...pagesOf(['anon', 'private-file'], 'ext4-v5.18'), swap: 'disk' }],
+  ] as const)('holds after random steps, %s: no value is larger, and the derived ones follow', (_, setup) => {
     const wrong = new Set<string>();
-    for (const world of walked(400)) {
+    for (const world of walked(400, setup)) {
       const sizes = sizesOf(world.shape);
       for (const [group, declarations, of] of GROUPS)
         for (const [name, column] of Object.entries<Column>(declarations)) {
@@ -111,6 +120,7 @@ describe('layout', () => {
     const world = new World(setupOf('base'), expandPolicy(BUILT_IN[0]!));
     expect(contentColumns(MACHINE_COLUMNS, world.machine)).toEqual([
       world.machine.content,
+      world.machine.swapContent,
       world.machine.disk,
       world.machine.submitted,
       world.machine.sentContent,

@@ -18,6 +18,8 @@ export type Sort =
   | 'folio'
   | 'file'
   | 'ref'
+  /** A slot of the swap device. */
+  | 'swap'
   | 'task'
   /** A logical page: private ones by mm * pages + page, then file pages, then orphans. */
   | 'cell'
@@ -54,8 +56,11 @@ export interface Column {
   readonly in?: 'i16' | 'i32';
   /** Value of all elements at the start; 0 if absent. */
   readonly start?: number;
-  /** It is laid out where there are several tasks (domain/setup.ts: Shape.tasks); else it has no bytes. */
-  readonly only?: 'fine';
+  /**
+   * It is laid out where there are several tasks, or swap (domain/setup.ts: Shape.tasks, Shape.swaps); else it has no
+   * bytes, and reads as undefined.
+   */
+  readonly only?: 'fine' | 'swap';
   /**
    * `read`, if absent: the key is made of it, by itself or through a relation. `derived`: it follows from other columns,
    * which tell how (state/columns.test.ts). `unread`: nothing between two operations depends on it.
@@ -98,7 +103,7 @@ export function mostOf({ is }: Column, sizes: Sizes): number {
 
 /** How many elements of each sort a machine or a reference of this shape has. */
 export function sizesOf(shape: Shape, more: Partial<Sizes> = {}): Sizes {
-  const { mms, pages, refs, files, folios, tokens, tasks } = shape;
+  const { mms, pages, refs, files, folios, swaps, tokens, tasks } = shape;
   const places = mms * pages;
   return {
     world: 1,
@@ -108,6 +113,7 @@ export function sizesOf(shape: Shape, more: Partial<Sizes> = {}): Sizes {
     folio: folios,
     file: files,
     ref: refs,
+    swap: swaps,
     task: tasks,
     cell: places + files + refs,
     content: tokens,
@@ -163,7 +169,7 @@ export function layOut<D extends Declarations>(
   for (const { name, column, type } of planOf(declarations).columns) {
     const most = mostOf(column, sizes);
     if (most > ROOM[type]) throw new RangeError(`column ${name}: ${most} is more than ${type} holds`);
-    const there = column.only === undefined || sizes.task > 1;
+    const there = column.only === undefined || (column.only === 'fine' ? sizes.task > 1 : sizes.swap > 0);
     arrays[name] = columns[type](there ? sizes[column.of] * (per[name] ?? 1) : 0);
   }
   return arrays as unknown as Arrays<D>;

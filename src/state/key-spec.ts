@@ -41,6 +41,7 @@ export interface KeySpec {
     readonly pages: number;
     readonly refs: number;
     readonly files: number;
+    /** Folios, and what else has numbers as they do: see `frames`. */
     readonly folios: number;
   };
   readonly worlds: number;
@@ -58,7 +59,12 @@ export interface KeySpec {
   readonly cells: boolean;
   /** A page may be at the place of another: of the cell of a reference, the page too is in the key. */
   readonly moves: boolean;
-  /** By world; of index pfn. */
+  /**
+   * By world, of index mm * pages + page: the number of what a PTE leads to, where that may be something else than the
+   * folio that it maps; one field each. Absent: `machine.pfn`.
+   */
+  readonly frames?: readonly Field[];
+  /** By world; of index pfn, or of what else `frames` gives. */
   readonly folio: readonly (readonly Field[])[];
   readonly fetched: readonly Fetched[];
   readonly rare?: Rare;

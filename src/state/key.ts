@@ -96,6 +96,7 @@ export class StateKey extends LeastKey {
   readonly #slot: Writer;
   readonly #file: Writer;
   readonly #ref: Writer;
+  readonly #frames: readonly Asked[];
   readonly #fetchedWriter: Writer;
   readonly #fetched: readonly { readonly cell: Asked; readonly rare: Asked }[];
   readonly #rare:
@@ -137,7 +138,7 @@ export class StateKey extends LeastKey {
     this.#handleCell = column('reference.handleCell');
     this.#handlePage = column('reference.handlePage');
     this.#graphs = Array.from({ length: spec.worlds }, (_, w) => ({
-      pfn: column('machine.pfn', w),
+      pfn: spec.frames === undefined ? column('machine.pfn', w) : new Uint8Array(mms * pages),
       cache: column('machine.cache', w),
       refPfn: column('machine.refPfn', w),
       refcount: column('machine.refcount', w),
@@ -154,6 +155,7 @@ export class StateKey extends LeastKey {
     this.#slot = backend.writer(spec.slots, is.slot.stride);
     this.#file = backend.writer(spec.files, is.file.stride);
     this.#ref = backend.writer(is.refLots, is.ref.stride);
+    this.#frames = (spec.frames ?? []).map((field) => backend.word([field]));
     this.#fetchedWriter = backend.writer(is.fetchedLots, 1);
     this.#fetched = spec.fetched.map((f) => ({ cell: backend.word(f.cell), rare: backend.word(f.rare) }));
     const { rare } = spec;
@@ -182,6 +184,10 @@ export class StateKey extends LeastKey {
   /** First look: the words of all but folios, without numbers, and the order of what may be renamed. */
   override describe(): void {
     const { mms, pages, refs, files } = this.#spec.sizes;
+    for (let w = 0; w < this.#frames.length; w++) {
+      const { pfn } = this.#graphs[w]!;
+      for (let i = 0; i < pfn.length; i++) pfn[i] = this.#frames[w]!(i, 0);
+    }
     for (let r = 0; r < refs; r++)
       if (this.#counts[this.#handleState[r]!] === 1) this.#ref(r, this.#refs, r * this.#is.ref.stride);
     if (files > 0) this.#file(0, this.#files, 0);

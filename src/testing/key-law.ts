@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import { type Grain, KeyEncoder } from '../check/key.ts';
 import { alphabetFor, PLAIN_GUPS, pagesOf } from '../check/scope.ts';
 import { BLOCKED, type PageKind, REFUSED } from '../domain/kinds.ts';
+import type { SwapDevice } from '../domain/swap.ts';
 import { Rng } from '../domain/rng.ts';
 import { coarseClass, INVALID, World } from '../executor/simulated.ts';
 import type { Policy } from '../machine/policy.ts';
@@ -102,6 +103,7 @@ export interface Walk {
   readonly parts?: number;
   readonly gups?: readonly number[];
   readonly pinBias?: number;
+  readonly swap?: SwapDevice;
   /** Operations; all, if absent. */
   readonly only?: readonly OpKind[];
   /** Setup.tasks. */
@@ -157,6 +159,7 @@ export function law(walk: Walk, steps: number, seed: number, backend?: MakeBacke
     ...(walk.tasks === undefined ? {} : { tasks: walk.tasks }),
     ...(walk.parts === undefined ? {} : { parts: walk.parts }),
     pinBias,
+    ...(walk.swap === undefined ? {} : { swap: walk.swap }),
   };
   const world = new World(setup, expanded(walk.policy));
   const key = new KeyEncoder(world, 'all', grain, backend);

@@ -5,6 +5,7 @@
  */
 import type { PageKind } from '../domain/page-kinds.ts';
 import type { Notes } from '../machine/notes.ts';
+import type { SwapDevice } from '../domain/swap.ts';
 import {
   before,
   type Changes,
@@ -282,4 +283,63 @@ export const WRONG: readonly WrongPolicy[] = [
     },
     { mms: 1, filePages: 1 },
   ),
+];
+
+/** Likewise, of what is swapped out. `swap`: the device on which it is told from its base. */
+export const WRONG_SWAP: readonly (WrongPolicy & { readonly swap: SwapDevice })[] = [
+  {
+    ...wrong('swap-forgets', LAST, ['anon'], { swapOutExclusive: [table(otherwise('forget'))] }, { mms: 1 }),
+    swap: 'disk',
+  },
+  {
+    ...wrong('swap-leaves-page-exclusive', LAST, ['anon'], { swapOutExclusive: [table(otherwise('leave'))] }),
+    swap: 'disk',
+  },
+  {
+    ...wrong('swap-fork-keeps', LAST, ['anon'], { forkSwapExclusive: [table(otherwise('both'))] }),
+    swap: 'disk',
+  },
+  {
+    ...wrong('swap-fork-parent-keeps', LAST, ['anon'], {
+      forkSwapExclusive: [table(otherwise('parent only'))],
+    }),
+    swap: 'disk',
+  },
+  {
+    ...wrong('swap-pinned', LAST, ['anon'], {
+      addToSwap: [table(otherwise('add'))],
+      swapUnmap: [table(otherwise('unmap'))],
+    }),
+    swap: 'zram',
+  },
+  {
+    ...wrong('swap-drops-dirty', LAST, ['anon'], { swapOutDirty: [table(otherwise('drop'))] }, { mms: 1 }),
+    swap: 'disk',
+  },
+  {
+    ...wrong('swap-writes-under-references', LAST, ['anon'], {
+      swapWrite: [table(otherwise('write'))],
+      removeMapping: [table(otherwise('remove'))],
+    }),
+    swap: 'zram',
+  },
+  {
+    ...wrong('swap-cache-dropped-under-entries', LAST, ['anon'], { freeSwap: [table(otherwise('free'))] }),
+    swap: 'disk',
+  },
+  {
+    ...wrong('swap-in-always-own', LAST, ['anon'], { swapinMap: [table(otherwise('own, writable'))] }),
+    swap: 'zram',
+  },
+  {
+    ...wrong('swap-in-by-map-count', LAST, ['anon'], {
+      swapinMap: [
+        before(
+          'otherwise',
+          rule('map count', (f) => f.mapcount === 0 && f.swapCount === 0, 'own'),
+        ),
+      ],
+    }),
+    swap: 'disk',
+  },
 ];

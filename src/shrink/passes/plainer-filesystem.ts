@@ -1,8 +1,9 @@
 import { DIRECT_FILESYSTEMS, FILESYSTEMS, filesystem } from '../../domain/filesystems.ts';
 import type { Setup } from '../../domain/setup.ts';
+import { SWAP_DEVICES } from '../../domain/swap.ts';
 import type { Pass } from '../order.ts';
 
-/** Prefers the first filesystem profile that still fails. */
+/** Prefers the first filesystem profile, and swap device, that still fails. */
 export const plainerFilesystem: Pass = {
   name: 'plainer-filesystem',
   run(scenario, stillFails) {
@@ -18,6 +19,11 @@ export const plainerFilesystem: Pass = {
         if (best.setup.aside !== aside || id === aside) break;
         attempt({ ...best.setup, aside: id });
       }
+    }
+    const { swap } = best.setup;
+    for (const device of SWAP_DEVICES) {
+      if (swap === undefined || best.setup.swap !== swap || device === swap) break;
+      attempt({ ...best.setup, swap: device });
     }
     // The pages of one file are on one filesystem.
     for (const [i, file] of best.setup.files.entries()) {

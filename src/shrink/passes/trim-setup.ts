@@ -39,6 +39,8 @@ export const trimSetup: Pass = {
     }
     const { aside, ...rest } = best.setup;
     if (aside !== undefined && !best.steps.some(goesAside)) attempt(rest);
+    const { swap, ...unswapped } = best.setup;
+    if (swap !== undefined && !best.steps.some((s) => s.op === 'swapout')) attempt(unswapped);
     return best;
   },
 };
