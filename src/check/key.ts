@@ -249,6 +249,7 @@ function slotLot(v: number, shape: Shape, { privates, copiesFile, storeBits, sto
     // Of what fork may have copied, what its page held at the begin.
     field('current', storeBits, cond(less(FIXED - 1, col('reference.cellState')), store(current))),
     field('current is zero', 1, cond(fixed, same(current, ZERO_TOKEN))),
+    ...(shape.parts > 1 ? [field('stored elsewhere', 1, col('reference.storedElsewhere'))] : []),
     field('content', RELATION_BITS, cond(there, relation(I, TOKEN))),
     ...cutFields(shape, there),
   );

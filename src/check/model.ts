@@ -76,7 +76,8 @@ export function stepsMaxOf(setup: Setup, alphabet: Alphabet): number {
       'is' in arg && arg.is !== 'caller' && arg.after === undefined ? [many[arg.is]] : [],
     );
     const pauses = Object.values(args).flatMap((arg) => ('pause' in arg ? arg.pause : []));
-    const each = (ways?.(alphabet) ?? 1) * (setup.tasks === undefined ? 1 : 1 + pauses.length);
+    const parts = Object.values(args).some((arg) => 'maybe' in arg) ? (setup.parts ?? 1) : 1;
+    const each = parts * (ways?.(alphabet) ?? 1) * (setup.tasks === undefined ? 1 : 1 + pauses.length);
     return (
       sum +
       (goesOn ? each * setup.tasks! : 0) +

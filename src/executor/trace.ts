@@ -152,7 +152,7 @@ export interface Trace {
   readonly steps: readonly TraceStep[];
   /** Index of the step that stored a content, by its name. */
   readonly origins: ReadonlyMap<string, number>;
-  /** Contents are those of this part of pages, the one in which more is broken; undefined: pages have no parts. */
+  /** Contents are those of this part of pages; undefined: they have no parts. */
   readonly part: 'low' | 'high' | undefined;
   /** Of all parts. */
   readonly result: RunResult;
@@ -160,10 +160,16 @@ export interface Trace {
 
 /**
  * Runs the scenario as runScenario does and notes everything; of decisions those that rules of the policy's own make, or
- * rules of one that it is held `beside`: what every era does (DecisionPoint.usual) goes without saying. Throws
+ * rules of one that it is held `beside`: what every era does (DecisionPoint.usual) goes without saying. Of pages with parts
+ * the one is told in which the class `wanted` is met first, or else the one in which more is broken. Throws
  * InvariantError (our bug).
  */
-export function traceScenario(scenario: Scenario, policy: AnyPolicy, beside?: ExpandedPolicy): Trace {
+export function traceScenario(
+  scenario: Scenario,
+  policy: AnyPolicy,
+  beside?: ExpandedPolicy,
+  wanted?: number,
+): Trace {
   // A policy object of its own: counting rules here must not count as coverage elsewhere.
   const trace = (followed: Scenario): Omit<Trace, 'part'> => {
     const world = new TracingWorld(scenario, { ...expanded(policy) }, beside);
@@ -176,10 +182,16 @@ export function traceScenario(scenario: Scenario, policy: AnyPolicy, beside?: Ex
   if (other === undefined) return { ...low, part: undefined };
   const high = trace(other);
   const result = runScenario(scenario, { ...expanded(policy) });
-  return bad(high.result) > bad(low.result)
-    ? { ...high, result, part: 'high' }
-    : { ...low, result, part: 'low' };
+  const isHigh =
+    wanted === undefined
+      ? bad(high.result) > bad(low.result)
+      : firstOf(high.result, wanted) < firstOf(low.result, wanted);
+  return isHigh ? { ...high, result, part: 'high' } : { ...low, result, part: 'low' };
 }
+
+/** Index of the step at which the class is met first; Infinity: at none. */
+const firstOf = ({ violations, documented }: RunResult, code: number): number =>
+  Math.min(...[...violations, ...documented].map((f) => (f.code === code ? f.at : Infinity)));
 
 const bad = ({ violations, documented }: RunResult): number =>
   violations.length > 0 ? 2 : documented.length > 0 ? 1 : 0;

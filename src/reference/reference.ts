@@ -82,6 +82,7 @@ export class Reference extends ReferenceState {
   /** Rows of what was in file pages that were cut off; where nothing is truncated, there are none. */
   readonly #past: number;
   readonly #fine: boolean;
+  readonly #parted: boolean;
   /** Rows of excused contents: first those of EXCUSE_FORK_DIO for all cells, then those of the next. */
   readonly #excuses: number;
   /** Which excuses a private cell may have: each has a row per cell. */
@@ -105,6 +106,7 @@ export class Reference extends ReferenceState {
     });
     this.shape = shape;
     this.#fine = fine;
+    this.#parted = shape.parts > 1;
     this.#may = may;
     this.#past = past;
     this.#cellExcuses = excuses;
@@ -265,6 +267,7 @@ export class Reference extends ReferenceState {
       this.#part(from + v, to + v, this.#fine);
       if (this.forked[from + v] === 0) this.forked[from + v] = 1 + v;
       this.forked[to + v] = this.forked[from + v]!;
+      if (this.#parted) this.storedElsewhere[to + v] = this.storedElsewhere[from + v]!;
       this.cellState[to + v] = this.cellState[from + v]!;
       const settled = this.cellState[to + v] === TRANSPARENT || this.cellState[to + v] === FLOATING;
       if (!this.#fine || settled) this.current[to + v] = this.current[from + v]!;
@@ -328,7 +331,9 @@ export class Reference extends ReferenceState {
     const file = this.shape.file[page]!;
     if (token === ZERO_TOKEN) {
       const own = mm * this.shape.pages + page;
-      if (this.shape.isPrivate[page] === 1 && this.cellState[own] === TRANSPARENT) this.#own(own, file);
+      if (this.shape.isPrivate[page] === 0) return;
+      if (this.cellState[own] === TRANSPARENT) this.#own(own, file);
+      this.storedElsewhere[own] = 1;
       return;
     }
     this.storer[token] = STORER_CPU;
@@ -468,7 +473,11 @@ export class Reference extends ReferenceState {
 
   /** A store by the device through a W reference. `storer`: who the finding class will name (STORERS). */
   deviceStore(handle: number, token: number, storer: number): void {
-    if (token === ZERO_TOKEN) return;
+    if (token === ZERO_TOKEN) {
+      const own = this.handleCell[handle]!;
+      if (own < this.fileCell) this.storedElsewhere[own] = 1;
+      return;
+    }
     this.storer[token] = storer;
     const cell = this.handleCell[handle]!;
     const file = cell - this.fileCell;
@@ -713,7 +722,8 @@ export class Reference extends ReferenceState {
     if (this.cellState[cell] === UNSETTLED && this.seen.has(this.#may + cell, ZERO_TOKEN))
       return 'anon, untouched';
     // Whatever is stored is fresh: only a page to which neither this mm nor an ancestor has stored is zero.
-    return this.current[cell] === ZERO_TOKEN ? 'anon, untouched' : 'anon, written';
+    const zero = this.current[cell] === ZERO_TOKEN && (!this.#parted || this.storedElsewhere[cell] === 0);
+    return zero ? 'anon, untouched' : 'anon, written';
   }
 
   #judgeCell(cell: number, file: number, token: number): number {
@@ -758,6 +768,7 @@ export class Reference extends ReferenceState {
     this.current[cell] = ZERO_TOKEN;
     this.cellState[cell] = this.shape.copiesFile[page] === 1 ? TRANSPARENT : FIXED;
     this.forked[cell] = 0;
+    if (this.#parted) this.storedElsewhere[cell] = 0;
     this.#forgetMay(cell);
   }
 
@@ -918,6 +929,7 @@ export class Reference extends ReferenceState {
     this.cellState[cell] = 0;
     this.current[cell] = 0;
     this.forked[cell] = 0;
+    if (this.#parted) this.storedElsewhere[cell] = 0;
     this.#forgetMay(cell);
   }
 
@@ -926,6 +938,7 @@ export class Reference extends ReferenceState {
     this.seen.copy(from, to);
     if (this.#fine) this.seen.copy(this.#may + from, this.#may + to);
     for (const column of [this.cellState, this.current, this.forked]) column[to] = column[from]!;
+    if (this.#parted) this.storedElsewhere[to] = this.storedElsewhere[from]!;
     if (this.excusing[0] === 1)
       for (const excuse of this.#cellExcuses)
         this.seen.copy(this.#excuseRow(excuse, from), this.#excuseRow(excuse, to));

@@ -95,6 +95,13 @@ export const REFERENCE_COLUMNS = {
       'shows the file; what it inherited, not pinned down; its current content; one of what fork may have copied',
   },
   current: { of: 'cell', is: { content: true }, source: 'the last store to the page' },
+  /** A private page that is followed in part: the other part was stored to, by whomever had it since it was fresh. */
+  storedElsewhere: {
+    of: 'cell',
+    is: { count: 1 },
+    only: 'parts' as const,
+    source: 'the last store to the page',
+  },
   /** Took part in a fork: 1 + the page that it was then, by which its copies are known wherever they are moved. */
   forked: {
     of: 'cell',

@@ -4,6 +4,7 @@ import { decodeClass, INVALID, World } from '../executor/simulated.ts';
 import { noCosts } from '../machine/machine.ts';
 import { type AnyPolicy, type ExpandedPolicy, expanded } from '../machine/tables.ts';
 import { classId, type FindingClass } from '../property/property.ts';
+import { runLow } from '../executor/run.ts';
 import { mirrored } from '../scenario/parts.ts';
 import { Binding, type Scenario } from '../scenario/scenario.ts';
 import { BaseError, Beside, BrokenList, type Judged } from './beside.ts';
@@ -37,12 +38,19 @@ export function judgeBeside(scenario: Scenario, candidate: AnyPolicy, base: AnyP
   const other = mirrored(scenario);
   if (other === undefined) return low;
   const high = judgeLow(other, candidate, base);
+  // What the base breaks in either part, it breaks in the program.
+  const ofBase = new Set(
+    [scenario, other].flatMap((s) => runLow(s, { ...expanded(base) }).violations.map(({ code }) => code)),
+  );
   const worse = ({ code, verdict }: JudgedClass): boolean =>
     !low.broken.some((b) => b.code === code && (b.verdict === 'regression' || verdict !== 'regression'));
   const more = high.broken.filter(worse);
-  const broken = [...low.broken.filter(({ code }) => !more.some((b) => b.code === code)), ...more].sort(
-    (a, b) => a.at - b.at,
-  );
+  const broken = [...low.broken.filter(({ code }) => !more.some((b) => b.code === code)), ...more]
+    .map(
+      (b): JudgedClass =>
+        b.verdict === 'regression' && ofBase.has(b.code) ? { ...b, verdict: 'common' } : b,
+    )
+    .sort((a, b) => a.at - b.at);
   return { ...low, broken, regressions: broken.filter((b) => b.verdict === 'regression') };
 }
 

@@ -40,7 +40,7 @@ const SCOPE_MAX = 200;
 /** Throws RangeError if the policy does not show the class in the scenario. */
 export function buildCounterexample(parts: CounterexampleParts): Counterexample {
   const { scenario, policy, code, documented, minimality, provenance, policies } = parts;
-  const trace = traceScenario(scenario, policy);
+  const trace = traceScenario(scenario, policy, undefined, code);
   const { result } = trace;
   const found =
     code === undefined

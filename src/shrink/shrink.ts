@@ -369,7 +369,7 @@ export function scopeText(setup: Setup, gups: readonly number[], version: number
   const pages = setup.pages.map((p) => `${p.kind} ${p.name}`).join(', ');
   const filesystems = setup.files.map((f) => f.filesystem).join(', ');
   return (
-    `up to ${setup.mms} ${setup.mms === 1 ? 'mm' : 'mms'} and ${setup.refs} ${setup.refs === 1 ? 'reference' : 'references'} at a time${setup.tasks === undefined ? '' : `, ${setup.tasks} operations in flight`}; ${pages}` +
+    `up to ${setup.mms} ${setup.mms === 1 ? 'mm' : 'mms'} and ${setup.refs} ${setup.refs === 1 ? 'reference' : 'references'} at a time${setup.tasks === undefined ? '' : `, ${setup.tasks} operations in flight`}${setup.parts === undefined ? '' : `, ${setup.parts} parts of a page`}; ${pages}` +
     `${filesystems === '' ? '' : ` on ${filesystems}`}${setup.aside === undefined ? '' : `, O_DIRECT writes to ${setup.aside}`}${setup.swap === undefined ? '' : `, swap on ${setup.swap}`}; operations of version ${version}, ${gups.length} kinds of gup`
   );
 }

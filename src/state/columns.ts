@@ -21,6 +21,8 @@ export type Sort =
   /** A slot of the swap device. */
   | 'swap'
   | 'task'
+  /** A part of a page. */
+  | 'part'
   /** A logical page: private ones by mm * pages + page, then file pages, then orphans. */
   | 'cell'
   | 'content'
@@ -57,10 +59,10 @@ export interface Column {
   /** Value of all elements at the start; 0 if absent. */
   readonly start?: number;
   /**
-   * It is laid out where there are several tasks, or swap (domain/setup.ts: Shape.tasks, Shape.swaps); else it has no
+   * It is laid out where there are several tasks, swap, or parts of pages (domain/setup.ts: Shape); else it has no
    * bytes, and reads as undefined.
    */
-  readonly only?: 'fine' | 'swap';
+  readonly only?: 'fine' | 'swap' | 'parts';
   /**
    * `read`, if absent: the key is made of it, by itself or through a relation. `derived`: it follows from other columns,
    * which tell how (state/columns.test.ts). `unread`: nothing between two operations depends on it.
@@ -87,6 +89,12 @@ export type Arrays<D> = {
 /** Most that an element of this type holds. */
 const ROOM = { u8: 255, i16: 32767, i32: 2 ** 31 - 1 } as const;
 
+const IS_THERE: { readonly [F in Exclude<Column['only'], undefined>]: (sizes: Sizes) => boolean } = {
+  fine: ({ task }) => task > 1,
+  swap: ({ swap }) => swap > 0,
+  parts: ({ part }) => part > 1,
+};
+
 /** Greatest value of a column in a shape of these sizes. */
 export function mostOf({ is }: Column, sizes: Sizes): number {
   if ('flags' in is) {
@@ -103,7 +111,7 @@ export function mostOf({ is }: Column, sizes: Sizes): number {
 
 /** How many elements of each sort a machine or a reference of this shape has. */
 export function sizesOf(shape: Shape, more: Partial<Sizes> = {}): Sizes {
-  const { mms, pages, refs, files, folios, swaps, tokens, tasks } = shape;
+  const { mms, pages, refs, files, folios, swaps, tokens, tasks, parts } = shape;
   const places = mms * pages;
   return {
     world: 1,
@@ -115,6 +123,7 @@ export function sizesOf(shape: Shape, more: Partial<Sizes> = {}): Sizes {
     ref: refs,
     swap: swaps,
     task: tasks,
+    part: parts,
     cell: places + files + refs,
     content: tokens,
     row: 0,
@@ -169,7 +178,7 @@ export function layOut<D extends Declarations>(
   for (const { name, column, type } of planOf(declarations).columns) {
     const most = mostOf(column, sizes);
     if (most > ROOM[type]) throw new RangeError(`column ${name}: ${most} is more than ${type} holds`);
-    const there = column.only === undefined || (column.only === 'fine' ? sizes.task > 1 : sizes.swap > 0);
+    const there = column.only === undefined || IS_THERE[column.only](sizes);
     arrays[name] = columns[type](there ? sizes[column.of] * (per[name] ?? 1) : 0);
   }
   return arrays as unknown as Arrays<D>;

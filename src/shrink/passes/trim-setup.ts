@@ -26,7 +26,8 @@ export const trimSetup: Pass = {
       const candidate = { setup, steps: best.steps };
       if (JSON.stringify(setup) !== JSON.stringify(best.setup) && stillFails(candidate)) best = candidate;
     };
-    attempt({ ...best.setup, ...bounds(best) });
+    const { tasks: _, parts: _all, ...plain } = best.setup; // said by `bounds` where the steps need them
+    attempt({ ...plain, ...bounds(best) });
     for (const page of [...best.setup.pages].reverse())
       if (!best.steps.some((s) => 'page' in s && s.page === page.name) && best.setup.pages.length > 1)
         attempt({ ...best.setup, pages: best.setup.pages.filter((p) => p !== page) });
