@@ -264,7 +264,11 @@ export class World {
     const { machine, flight } = this;
     const goesOn = opOf(step) === GO_ON;
     const violations: Violation[] = [];
-    if (!goesOn) this.#makeWay(step, violations);
+    if (!goesOn && this.#makeWay(step, violations) === POLICY_ERROR) {
+      this.violations = violations;
+      this.slot = -1;
+      return POLICY_ERROR;
+    }
     if (goesOn ? !OPS[GO_ON]!.enabled(this.reference, step) : this.ended) return this.#nothing(violations);
     const task = goesOn ? this.#inFlightOf(aOf(step), goesOnOf(step), isLater(step)) : this.idleTask();
     if (task < 0) return this.#nothing(violations, goesOn);
@@ -298,14 +302,16 @@ export class World {
     return noEffect ? NO_EFFECT : INVALID;
   }
 
-  /** What is in flight goes on, the one that began first before the other, until the step can begin. */
-  #makeWay(step: number, violations: Violation[]): void {
-    while (this.inFlight() && !this.#canStart(step)) {
+  /** What is in flight goes on, the one that began first before the other, until the step can begin. Its last outcome. */
+  #makeWay(step: number, violations: Violation[]): number {
+    let outcome = IN_FLIGHT;
+    while (outcome !== POLICY_ERROR && this.inFlight() && !this.#canStart(step)) {
       const task = this.#nextInFlight();
-      if (task < 0) return;
-      this.advance(task);
+      if (task < 0) break;
+      outcome = this.advance(task);
       violations.push(...this.violations);
     }
+    return outcome;
   }
 
   /** Is there a task for the step, what it names, and the locks that it takes first? */

@@ -49,6 +49,27 @@ describe('truncate', () => {
       [],
     );
   });
+  it('leaves one orphan to who took the page through a shared and through a private mapping', () => {
+    const setup: Setup = {
+      ...pagesOf(['shared-file', 'private-file'], 'ext4-v5.18'),
+      mms: 1,
+      refs: 2,
+      pinBias: 1024,
+    };
+    const files = setup.files.map((file) => ({ ...file, index: 0 }));
+    const [shared, own] = setup.pages.map(({ name }) => name);
+    const text = [
+      `P: read ${shared}`,
+      `P: read ${own}`,
+      `h2 = P: gup ${own} get R`,
+      `h1 = P: gup ${shared} get W`,
+      `other: truncate before ${files[0]!.name}`,
+      'device: dma_write h1',
+      'device: dma_read h2',
+    ].join('\n');
+    for (const policy of [V57, V62, V65])
+      expect(run({ ...setup, files }, policy, text).result.violations.map((f) => f.classId)).toEqual([]);
+  });
   it('is SIGBUS for loads and stores and EFAULT for GUP beyond the end, of private mappings and their copies too', () => {
     for (const kind of ['shared-file', 'private-file', 'shmem', 'private-shmem'] as const) {
       const setup = of(kind);

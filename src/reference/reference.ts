@@ -361,13 +361,15 @@ export class Reference extends ReferenceState {
 
   #cutOff(file: number): void {
     const { shape } = this;
+    const cell = this.fileCell + file;
+    // Who took a private page that showed the file has the file's page, with those who took it through a shared mapping.
+    for (let h = 0; h < shape.refs; h++) if (this.#followsFile(h, file)) this.handleCell[h] = cell;
     for (let mm = 0; mm < shape.mms; mm++)
       for (let v = 0; v < shape.pages; v++) {
         if (shape.file[v] !== file || shape.isPrivate[v] === 0 || !this.isMapped(mm, v)) continue;
         this.#dropCell(mm * shape.pages + v);
         this.#freshPage(mm, v);
       }
-    const cell = this.fileCell + file;
     // What was lost to its references before, as nobody had dirtied it, they may show as well.
     if (this.undirtied[file] !== 0)
       for (let h = 0; h < shape.refs; h++)

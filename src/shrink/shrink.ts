@@ -260,9 +260,11 @@ export class Shrinker {
     let best: Searched['best'];
     let depthMax = scenario.steps.length;
     let covered = 0;
+    let widest: Setup = { ...setup, ...limit };
     for (const scope of ladder(setup, limit)) {
       // A program without pauses is plainer than any with them.
       if (best !== undefined && best.search.options.setup.tasks !== scope.tasks) break;
+      widest = scope;
       const search = this.#search(scope, gups, version);
       const found = yield* this.#find(search, target, depthMax);
       // The last scope contains the others. A shared search may have gone deeper: that is not for this one to say.
@@ -272,7 +274,7 @@ export class Shrinker {
       depthMax = found.length - 1;
       if (depthMax === 0) break;
     }
-    return { best, widest: { ...setup, ...limit }, covered, gups };
+    return { best, widest, covered, gups };
   }
 
   /** As Search.find, in pieces. */
