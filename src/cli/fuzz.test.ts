@@ -101,7 +101,7 @@ describe('gupfuzz fuzz', () => {
     [['--runs', '-3'], 'gupfuzz: --runs is "-3"; allowed: a whole number from 1'],
     [['--time', 'soon'], 'gupfuzz: --time is "soon"; allowed: a time such as'],
     [['--shard', '4/3'], 'gupfuzz: --shard is "4/3"; allowed: i/n with i from 1 to n'],
-    [['--scope', 'huge'], 'gupfuzz: --scope has "huge"; allowed: pin, anon, private-file,'],
+    [['--scope', 'huge'], 'gupfuzz: --scope has "huge"; allowed: pin, race, parts, '],
     [['--pages', 'anon', '--profile', 'anon'], 'gupfuzz: --profile makes no sense with --pages'],
     [['--pages', 'anon', '--ops', 'fsync'], 'gupfuzz: --ops has "fsync", which means nothing in this scope'],
     [['--pages', 'anon', '--filesystem', 'ext4-v5.17'], 'gupfuzz: --filesystem makes no sense'],

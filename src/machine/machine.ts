@@ -44,7 +44,7 @@ import {
   ZERO_PFN,
 } from './state.ts';
 import type { NoteColumn, NoteSort } from './notes.ts';
-import { T_BY_GUP, T_FAST } from './procedures.ts';
+import { numberSteps, T_BY_GUP, T_FAST } from './procedures.ts';
 import { dropEntry, leaveIfUnused, recountSwap } from './swap-slots.ts';
 import { type ExpandedPolicy, factsOfEntry } from './tables.ts';
 
@@ -179,6 +179,7 @@ export class Machine extends MachineState {
     this.keepsHasPinned = policy.keeps.hasPinned;
     this.bias = shape.setup.pinBias;
     this.hasSwap = shape.swaps > 0;
+    numberSteps();
     this.tables = tablesOf(policy);
     this.ask = askOf(this, this.tables);
     this.task = layOut(TASK_COLUMNS, sizes, columns);

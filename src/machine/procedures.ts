@@ -40,8 +40,16 @@ export const END_POLICY_ERROR: number = -1 - POLICY_ERROR;
 /** More steps than any operation can take: gup's fault loop is bounded on its own. */
 const STEPS_MAX = 2000;
 
+/** What was declared so far. */
+const DECLARED: {
+  readonly name: string;
+  readonly steps: { readonly [label: string]: Step };
+  readonly locks: { readonly [label: string]: Locks | undefined };
+  readonly labels: Record<string, number>;
+}[] = [];
+
 /**
- * Adds the steps of one procedure to the table; the result maps each label to its step number. `locks`: by label; of an
+ * Declares the steps of one procedure; the result maps each label to its step number, once steps have numbers. `locks`: by label; of an
  * operation that runs to its end at once (Op.fine) those of its first step are all that it takes.
  */
 export function procedure<L extends string>(
@@ -49,16 +57,29 @@ export function procedure<L extends string>(
   steps: { readonly [K in L]: Step },
   locks: { readonly [K in L]?: Locks } = {},
 ): { readonly [K in L]: number } {
+  if (STEPS.length > 1) throw new Error(`procedure ${name} is declared after a machine was made`);
+  if (DECLARED.some((other) => other.name === name)) throw new Error(`two procedures are called ${name}`);
   const labels: Record<string, number> = {};
-  for (const label of Object.keys(steps)) {
-    labels[label] = STEPS.length;
-    STEPS.push(steps[label as L]);
-    NAMES.push(`${name}.${label}`);
-    HOLDS.push(locks[label as L]?.holds ?? 0);
-    TAKES.push(locks[label as L]?.takes ?? 0);
-  }
-  if (STEPS.length > 255) throw new Error('more atomic steps than a program counter can name');
+  DECLARED.push({ name, steps, locks, labels });
   return labels as { readonly [K in L]: number };
+}
+
+/**
+ * Numbers the steps of all procedures, in the order of their names: states are handed from thread to thread with program
+ * counters in them, and threads load modules in orders of their own. Before the first machine; then it does nothing.
+ */
+export function numberSteps(): void {
+  if (STEPS.length > 1) return;
+  const order = [...DECLARED].sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const { name, steps, locks, labels } of order)
+    for (const label of Object.keys(steps)) {
+      labels[label] = STEPS.length;
+      STEPS.push(steps[label]!);
+      NAMES.push(`${name}.${label}`);
+      HOLDS.push(locks[label]?.holds ?? 0);
+      TAKES.push(locks[label]?.takes ?? 0);
+    }
+  if (STEPS.length > 255) throw new Error('more atomic steps than a program counter can name');
 }
 
 /** Name of an atomic step, such as `fork.K2`. */

@@ -132,7 +132,7 @@ const EXPECTED: { readonly [policy: string]: readonly [told: string, broken: str
   ],
   'truncate-leaves-copies': [
     'P: write M; other: truncate before f; P: read M: refused: SIGBUS / done',
-    'h1 = P: gup M get W; other: truncate before f; P: read M: isolation/leak/private-file/-/initial->cpu',
+    'P: write M; other: truncate before f; P: read M: isolation/leak/private-file/-/cpu->cpu',
   ],
   'truncate-leaves-ptes': [
     'P: read F; other: truncate before f; P: read F: refused: SIGBUS / done',
