@@ -92,6 +92,8 @@ describe('what is built in', () => {
              byGup           false, true
              pin             false, true
              longterm        false, true
+             swapCache       false, true
+             swapCount       0, 1, 2, 3 or more
   answers    reuse: the PTE becomes writable
              copy: the page is copied, and the copy mapped
 `);
