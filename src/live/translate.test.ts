@@ -168,6 +168,15 @@ describe('toLive', () => {
     expect(why(of(['anon'], text))).toMatch(reason);
   });
 
+  it('gives up on what the executor has none of, also where no step asks for it', () => {
+    const { setup, steps } = of(['shared-file'], 'P: read F');
+    const files = setup.files.map((file) => ({ ...file, index: 0 }));
+    expect(why({ setup: { ...setup, files }, steps })).toMatch(/files have several pages/);
+    expect(why({ setup: { ...setup, swap: 'zram' }, steps })).toMatch(/sets up no swap/);
+    expect(why({ setup: { ...setup, parts: 2 }, steps })).toMatch(/fills pages/);
+    expect(why({ setup: { ...setup, tasks: 2 }, steps })).toMatch(/interleaved/);
+  });
+
   it('gives up on what this kernel lacks', () => {
     const none = { ...FULL, callers: { ...FULL.callers, vmsplice: 'EPERM' } };
     expect(why(of(['anon'], 'h1 = P: gup A get R'), none)).toMatch(/no vmsplice: EPERM/);

@@ -126,6 +126,10 @@ function translate(original: Scenario, capabilities: Capabilities): Translated {
 function setupFor({ setup, steps }: Scenario, capabilities: Capabilities, substitutions: Set<string>): Setup {
   if (setup.tasks !== undefined)
     throw new Cannot('operations are interleaved; no program can stop a kernel between two of its steps');
+  if (setup.swap !== undefined)
+    throw new Cannot('pages are swapped out; the executor sets up no swap, and without it nothing is');
+  if (setup.files.some(({ index }) => index !== undefined))
+    throw new Cannot('files have several pages and an end; files of the executor have one page');
   if (setup.parts !== undefined) throw new Cannot('parts of pages are stored to; the executor fills pages');
   if (setup.pinBias !== KERNEL_BIAS)
     throw new Cannot(`the pin bias is ${setup.pinBias}; that of kernels is ${KERNEL_BIAS}`);
