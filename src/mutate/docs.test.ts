@@ -62,6 +62,7 @@ describe('docs/mutants.md', () => {
 
   it.each([
     ['v6.5-longterm-ban', 'wpFault'],
+    ['v6.5-longterm-ban', 'wbBegin'],
     ['v5.11-page-count', 'forkPte'],
     ['v5.8-cow-break', 'zeroPagePin'],
     ['v6.5-longterm-ban', 'stripBuffers'],
